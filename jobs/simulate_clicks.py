@@ -1,0 +1,50 @@
+"""Let visitors of a simulated shop click: JSON lines appear in a landing folder, at a set rate or all at once."""
+
+import argparse
+import sys
+import time
+from datetime import datetime, timezone
+from pathlib import Path
+
+from shopsim.landing import write_history, write_live
+from shopsim.records import Faults
+
+
+def main() -> int:
+    """Simulate clicks and say how many."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
+    parser.add_argument("--folder", type=Path, default=Path("build/demo/landing"), help="where the files appear")
+    parser.add_argument("--clicks", type=int, help="how many; without it, a live feed never ends", default=None)
+    parser.add_argument("--rate", type=float, help="clicks per second as they happen; without it, the past at once")
+    parser.add_argument("--start", type=_day, default="2026-03-01", help="first day of the past")
+    parser.add_argument("--days", type=float, default=7.0, help="days of the past that the clicks are spread over")
+    parser.add_argument("--clicks-per-file", type=int, default=10_000, help="clicks in each file of the past")
+    parser.add_argument("--seed", type=int, default=1, help="the same seed gives the same clicks")
+    parser.add_argument("--malformed", type=float, default=0.0, help="share of records that are no clicks")
+    parser.add_argument("--duplicate", type=float, default=0.0, help="share of clicks that come twice")
+    parser.add_argument("--late", type=float, default=0.0, help="share of clicks that come late")
+    parser.add_argument("--gzip", action="store_true", help="compress the files")
+    a = parser.parse_args()
+    if a.rate is None and a.clicks is None:
+        parser.error("give --clicks, or --rate for a live feed")
+    faults = Faults(a.malformed, a.duplicate, a.late)
+    if a.rate is None and any(a.folder.glob(f"clicks-{a.seed}-*")):
+        print(f"{a.folder} holds clicks of seed {a.seed} already; nothing written")
+        return 0
+    began = time.monotonic()
+    if a.rate is None:
+        start_ms = int(a.start.timestamp() * 1000)
+        files = write_history(a.folder, a.clicks, a.clicks_per_file, start_ms, a.days, a.seed, faults, a.gzip)
+    else:
+        files = write_live(a.folder, a.clicks, a.rate, a.seed, faults, a.gzip)
+    records = sum(files)
+    print(f"{records:,} records in {a.folder}, {records / (time.monotonic() - began):,.0f} a second")
+    return 0
+
+
+def _day(text: str) -> datetime:
+    return datetime.fromisoformat(text).replace(tzinfo=timezone.utc)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,187 @@
+"""Raw records become clicks: each record is decoded into the fields of the click schema, or gets a rejection."""
+
+import json
+from collections.abc import Iterable, Iterator
+from functools import lru_cache
+from typing import Any
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+from pyspark.sql import DataFrame
+from pyspark.sql import types as T
+from pyspark.sql.pandas.types import to_arrow_schema
+
+from clickscore import decoding
+from clickscore.decoding import Decoder, Rejection
+from clickscore.schemas import PARSED, RAW
+
+MAX_KEPT_BYTES = 256 * 1024
+"""Rejected records that one Arrow batch may carry along to the driver, in bytes; the rest is fetched in a second pass.
+
+An Arrow batch holds 10,000 records, so a micro-batch of a million records brings 25 MB to the driver at the worst.
+"""
+
+
+def parse(raw: DataFrame, click: T.StructType, keep_all: bool = False) -> DataFrame:
+    """Decode every record; exactly one row comes out for each row that goes in, in the same order.
+
+    Args:
+        raw: ``value BINARY``, ``source STRING``, ``source_offset BIGINT``; one JSON object per value.
+        click: the fields of a click; NOT NULL fields are required.
+        keep_all: keep the raw record in every row, also of good clicks and beyond ``MAX_KEPT_BYTES``.
+
+    Returns:
+        The click's fields, all nullable and null where the record was rejected, then the columns of
+        ``schemas.PARSED``: ``source``, ``source_offset``, ``_rejection`` (null for a good click), ``_raw`` and
+        ``_kept``, which tells whether ``_raw`` holds the record or was left out to save memory.
+    """
+    fields = [T.StructField(field.name, field.dataType) for field in click.fields]
+    parsed = T.StructType([*fields, *PARSED.fields])
+    click_json = click.json()
+
+    def decode(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        decoder, columns = _decoder(click_json)
+        for batch in batches:
+            yield _decode_batch(batch, decoder, columns, keep_all)
+
+    return raw.select(*RAW.names).mapInArrow(decode, parsed)
+
+
+_REJECTION_TYPE = pa.struct([("reason", pa.string()), ("detail", pa.string())])
+
+Rejections = dict[int, Rejection]
+"""The rejected rows of a batch, by their number."""
+
+
+@lru_cache(maxsize=4)
+def _decoder(click_json: str) -> tuple[Decoder, pa.Schema]:
+    click = T.StructType.fromJson(json.loads(click_json))
+    nullable = T.StructType([T.StructField(field.name, field.dataType) for field in click.fields])
+    return Decoder(click), to_arrow_schema(nullable, timezone="UTC")
+
+
+def _decode_batch(batch: pa.RecordBatch, decoder: Decoder, columns: pa.Schema, keep_all: bool) -> pa.RecordBatch:
+    values, source, source_offset = batch.columns
+    records: list[bytes | None] = values.to_pylist()
+    rejections = _screen(values, records)
+    clicks = _decode(records, decoder, rejections)
+    arrays = _to_arrays(clicks, columns, rejections)
+    _reject_duplicate_keys(values, records, arrays, decoder, rejections)
+    if any(clicks[row] is not decoder.blank for row in rejections):
+        clicks = [decoder.blank if row in rejections else click for row, click in enumerate(clicks)]
+        arrays = _to_arrays(clicks, columns, rejections)
+    rejection = _rejection_array(rejections, len(records))
+    raw, kept = _raw_arrays(records, rejections, keep_all)
+    return pa.RecordBatch.from_arrays(
+        [*arrays, source, source_offset, rejection, raw, kept], names=[*columns.names, *PARSED.names]
+    )
+
+
+def _screen(values: pa.BinaryArray, records: list[bytes | None]) -> Rejections:
+    """Reject what should not even be decoded: nothing at all, far too much, and bytes that are no text."""
+    rejections: Rejections = {}
+    limit = decoding.MAX_RECORD_BYTES
+    if values.null_count:
+        absent = Rejection(decoding.EMPTY, "expected a JSON object, found null")
+        rejections |= {row: absent for row, record in enumerate(records) if record is None}
+    if (pc.max(pc.binary_length(values)).as_py() or 0) > limit:
+        for row, record in enumerate(records):
+            if record is not None and len(record) > limit:
+                rejections[row] = Rejection(decoding.TOO_LARGE, f"expected at most {limit} bytes, found {len(record)}")
+    try:
+        values.cast(pa.string())
+    except pa.ArrowInvalid:
+        for row, record in enumerate(records):
+            if record is not None and row not in rejections and (fault := decoding.encoding_fault(record)):
+                rejections[row] = fault
+    return rejections
+
+
+def _decode(records: list[bytes | None], decoder: Decoder, rejections: Rejections) -> list[Any]:
+    decode, blank = decoder.decode, decoder.blank
+    clicks = []
+    for row, record in enumerate(records):
+        if record is None or row in rejections:
+            clicks.append(blank)
+            continue
+        try:
+            clicks.append(decode(record))
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            rejections[row] = decoder.explain(record, error)
+            clicks.append(blank)
+    return clicks
+
+
+def _to_arrays(clicks: list[Any], columns: pa.Schema, rejections: Rejections) -> list[pa.Array]:
+    return [
+        _to_array([getattr(click, f"f{number}") for click in clicks], column, rejections)
+        for number, column in enumerate(columns)
+    ]
+
+
+def _to_array(values: list[Any], column: pa.Field, rejections: Rejections) -> pa.Array:
+    if pa.types.is_timestamp(column.type) and int in set(map(type, values)):
+        values = decoding.to_times(values)
+    try:
+        return pa.array(values, column.type)
+    except (pa.ArrowInvalid, UnicodeEncodeError, OverflowError):
+        return pa.array(_fitting(values, column, rejections), column.type)
+
+
+def _fitting(values: list[Any], column: pa.Field, rejections: Rejections) -> list[Any]:
+    """Reject the values that their JSON type allows, but their column does not: a decimal with too many digits."""
+    fitting = list(values)
+    for row, value in enumerate(values):
+        try:
+            pa.array([value], column.type)
+        except (pa.ArrowInvalid, UnicodeEncodeError, OverflowError) as error:
+            fitting[row] = None
+            rejections[row] = Rejection(decoding.WRONG_TYPE, decoding.cut(f"{column.name}: {error}"))
+    return fitting
+
+
+def _reject_duplicate_keys(
+    values: pa.BinaryArray, records: list[bytes | None], arrays: list[pa.Array], decoder: Decoder,
+    rejections: Rejections,
+) -> None:  # fmt: skip
+    # A record with exactly as many keys as fields that are there has no room for a second one of the same name:
+    # comparing the two numbers for the whole batch at once spares nearly every record the exact look.
+    pairs = _count_pairs(values)
+    present = np.zeros(len(records), np.int64)
+    for array in arrays:
+        present += 1 if not array.null_count else array.is_valid().to_numpy(zero_copy_only=False)
+    for row in np.flatnonzero(pairs != present).tolist():
+        record = records[row]
+        if row not in rejections and record is not None and decoder.names_a_key_twice(record, int(pairs[row])):
+            rejections[row] = Rejection(decoding.DUPLICATE_KEY, "expected each key once")
+
+
+def _count_pairs(values: pa.BinaryArray) -> npt.NDArray[np.int64]:
+    """Count in each record how often a colon follows a quote, which is once for every key."""
+    _, offsets, data = values.buffers()
+    bounds = np.frombuffer(offsets, np.int32)[values.offset : values.offset + len(values) + 1]
+    characters = np.frombuffer(data, np.uint8) if data else np.zeros(0, np.uint8)
+    key_ends = np.flatnonzero((characters[:-1] == ord('"')) & (characters[1:] == ord(":")))
+    return np.diff(np.searchsorted(key_ends, bounds))
+
+
+def _rejection_array(rejections: Rejections, count: int) -> pa.Array:
+    column: list[dict[str, str] | None] = [None] * count
+    for row, rejection in rejections.items():
+        column[row] = rejection._asdict()
+    return pa.array(column, _REJECTION_TYPE)
+
+
+def _raw_arrays(records: list[bytes | None], rejections: Rejections, keep_all: bool) -> tuple[pa.Array, pa.Array]:
+    raw: list[str | None] = [None] * len(records)
+    kept = [keep_all] * len(records)
+    budget = MAX_KEPT_BYTES
+    for row in range(len(records)) if keep_all else sorted(rejections):
+        record = records[row]
+        budget -= len(record or b"")
+        if keep_all or budget >= 0:
+            raw[row], kept[row] = decoding.as_text(record), True
+    return pa.array(raw, pa.string()), pa.array(kept)

@@ -1,0 +1,46 @@
+"""The contract files: the click schema and the features file, read and checked with Spark's own parser."""
+
+from pyspark.errors import AnalysisException, PySparkException
+from pyspark.sql import SparkSession
+from pyspark.sql import types as T
+
+from clickscore import features, schemas
+from clickscore.config import Config
+from clickscore.errors import ConfigError
+from clickscore.pipeline import Contract
+
+
+def read_contract(spark: SparkSession, config: Config) -> Contract:
+    """Read the click schema and the features file.
+
+    Raises:
+        ConfigError: if one of them is wrong in itself.
+    """
+    where = str(config.click.ddl)
+    try:
+        click = T.StructType.fromDDL(config.click.ddl.read_text(encoding="utf-8"))
+    except PySparkException as error:
+        raise ConfigError(where, [f"expected fields in Spark DDL: {_first_line(error)}"]) from None
+    schemas.check_click(click, config.click.id, config.click.time, config.click.visitor, where)
+    select = features.select_list(config.features.read_text(encoding="utf-8"), str(config.features))
+    return Contract(click, config.click.time, select)
+
+
+def feature_types(spark: SparkSession, contract: Contract, where: str) -> T.StructType:
+    """Return the features with the types that Spark gives them.
+
+    Raises:
+        ConfigError: if an expression cannot be computed from a click.
+    """
+    no_clicks = spark.createDataFrame([], T.StructType([T.StructField(f.name, f.dataType) for f in contract.click]))
+    try:
+        featured = features.with_features(no_clicks, contract.select)
+    except AnalysisException as error:
+        raise ConfigError(where, [_first_line(error)]) from None
+    data_type = featured.schema[features.FEATURES_COLUMN].dataType
+    assert isinstance(data_type, T.StructType)
+    return data_type
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().splitlines()[0]

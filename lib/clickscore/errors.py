@@ -1,0 +1,54 @@
+"""What can be wrong with the wiring, before a single click is read.
+
+::
+
+    ClickscoreError
+    ├── ConfigError        the configuration, its schema file or its features file
+    ├── ModelError
+    │   ├── ModelNotFoundError   no such model, version or alias, or no such registry
+    │   └── SignatureError       the model and the features file do not fit together
+    ├── SourceError        the source cannot be read as configured
+    ├── TableError         an output table exists in another shape
+    └── CheckpointError    checkpoint and output tables do not belong together
+
+Bad records never raise: they become rows of ``rejected_clicks``. Bad wiring always raises one of these, at the start;
+a job turns them into one message and exit status 2. Each message says where, what was expected, what was found, and
+what to do next.
+"""
+
+
+class ClickscoreError(Exception):
+    """Base of all errors that the person who runs the job can put right."""
+
+
+class ConfigError(ClickscoreError):
+    """Raised when the configuration cannot be used; lists every problem of the file at once."""
+
+    def __init__(self, where: str, problems: list[str]) -> None:
+        """Keep the problems, one sentence each, and show them below the place they are in."""
+        self.problems = problems
+        super().__init__("\n".join([f"{where} cannot be used:", *(f"  - {problem}" for problem in problems)]))
+
+
+class ModelError(ClickscoreError):
+    """Raised when the model cannot be used."""
+
+
+class ModelNotFoundError(ModelError):
+    """Raised when the registry, the model, its version or its alias does not exist."""
+
+
+class SignatureError(ModelError):
+    """Raised when the features file does not produce what the model's signature asks for."""
+
+
+class SourceError(ClickscoreError):
+    """Raised when the source of the clicks is missing or cannot be read."""
+
+
+class TableError(ClickscoreError):
+    """Raised when an output table exists already, in a shape that scored or rejected clicks do not fit into."""
+
+
+class CheckpointError(ClickscoreError):
+    """Raised when going on from this checkpoint would lose clicks or write them twice."""

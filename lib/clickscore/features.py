@@ -1,0 +1,97 @@
+"""Clicks get features: the features file, one Spark SQL select over a click, is their only definition."""
+
+import re
+
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+from pyspark.sql import types as T
+
+from clickscore.errors import ConfigError, SignatureError
+
+FEATURES_COLUMN = "_features"
+
+_SELECT = re.compile(r"\s*SELECT\b(?P<list>.*)\bFROM\s+click\s*;?\s*", re.IGNORECASE | re.DOTALL)
+_TEXT_OR_COMMENT = re.compile(r"""('(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*")|--[^\n]*""")
+
+MISSING_FEATURE = "missing_feature"
+
+
+def select_list(sql: str, where: str) -> str:
+    """Return what stands between SELECT and FROM click.
+
+    Raises:
+        ConfigError: if the text is not one such select.
+    """
+    match = _SELECT.fullmatch(_TEXT_OR_COMMENT.sub(lambda found: found[1] or "", sql))
+    if not match:
+        raise ConfigError(where, ["expected SELECT <expression> AS <name>, ... FROM click, and nothing after it"])
+    return match["list"]
+
+
+def with_features(clicks: DataFrame, select: str) -> DataFrame:
+    """Add ``_features``, a struct with one field per expression of the select list, as the expressions type them."""
+    return clicks.alias("click").withColumn(FEATURES_COLUMN, F.expr(f"struct({select})"))
+
+
+def with_model_input(clicks: DataFrame, inputs: T.StructType) -> DataFrame:
+    """Cast the features to exactly the inputs of the model; a click that lacks a required one is rejected.
+
+    Args:
+        clicks: with ``_features``, ``_rejection``.
+        inputs: what the model's signature asks for, in its order; NOT NULL means required.
+
+    Returns:
+        The same columns; ``_features`` has just the fields of ``inputs``, in their order and types, and
+        ``_rejection`` has the reason ``missing_feature`` where a required field is null.
+    """
+    cast = F.struct(*[_cast(field) for field in inputs.fields])
+    required = [field.name for field in inputs.fields if not field.nullable]
+    clicks = clicks.withColumn(FEATURES_COLUMN, cast)
+    if not required:
+        return clicks
+    names = F.concat_ws(", ", *[F.when(_feature(name).isNull(), F.lit(name)) for name in required])
+    missing = F.when(
+        names != "",
+        F.struct(
+            F.lit(MISSING_FEATURE).alias("reason"), F.concat(F.lit("null, but required: "), names).alias("detail")
+        ),
+    )
+    return clicks.withColumn("_rejection", F.coalesce("_rejection", missing))
+
+
+def check_features(features: T.StructType, inputs: T.StructType, where: str) -> None:
+    """Make sure that the features file produces every input of the model, castable to its type.
+
+    Raises:
+        SignatureError: with all missing, extra and wrong ones in one message.
+    """
+    produced = {field.name: field.dataType for field in features.fields}
+    wanted = {field.name: field.dataType for field in inputs.fields}
+    problems = [f"missing: {name} {wanted[name].simpleString()}" for name in wanted if name not in produced]
+    problems += [f"extra: {name}, which the model does not know" for name in produced if name not in wanted]
+    problems += [
+        f"wrong type: {name} is {produced[name].simpleString()}, the model wants {wanted[name].simpleString()}"
+        for name in wanted
+        if name in produced and not _castable(produced[name], wanted[name])
+    ]
+    if problems:
+        lines = "\n".join(f"  - {problem}" for problem in problems)
+        raise SignatureError(f"{where} does not produce what the model asks for:\n{lines}")
+
+
+def _feature(name: str) -> Column:
+    return F.col(FEATURES_COLUMN).getField(name)
+
+
+def _cast(field: T.StructField) -> Column:
+    return _feature(field.name).cast(field.dataType).alias(field.name)
+
+
+def _castable(found: T.DataType, wanted: T.DataType) -> bool:
+    if found == wanted:
+        return True
+    if isinstance(wanted, T.NumericType | T.BooleanType):
+        return isinstance(found, T.NumericType | T.BooleanType)
+    if isinstance(wanted, T.StringType):
+        return isinstance(found, T.AtomicType) and not isinstance(found, T.BinaryType)
+    return isinstance(wanted, T.TimestampType) and isinstance(found, T.DateType)

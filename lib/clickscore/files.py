@@ -1,0 +1,37 @@
+"""Files and folders on any file system that Spark can read, listed without reading them."""
+
+from pathlib import PurePosixPath
+from urllib.parse import unquote, urlsplit
+
+from pyspark.errors import AnalysisException
+from pyspark.sql import DataFrame, SparkSession
+
+
+def path_exists(spark: SparkSession, path: str) -> bool:
+    """Tell whether there is a file or folder at the path."""
+    try:
+        spark.read.format("binaryFile").load(path)
+    except AnalysisException as error:
+        if error.getCondition() == "PATH_NOT_FOUND":
+            return False
+        raise
+    return True
+
+
+def list_files(spark: SparkSession, folder: str, glob: str = "*") -> DataFrame:
+    """List the files below a folder that exists: ``path STRING``, ``length BIGINT``."""
+    reader = spark.read.format("binaryFile").option("recursiveFileLookup", "true").option("pathGlobFilter", glob)
+    return reader.load(folder).select("path", "length")
+
+
+def file_names(spark: SparkSession, folder: str) -> list[str]:
+    """Return the names of the files in a folder; none if there is no such folder."""
+    if not path_exists(spark, folder):
+        return []
+    return [PurePosixPath(row.path).name for row in list_files(spark, folder).collect()]
+
+
+def plain_path(path: str) -> str:
+    """Return the path of a file URI without scheme and escapes, for comparing paths that Spark writes differently."""
+    parts = urlsplit(path)
+    return parts.netloc + unquote(parts.path)

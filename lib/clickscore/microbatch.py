@@ -1,0 +1,172 @@
+"""One micro-batch: raw records in, rows of both tables out, exactly once, in one pass over the records."""
+
+import re
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
+from time import monotonic
+
+from pyspark.errors import PySparkException
+from pyspark.sql import DataFrame, Observation, Row, SparkSession
+from pyspark.sql import functions as F
+
+from clickscore import pipeline
+from clickscore.pipeline import Contract
+from clickscore.registry import ModelVersion
+from clickscore.schemas import REJECTED_CLICKS
+from clickscore.scoring import Predict, Stamp
+from clickscore.tables import Table
+from clickscore.timeline import Timeline
+
+UNREADABLE_FILE = "unreadable_file"
+
+_UNREADABLE = re.compile(r"\[FAILED_READ_FILE[^\]]*\] Encountered error while reading file (?P<path>\S+)\.")
+_DAMAGE = re.compile(
+    r"(?P<cause>(?:[\w.]*\.)?(?:EOFException|ZipException|ChecksumException|FileNotFoundException"
+    r"|AccessControlException|IOException: (?:incorrect header check|invalid [^\n]*|not a gzip file))[^\n]*)"
+)
+"""Failures that reading again will not cure; a time-out or a lost connection is not among them and fails the run."""
+
+
+class StopRequested(Exception):
+    """Raised into the stream by a micro-batch that must not begin any more."""
+
+
+class UnreadableFile(Exception):
+    """Raised into the stream when a file of the micro-batch cannot be read; the run goes on without that file."""
+
+    def __init__(self, batch_id: int, path: str, cause: str) -> None:
+        """Keep which file it is and what is wrong with it."""
+        self.batch_id, self.path, self.cause = batch_id, path, cause
+        super().__init__(f"{path}: {cause}")
+
+
+@dataclass(frozen=True)
+class Report:
+    """What a micro-batch did."""
+
+    batch_id: int
+    read: int
+    scored: int
+    rejected: int
+    sources: int
+    seconds: float
+    newest: datetime | None
+    model: ModelVersion
+
+
+@dataclass
+class Tables:
+    """The output tables, bound to the stream.
+
+    Attributes:
+        stream: id of the stream.
+        scored: ``scored_clicks``.
+        rejected: ``rejected_clicks``.
+        timeline: the model timeline.
+        scored_upto: last micro-batch that was in ``scored`` when the run began.
+        rejected_upto: the same for ``rejected``.
+    """
+
+    stream: str
+    scored: Table
+    rejected: Table
+    timeline: Timeline
+    scored_upto: int
+    rejected_upto: int
+
+
+@dataclass
+class MicroBatches:
+    """Processes micro-batches as the stream brings them; the function that ``foreachBatch`` calls.
+
+    Attributes:
+        spark: the session.
+        contract: what a click is.
+        predict_with: model version to predict function.
+        planned_before: last micro-batch that an earlier run may have begun.
+        report: told about every finished micro-batch.
+        tables: the output tables, as soon as they are bound to the stream.
+        unreadable: files of a micro-batch that cannot be read.
+    """
+
+    spark: SparkSession
+    contract: Contract
+    predict_with: Callable[[ModelVersion], Predict]
+    planned_before: int
+    report: Callable[[Report], None]
+    tables: Future[Tables] = field(default_factory=Future)
+    unreadable: list[UnreadableFile] = field(default_factory=list)
+    stopping: threading.Event = field(default_factory=threading.Event)
+    failure: Exception | None = None
+    last_done: int = -1
+
+    def __call__(self, raw: DataFrame, batch_id: int) -> None:
+        """Process one micro-batch; remember why, if it fails."""
+        try:
+            if self.stopping.is_set():
+                raise StopRequested
+            self._process(raw, batch_id, self.tables.result())
+        except Exception as error:
+            self.failure = _as_unreadable_file(error, batch_id) or error
+            raise self.failure from error
+
+    def _process(self, raw: DataFrame, batch_id: int, tables: Tables) -> None:
+        began = monotonic()
+        now = datetime.now(timezone.utc)
+        model = tables.timeline.model_for(batch_id, batch_id <= self.planned_before, tables.stream)
+        stamp = Stamp(batch_id, F.lit(now), model.name, model.version)
+        outcomes = pipeline.with_outcomes(raw, self.contract, model.inputs)
+        census = pipeline.census(self.contract)
+        if batch_id > tables.scored_upto:
+            observation = Observation()
+            scored = pipeline.scored(
+                outcomes.observe(observation, *census), self.contract, self.predict_with(model), stamp
+            )
+            tables.scored.append(scored, tables.stream, batch_id)
+            seen = observation.get
+        else:
+            seen = outcomes.agg(*census).collect()[0].asDict()
+        unreadable = [_as_row(file, now) for file in self.unreadable if file.batch_id == batch_id]
+        rejected = seen["rejected"] + len(unreadable)
+        if rejected and batch_id > tables.rejected_upto:
+            complete = seen["kept"] == seen["rejected"]
+            rows = self._frame([_as_rejected(row, now, batch_id) for row in seen["rejections"]] if complete else [])
+            if not complete:
+                # Too many to come along with the first pass: read the records once more, for them alone.
+                every = pipeline.with_outcomes(raw, self.contract, model.inputs, keep_all=True)
+                rows = pipeline.rejected(every, stamp)
+            rows = rows.unionByName(self._frame(unreadable)) if unreadable else rows
+            tables.rejected.append(rows, tables.stream, batch_id)
+        self.report(
+            Report(
+                batch_id=batch_id,
+                read=seen["read"] + len(unreadable),
+                scored=seen["read"] - seen["rejected"],
+                rejected=rejected,
+                sources=len(seen["sources"]) + len(unreadable),
+                seconds=monotonic() - began,
+                newest=seen["newest"],
+                model=model,
+            )
+        )
+
+    def _frame(self, rows: list[tuple[object, ...]]) -> DataFrame:
+        return self.spark.createDataFrame(rows, REJECTED_CLICKS)
+
+
+def _as_rejected(row: Row, now: datetime, batch_id: int) -> tuple[object, ...]:
+    return (row["_raw"], row["reason"], row["detail"], row["source"], row["source_offset"], now, batch_id)
+
+
+def _as_row(file: UnreadableFile, now: datetime) -> tuple[object, ...]:
+    return (None, UNREADABLE_FILE, file.cause, file.path, None, now, file.batch_id)
+
+
+def _as_unreadable_file(error: Exception, batch_id: int) -> UnreadableFile | None:
+    if not isinstance(error, PySparkException):
+        return None
+    file, damage = _UNREADABLE.search(str(error)), _DAMAGE.search(str(error))
+    return UnreadableFile(batch_id, file["path"], damage["cause"]) if file and damage else None

@@ -1,0 +1,100 @@
+"""The model at work: its files go to the executors, each Python worker loads it once, a column function applies it."""
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import pyarrow as pa
+from pyspark import SparkFiles
+from pyspark.sql import SparkSession
+from pyspark.sql import functions as F
+from pyspark.sql import types as T
+
+from clickscore.registry import ModelVersion
+from clickscore.scoring import Predict
+
+LOADED_VERSIONS = 2
+"""Model versions that a Python worker keeps in memory: the current one, and the one before for a replayed batch."""
+
+Scorer = Callable[[pa.StructArray], npt.NDArray[np.float64]]
+"""A loaded model: the inputs of some clicks to their scores."""
+
+
+def share(spark: SparkSession, model: ModelVersion) -> None:
+    """Give every executor the model's files."""
+    archive = model.folder.parent / model.archive
+    if not archive.exists():
+        shutil.make_archive(str(archive.with_suffix("")), "zip", model.folder)
+    spark.addArtifacts(str(archive), archive=True)
+
+
+def predict_with(model: ModelVersion) -> Predict:
+    """Return the model as a function of a struct column with the model's inputs.
+
+    A LightGBM Booster reads the Arrow data as it is; any other model gets a pandas DataFrame through ``pyfunc``.
+    """
+    archive, is_booster = model.archive, model.is_booster
+    if is_booster:
+
+        @F.arrow_udf(T.DoubleType())
+        def predict_arrow(batches: Iterator[pa.Array]) -> Iterator[pa.Array]:
+            scorer = _load_booster(SparkFiles.get(archive))
+            for inputs in batches:
+                yield pa.array(scorer(inputs), pa.float64())
+
+        return predict_arrow
+
+    @F.pandas_udf(T.DoubleType())
+    def predict_pandas(batches: Iterator[pd.DataFrame]) -> Iterator[pd.Series]:
+        scorer = _load_pyfunc(SparkFiles.get(archive))
+        for inputs in batches:
+            yield pd.Series(scorer(inputs))
+
+    return predict_pandas
+
+
+@lru_cache(maxsize=LOADED_VERSIONS)
+def _load_booster(folder: str) -> Scorer:
+    import lightgbm
+
+    booster = lightgbm.Booster(model_file=os.path.join(folder, "model.lgb"))
+
+    def score(inputs: pa.StructArray) -> npt.NDArray[np.float64]:
+        table = pa.Table.from_arrays(inputs.flatten(), names=[field.name for field in inputs.type])
+        return np.asarray(booster.predict(table, num_threads=1))
+
+    return score
+
+
+@lru_cache(maxsize=LOADED_VERSIONS)
+def _load_pyfunc(folder: str) -> Callable[[pd.DataFrame], npt.NDArray[np.float64]]:
+    import mlflow.pyfunc
+
+    model = mlflow.pyfunc.load_model(folder)
+
+    def score(inputs: pd.DataFrame) -> npt.NDArray[np.float64]:
+        return as_scores(model.predict(inputs), len(inputs))
+
+    return score
+
+
+def as_scores(prediction: Any, rows: int) -> npt.NDArray[np.float64]:
+    """Return one score per row from whatever a model predicts.
+
+    One number per row is the score; of the two class probabilities of a binary classifier it is the second.
+
+    Raises:
+        ValueError: for any other shape.
+    """
+    scores = np.asarray(prediction, dtype=np.float64)
+    if scores.ndim == 2 and scores.shape[1] in (1, 2):
+        scores = scores[:, -1]
+    if scores.shape != (rows,):
+        raise ValueError(f"the model must predict one number, or two class probabilities, for each of {rows} clicks; "
+                         f"it predicted an array of shape {scores.shape}")  # fmt: skip
+    return scores

@@ -1,0 +1,66 @@
+"""What a person sees while the stream runs: a line for each micro-batch, and a bar when the end is known."""
+
+from datetime import datetime, timezone
+from types import TracebackType
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from clickscore.microbatch import Report
+
+_UNITS = (("d", 86_400), ("h", 3_600), ("min", 60))
+
+
+class ProgressLines:
+    """Prints the micro-batches and adds them up.
+
+    Attributes:
+        batches: micro-batches so far.
+        read: records read so far.
+        scored: clicks scored so far.
+        rejected: records rejected so far.
+    """
+
+    def __init__(self, console: Console, files: int | None = None) -> None:
+        """Begin; with the number of files still to read, a terminal also gets a bar."""
+        self.console = console
+        self.batches = self.read = self.scored = self.rejected = 0
+        self._bar = Progress(
+            TextColumn("  landing folder"), BarColumn(), MofNCompleteColumn(), TextColumn("files"),
+            TimeRemainingColumn(), console=console, transient=True, disable=not (files and console.is_terminal),
+        )  # fmt: skip
+        self._task = self._bar.add_task("files", total=files)
+
+    def __enter__(self) -> "ProgressLines":
+        """Show the bar."""
+        self._bar.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        """Remove the bar."""
+        self._bar.stop()
+
+    def report(self, done: Report) -> None:
+        """Print the line of a micro-batch, and move the bar on."""
+        self._bar.advance(self._task, done.sources)
+        self.batches += 1
+        self.read += done.read
+        self.scored += done.scored
+        self.rejected += done.rejected
+        newest = f"newest click {age(done.newest)} ago" if done.newest else "no click"
+        self.console.print(
+            f"batch {done.batch_id:>4}  {done.read:>9,} in  {done.scored:>9,} scored  {done.rejected:>6,} rejected  "
+            f"{done.read / max(done.seconds, 1e-3):>9,.0f} clicks/s  {newest}  "
+            f"{done.model.name} v{done.model.version}",
+            highlight=False,
+            soft_wrap=True,
+        )
+
+
+def age(moment: datetime) -> str:
+    """Return how long ago a moment was, in the largest unit that leaves a number above two."""
+    seconds = (datetime.now(timezone.utc) - moment.astimezone(timezone.utc)).total_seconds()
+    for unit, length in _UNITS:
+        if abs(seconds) > 2 * length:
+            return f"{seconds / length:,.0f} {unit}"
+    return f"{seconds:,.1f} s"

@@ -1,0 +1,146 @@
+"""The shapes of what comes in and what goes out: raw records, clicks, and the output tables with their comments."""
+
+from pyspark.sql import types as T
+
+from clickscore.errors import ConfigError, TableError
+
+RAW = T.StructType(
+    [
+        T.StructField("value", T.BinaryType()),
+        T.StructField("source", T.StringType()),
+        T.StructField("source_offset", T.LongType()),
+    ]
+)
+"""What every source yields: one row per record, with where it came from."""
+
+PARSED = T.StructType(
+    [
+        *RAW.fields[1:],
+        T.StructField(
+            "_rejection",
+            T.StructType([T.StructField("reason", T.StringType()), T.StructField("detail", T.StringType())]),
+        ),
+        T.StructField("_raw", T.StringType()),
+        T.StructField("_kept", T.BooleanType()),
+    ]
+)
+"""What parsing adds to the click's fields; the names with an underscore never reach a table."""
+
+FIELD_TYPES = (T.StringType, T.BooleanType, T.ByteType, T.ShortType, T.IntegerType, T.LongType, T.FloatType,
+               T.DoubleType, T.DecimalType, T.TimestampType, T.DateType)  # fmt: skip
+"""Types that a field of a click may have, also within ARRAY, STRUCT and MAP with STRING keys."""
+
+
+def _column(name: str, data_type: T.DataType, comment: str, nullable: bool = True) -> T.StructField:
+    return T.StructField(name, data_type, nullable, {"comment": comment})
+
+
+LINEAGE = (
+    _column("source", T.StringType(), "Where the record came from: a file, or a topic and its partition"),
+    _column("source_offset", T.LongType(), "Position of the record in its source, where the source has one"),
+)
+BATCH_ID = _column("batch_id", T.LongType(), "Micro-batch that wrote the row", nullable=False)
+
+SCORED = (
+    _column("score", T.DoubleType(), "Prediction of the model for the click"),
+    _column("model_name", T.StringType(), "Registered model that made the prediction", nullable=False),
+    _column("model_version", T.StringType(), "Version of the registered model", nullable=False),
+    _column("scored_at", T.TimestampType(), "When the micro-batch was scored, UTC", nullable=False),
+    *LINEAGE,
+    BATCH_ID,
+)
+"""The columns that follow the click's own fields in ``scored_clicks``."""
+
+REJECTED_CLICKS = T.StructType(
+    [
+        _column("raw", T.StringType(), "The record, unchanged; bytes that are no UTF-8 stand as ISO 8859-1"),
+        _column("reason", T.StringType(), "Code of the reason, for instance missing_field", nullable=False),
+        _column("detail", T.StringType(), "What was expected and what was found"),
+        *LINEAGE,
+        _column("received_at", T.TimestampType(), "When the micro-batch read the record, UTC", nullable=False),
+        BATCH_ID,
+    ]
+)
+
+MODEL_TIMELINE = T.StructType(
+    [
+        _column("from_batch", T.LongType(), "First micro-batch that this version scored", nullable=False),
+        _column("model_name", T.StringType(), "Registered model", nullable=False),
+        _column("model_version", T.StringType(), "Version of the registered model", nullable=False),
+        _column("run_id", T.StringType(), "MLflow run that trained the version"),
+        _column("digest", T.StringType(), "SHA-256 over the model's files", nullable=False),
+        _column("pinned_at", T.TimestampType(), "When the version was chosen, UTC", nullable=False),
+    ]
+)
+
+
+def scored_clicks(click: T.StructType) -> T.StructType:
+    """Return the columns of ``scored_clicks``: the click's fields, then the score, the model and the lineage."""
+    return T.StructType([*click.fields, *SCORED])
+
+
+def check_click(click: T.StructType, id: str, time: str, visitor: str, where: str) -> None:
+    """Make sure that a click schema can be parsed, written and told apart.
+
+    Raises:
+        ConfigError: with every field that has an unsupported type or a name that the tables need for themselves, and
+            every one of ``id``, ``time`` and ``visitor`` that is missing or may be null.
+    """
+    taken = {field.name for field in SCORED}
+    problems = [
+        f"{field.name}: the tables use this name themselves" for field in click.fields if field.name.lower() in taken
+    ]
+    problems += [f"{f.name}: a name must not start with an underscore" for f in click.fields if f.name.startswith("_")]
+    problems += [
+        f"{field.name}: type {field.dataType.simpleString()} is not supported in a click"
+        for field in click.fields
+        if not _is_supported(field.dataType)
+    ]
+    names = {field.name: field for field in click.fields}
+    for role, name in (("id", id), ("time", time), ("visitor", visitor)):
+        if name not in names:
+            problems.append(f"click.{role} is {name}, but there is no such field; there are {', '.join(names)}")
+        elif names[name].nullable:
+            problems.append(f"{name}: click.{role} needs a NOT NULL field")
+    if time in names and not isinstance(names[time].dataType, T.TimestampType):
+        problems.append(f"{time}: click.time needs a TIMESTAMP, found {names[time].dataType.simpleString()}")
+    if problems:
+        raise ConfigError(where, problems)
+
+
+def _is_supported(data_type: T.DataType) -> bool:
+    if isinstance(data_type, T.ArrayType):
+        return _is_supported(data_type.elementType)
+    if isinstance(data_type, T.MapType):
+        return isinstance(data_type.keyType, T.StringType) and _is_supported(data_type.valueType)
+    if isinstance(data_type, T.StructType):
+        return all(_is_supported(field.dataType) for field in data_type.fields)
+    return isinstance(data_type, FIELD_TYPES)
+
+
+def check_table(table: str, expected: T.StructType, found: T.StructType) -> None:
+    """Make sure that rows of the expected shape can be appended to a table that exists already.
+
+    More columns in the table are fine as long as they may be null.
+
+    Raises:
+        TableError: with all differences in one message.
+    """
+    present = {field.name: field for field in found.fields}
+    differences = []
+    for field in expected.fields:
+        other = present.pop(field.name, None)
+        wanted = field.dataType.simpleString()
+        if other is None:
+            differences.append(f"{field.name} {wanted}: missing in the table")
+        elif other.dataType.simpleString() != wanted:
+            differences.append(f"{field.name}: expected {wanted}, the table has {other.dataType.simpleString()}")
+        elif field.nullable and not other.nullable:
+            differences.append(f"{field.name}: may be null, but the table says NOT NULL")
+    differences += [f"{name}: NOT NULL in the table, but unknown here" for name, f in present.items() if not f.nullable]
+    if differences:
+        lines = "\n".join(f"  - {difference}" for difference in differences)
+        raise TableError(
+            f"{table} exists with another schema:\n{lines}\n"
+            f"Change the table with ALTER TABLE, or name another one under output in the configuration."
+        )

@@ -1,0 +1,13 @@
+"""The Spark session: sets what the product needs to be right, and nothing that a cluster should own."""
+
+import os
+import sys
+
+from pyspark.sql import SparkSession
+
+
+def build_session(app_name: str) -> SparkSession:
+    """Return the active session, or a new one with the settings of ``spark-defaults.conf`` and UTC as time zone."""
+    # Spark would start its Python workers with whatever python3 comes first on the PATH.
+    os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
+    return SparkSession.builder.appName(app_name).config("spark.sql.session.timeZone", "UTC").getOrCreate()

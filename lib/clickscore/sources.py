@@ -1,0 +1,88 @@
+"""Where clicks come from; every source yields the same raw records: ``value``, ``source``, ``source_offset``."""
+
+from collections.abc import Collection
+
+from pyspark.sql import Column, DataFrame, SparkSession
+from pyspark.sql import functions as F
+from pyspark.sql.streaming import DataStreamReader
+
+from clickscore.config import DeltaSource, FolderSource
+from clickscore.errors import SourceError
+from clickscore.files import path_exists
+from clickscore.tables import Table
+
+FILE_NAMES = "*.{json,jsonl,ndjson,json.gz,jsonl.gz,ndjson.gz}"
+"""Files of a landing folder that are read. Spark passes over names that begin with a dot or an underscore, and these
+endings pass over ``.tmp``, ``.part`` and the like: a file counts once it has been renamed to its final name."""
+
+FOREVER = "36500d"
+"""Age below which files are remembered, and above which Spark would silently skip them: effectively no limit."""
+
+FILE_PATH = "_metadata.file_path"
+
+
+def check_source(spark: SparkSession, source: FolderSource | DeltaSource) -> None:
+    """Make sure that the source is there and has the configured column.
+
+    Raises:
+        SourceError: if not.
+    """
+    if isinstance(source, FolderSource):
+        if not path_exists(spark, source.path):
+            raise SourceError(f"source.path: no such folder: {source.path}. Create it, or correct the path.")
+        return
+    table = Table(source.table)
+    if not table.exists(spark):
+        raise SourceError(f"source.table: no such Delta table: {source.table}. Create it, or correct the name.")
+    columns = table.read(spark).columns
+    if source.column and source.column not in columns:
+        raise SourceError(f"source.column: {source.table} has no column {source.column}; it has {', '.join(columns)}.")
+
+
+def read_stream(spark: SparkSession, source: FolderSource | DeltaSource, unreadable: Collection[str] = ()) -> DataFrame:
+    """Start reading; columns as in ``schemas.RAW``.
+
+    Args:
+        spark: the session.
+        source: what to read.
+        unreadable: paths of files to pass over, as Spark names them.
+    """
+    reader = spark.readStream.option("maxBytesPerTrigger", source.max_bytes)
+    if isinstance(source, DeltaSource):
+        return _read_table(reader, source)
+    lines = (
+        reader.format("text")
+        .option("lineSep", "\n")
+        .option("recursiveFileLookup", "true")
+        .option("pathGlobFilter", FILE_NAMES)
+        .option("maxFileAge", FOREVER)
+        .load(source.path)
+    )
+    return _records(lines.where(~F.col(FILE_PATH).isin(*unreadable)) if unreadable else lines)
+
+
+def read_batch(spark: SparkSession, folder: str) -> DataFrame:
+    """Read all files of a folder once; columns as in ``schemas.RAW``."""
+    reader = spark.read.format("text").option("lineSep", "\n").option("recursiveFileLookup", "true")
+    return _records(reader.option("pathGlobFilter", FILE_NAMES).load(folder))
+
+
+def _records(lines: DataFrame) -> DataFrame:
+    # Files have no offset: Spark splits large ones, and then nobody knows the number of a line.
+    return lines.select(
+        _value(F.col("value")), F.col(FILE_PATH).alias("source"), F.lit(None).cast("bigint").alias("source_offset")
+    )
+
+
+def _read_table(reader: DataStreamReader, source: DeltaSource) -> DataFrame:
+    reader = reader.format("delta").option("skipChangeCommits", source.changes == "skip")
+    table = Table(source.table)
+    rows = reader.load(source.table) if table.is_path else reader.table(source.table)
+    record = F.col(source.column) if source.column else F.to_json(F.struct("*"))
+    return rows.select(
+        _value(record), F.col(FILE_PATH).alias("source"), F.col("_metadata.row_index").alias("source_offset")
+    )
+
+
+def _value(column: Column) -> Column:
+    return column.cast("binary").alias("value")

@@ -1,0 +1,72 @@
+"""What a person sees when a run is over: the counts, a few scored clicks, the spread of the scores, what to try next."""
+
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+from rich.console import Console
+from rich.table import Table as Grid
+
+from clickscore.config import Click, Output
+from clickscore.progress import ProgressLines
+from clickscore.tables import Table
+
+SAMPLE_ROWS = 5
+BINS = 10
+BAR_WIDTH = 40
+
+
+def print_summary(spark: SparkSession, console: Console, output: Output, click: Click, lines: ProgressLines) -> None:
+    """Print the summary of a run; reads the scored clicks once more for the spread of the scores."""
+    scored, rejected = Table(output.scored), Table(output.rejected)
+    console.print(
+        f"\n{lines.read:,} records in {lines.batches:,} micro-batches: {lines.scored:,} scored, "
+        f"{lines.rejected:,} rejected",
+        highlight=False,
+    )
+    for name, table in (("scored clicks", scored), ("rejected clicks", rejected)):
+        console.print(f"  {name:<16} {table.name}", highlight=False, soft_wrap=True)
+    console.print(f"  {'model timeline':<16} {scored.beside('model_timeline').name}", highlight=False, soft_wrap=True)
+    clicks = scored.read(spark)
+    counts = score_counts(clicks)
+    if not counts:
+        return
+    console.print(sample(clicks, click))
+    print_histogram(console, counts)
+    console.print(
+        f'\nNext: .venv/bin/jupyter lab notebooks/explore_scores.ipynb, or\n'
+        f'  .venv/bin/python -c "import deltalake; print(deltalake.DeltaTable(\'{scored.name}\').to_pandas())"'
+        if scored.is_path
+        else f"\nNext: SELECT * FROM {scored.name} ORDER BY score DESC LIMIT 10",
+        highlight=False, soft_wrap=True, markup=False,
+    )  # fmt: skip
+
+
+def sample(clicks: DataFrame, click: Click) -> Grid:
+    """Return a few scored clicks of the newest micro-batch as a grid."""
+    columns = [click.id, click.time, click.visitor, "score", "model_version", "batch_id"]
+    grid = Grid(title="some scored clicks", title_justify="left", title_style="bold")
+    for column in columns:
+        grid.add_column(column, justify="right" if column in ("score", "batch_id") else "left", no_wrap=True)
+    newest = clicks.where(F.col("batch_id") == clicks.agg(F.max("batch_id")).collect()[0][0])
+    for row in newest.select(*columns).limit(SAMPLE_ROWS).collect():
+        grid.add_row(*[f"{value:.4f}" if isinstance(value, float) else str(value) for value in row])
+    return grid
+
+
+def score_counts(clicks: DataFrame) -> dict[float, int]:
+    """Count the clicks in equal bins between the least and the greatest score; the keys are the lower bounds."""
+    low, high = clicks.agg(F.min("score"), F.max("score")).collect()[0]
+    if low is None:
+        return {}
+    width = (high - low) / BINS or 1.0
+    number = F.least(F.floor((F.col("score") - low) / width), F.lit(BINS - 1))
+    counts = dict(clicks.where("score IS NOT NULL").groupBy(number).count().collect())
+    return {low + width * bin: counts.get(bin, 0) for bin in range(BINS)}
+
+
+def print_histogram(console: Console, counts: dict[float, int]) -> None:
+    """Print the bins as bars of text."""
+    console.print("\n[bold]scores[/bold]")
+    most = max(counts.values())
+    for low, count in counts.items():
+        console.print(f"  from {low:6.3f}  {'█' * round(BAR_WIDTH * count / most):<{BAR_WIDTH}} {count:>9,}",
+                      highlight=False)  # fmt: skip

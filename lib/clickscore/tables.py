@@ -1,0 +1,133 @@
+"""Delta tables, by path or catalog name: made with their comments, appended to exactly once."""
+
+import json
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from delta.tables import DeltaTable
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+from pyspark.sql import types as T
+
+from clickscore.errors import TableError
+from clickscore.files import file_names
+from clickscore.schemas import check_table
+
+STREAM_PROPERTY = "clickscore.stream"
+"""Table property that binds a table to the one stream, that is to the one checkpoint, that writes it."""
+
+CHECKPOINT_INTERVAL = 50
+"""Commits between two checkpoints of the Delta log; each costs a batch time that grows with the table's files."""
+
+_CATALOG_NAME = re.compile(r"\w+(\.\w+){0,2}")
+_HISTORY_PAGE = 50
+"""Commits looked at first for the stream's newest one; behind it can only be maintenance and other writers."""
+
+
+@dataclass(frozen=True)
+class Table:
+    """A Delta table by path (``build/demo/scored_clicks``, ``s3://...``) or by catalog name (``shop.scored``)."""
+
+    name: str
+
+    @property
+    def is_path(self) -> bool:
+        """Whether the name is a path; a catalog name has up to three parts and no slash."""
+        return _CATALOG_NAME.fullmatch(self.name) is None
+
+    @property
+    def location(self) -> str:
+        """The path as Delta wants it: absolute, or with the scheme of a file system."""
+        return self.name if urlsplit(self.name).scheme else str(Path(self.name).absolute())
+
+    @property
+    def sql_name(self) -> str:
+        """The table as SQL writes it."""
+        return f"delta.`{self.location}`" if self.is_path else self.name
+
+    def beside(self, name: str) -> "Table":
+        """Return the table of that name in the same folder or catalog schema."""
+        separator = "/" if self.is_path else "."
+        parent, found, _ = self.name.rstrip("/").rpartition(separator)
+        return Table(f"{parent}{separator}{name}" if found else name)
+
+    def exists(self, spark: SparkSession) -> bool:
+        """Tell whether there is such a Delta table."""
+        if self.is_path:
+            return DeltaTable.isDeltaTable(spark, self.location)
+        return spark.catalog.tableExists(self.name)
+
+    def read(self, spark: SparkSession) -> DataFrame:
+        """Return the rows of the table."""
+        return spark.read.format("delta").load(self.location) if self.is_path else spark.read.table(self.name)
+
+    def delta(self, spark: SparkSession) -> DeltaTable:
+        """Return the table's handle."""
+        return DeltaTable.forPath(spark, self.location) if self.is_path else DeltaTable.forName(spark, self.name)
+
+    def stream(self, spark: SparkSession) -> str | None:
+        """Return the id of the stream that the table is bound to."""
+        properties = {row.key: row.value for row in spark.sql(f"SHOW TBLPROPERTIES {self.sql_name}").collect()}
+        return properties.get(STREAM_PROPERTY)
+
+    def check(self, spark: SparkSession, expected: T.StructType) -> None:
+        """Make sure that the table can take rows of the expected shape, or that its place is free.
+
+        Raises:
+            TableError: with all differences, or if there are files at the path that are no Delta table.
+        """
+        if self.exists(spark):
+            check_table(self.name, expected, self.read(spark).schema)
+        elif self.is_path and file_names(spark, self.location):
+            raise TableError(
+                f"{self.name} holds files, but is no Delta table. "
+                f"Move them away, or name another place under output in the configuration."
+            )
+
+    def create(self, spark: SparkSession, schema: T.StructType, statistics: list[str], stream: str) -> None:
+        """Create the table for a stream, or bind the one that exists to it.
+
+        Args:
+            spark: the session.
+            schema: columns with comments.
+            statistics: columns to keep minima and maxima of; for each file they cost time at every commit.
+            stream: id of the stream.
+        """
+        builder = DeltaTable.createIfNotExists(spark).addColumns(schema)
+        builder = builder.location(self.location) if self.is_path else builder.tableName(self.name)
+        properties = {
+            STREAM_PROPERTY: stream,
+            "delta.checkpointInterval": str(CHECKPOINT_INTERVAL),
+            "delta.dataSkippingStatsColumns": ",".join(statistics),
+        }
+        for key, value in properties.items():
+            builder = builder.property(key, value)
+        builder.execute()
+        if self.stream(spark) != stream:
+            spark.sql(f"ALTER TABLE {self.sql_name} SET TBLPROPERTIES ('{STREAM_PROPERTY}' = '{stream}')")
+
+    def append(self, rows: DataFrame, stream: str, batch_id: int) -> None:
+        """Append the rows of a micro-batch, exactly once: a second call for the same batch changes nothing."""
+        writer = (
+            rows.write.format("delta")
+            .mode("append")
+            .option("txnAppId", f"clickscore-{stream}")
+            .option("txnVersion", batch_id)
+            .option("userMetadata", json.dumps({"stream": stream, "batch": batch_id}))
+        )
+        if self.is_path:
+            writer.save(self.location)
+        else:
+            writer.saveAsTable(self.name)
+
+    def last_batch(self, spark: SparkSession, stream: str) -> int:
+        """Return the last micro-batch that the stream has appended, or -1."""
+        ours = (F.get_json_object("userMetadata", "$.stream") == stream).cast("boolean")
+        batch = F.get_json_object("userMetadata", "$.batch").cast("bigint")
+        for history in (self.delta(spark).history(_HISTORY_PAGE), self.delta(spark).history()):
+            newest = history.where(ours).agg(F.max(batch)).first()
+            if newest and newest[0] is not None:
+                return int(newest[0])
+        return -1
