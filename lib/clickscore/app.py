@@ -11,15 +11,15 @@ from pathlib import Path
 
 from pyspark.errors import StreamingQueryException
 from pyspark.sql import SparkSession
-from pyspark.sql.streaming import StreamingQuery
+from pyspark.sql.streaming.query import StreamingQuery
 from rich.console import Console
 
 from clickscore import features, files, schemas
 from clickscore.checkpoint import Checkpoint, check_belongs, read_checkpoint
 from clickscore.config import AVAILABLE_NOW, Config, FolderSource
 from clickscore.contract import feature_types, read_contract
-from clickscore.microbatch import MicroBatches, StopRequested, Tables, UnreadableFile
-from clickscore.model import predict_with, share
+from clickscore.microbatch import MicroBatches, StopRequestedError, Tables, UnreadableFileError
+from clickscore.model import predict_with, share, warm_up
 from clickscore.pipeline import Contract
 from clickscore.progress import ProgressLines
 from clickscore.registry import ModelVersion, Registry
@@ -29,7 +29,7 @@ from clickscore.summary import print_summary
 from clickscore.tables import Table
 from clickscore.timeline import Timeline
 
-POLL_SECONDS = 0.5
+POLL_SECONDS = 1
 """How often the main thread looks whether it has been asked to stop."""
 
 
@@ -61,9 +61,12 @@ def run(config: Config, make_session: Callable[[], SparkSession], console: Conso
     with tempfile.TemporaryDirectory(prefix="clickscore-") as folder, ThreadPoolExecutor(1) as aside:
         fetching = aside.submit(_fetch_current, config, Path(folder))
         spark = make_session()
+        warming = aside.submit(_warm_up, spark, fetching)
         wiring = check(spark, config, fetching)
+        warming.result()
         fetch = partial(_fetch_version, config, Path(folder))
-        backlog = _files_to_read(spark, wiring) if config.trigger == AVAILABLE_NOW else None
+        is_finite = config.trigger == AVAILABLE_NOW
+        backlog = _files_to_read(spark, wiring) if is_finite and console.is_terminal else None
         with ProgressLines(console, backlog) as lines, _stop_signals() as stopping:
             _run_stream(spark, wiring, fetch, lines, stopping)
         print_summary(spark, console, config.output, config.click, lines)
@@ -72,6 +75,12 @@ def run(config: Config, make_session: Callable[[], SparkSession], console: Conso
 def _fetch_current(config: Config, folder: Path) -> ModelVersion:
     registry = Registry(config.model.registry)
     return registry.fetch(*registry.resolve(config.model.uri), folder)
+
+
+def _warm_up(spark: SparkSession, fetching: "Future[ModelVersion]") -> None:
+    model = fetching.result()
+    share(spark, model)
+    warm_up(spark, model)
 
 
 def _fetch_version(config: Config, folder: Path, name: str, version: str) -> ModelVersion:
@@ -84,7 +93,7 @@ def check(spark: SparkSession, config: Config, fetching: "Future[ModelVersion]")
     Raises:
         ClickscoreError: for the first part that does not fit, with all that is wrong with it.
     """
-    contract = read_contract(spark, config)
+    contract = read_contract(config)
     model = fetching.result()
     features.check_features(feature_types(spark, contract, str(config.features)), model.inputs, str(config.features))
     check_source(spark, config.source)
@@ -134,7 +143,7 @@ def _run_stream(
         share(spark, model)
         return predict_with(model)
 
-    unreadable: list[UnreadableFile] = []
+    unreadable: list[UnreadableFileError] = []
     while True:
         # A file that cannot be read ends the query; the next one plans the same micro-batch again without the file.
         checkpoint = read_checkpoint(spark, wiring.checkpoint.path) if unreadable else wiring.checkpoint
@@ -145,14 +154,15 @@ def _run_stream(
         try:
             batches.tables.set_result(_bind_tables(spark, wiring, checkpoint, fetch, str(query.id)))
             _await(query, batches, stopping)
-            return
         except StreamingQueryException:
-            if isinstance(batches.failure, StopRequested):
+            if isinstance(batches.failure, StopRequestedError):
                 return
-            if not isinstance(batches.failure, UnreadableFile):
+            if not isinstance(batches.failure, UnreadableFileError):
                 raise
             unreadable.append(batches.failure)
             lines.console.print(f"cannot read {batches.failure}; it goes to the rejected clicks", style="yellow")
+        else:
+            return
         finally:
             batches.tables.cancel()
             query.stop()

@@ -184,18 +184,10 @@ def _override(tree: dict[str, Any], override: str) -> None:
 def _sentence(detail: ErrorDetails) -> str:
     # The tag of a union (folder, delta) is in pydantic's location, but not in the file.
     location = [str(part) for part in detail["loc"]]
-    section: type[BaseModel] | None = Config
-    keys: list[str] = []
-    for part in location:
-        if part in _SOURCES:
-            section = _SOURCES[part]
-            continue
-        keys.append(part)
-        section = _SECTIONS.get(part) if section else None
+    keys = [part for part in location if part not in _SOURCES]
     key = ".".join(keys)
     if detail["type"] == "extra_forbidden":
-        parents = [part for part in location[:-1]]
-        return f"{key}: unknown key{_nearest(keys[-1], _names(parents))}"
+        return f"{key}: unknown key{_nearest(keys[-1], _names(location[:-1]))}"
     if detail["type"] == "missing":
         return f"{key}: missing"
     if detail["type"] == "string_pattern_mismatch" and key == "model.uri":

@@ -10,7 +10,7 @@ from clickscore.errors import ConfigError
 from clickscore.pipeline import Contract
 
 
-def read_contract(spark: SparkSession, config: Config) -> Contract:
+def read_contract(config: Config) -> Contract:
     """Read the click schema and the features file.
 
     Raises:
@@ -21,6 +21,7 @@ def read_contract(spark: SparkSession, config: Config) -> Contract:
         click = T.StructType.fromDDL(config.click.ddl.read_text(encoding="utf-8"))
     except PySparkException as error:
         raise ConfigError(where, [f"expected fields in Spark DDL: {_first_line(error)}"]) from None
+    assert isinstance(click, T.StructType)
     schemas.check_click(click, config.click.id, config.click.time, config.click.visitor, where)
     select = features.select_list(config.features.read_text(encoding="utf-8"), str(config.features))
     return Contract(click, config.click.time, select)

@@ -34,7 +34,7 @@ _SECONDS_BELOW, _MILLISECONDS_BELOW = 10**11, 10**14
 _MAX_EPOCH = 253_402_300_799_999_999
 _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.timezone.utc)
 
-_WHOLE = {T.ByteType: 8, T.ShortType: 16, T.IntegerType: 32, T.LongType: 64}
+_WHOLE: dict[type[T.DataType], int] = {T.ByteType: 8, T.ShortType: 16, T.IntegerType: 32, T.LongType: 64}
 _MAX_FLOAT32 = 3.4028234663852886e38
 _PLAIN: dict[type[T.DataType], Any] = {
     T.StringType: str,

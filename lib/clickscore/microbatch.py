@@ -30,11 +30,11 @@ _DAMAGE = re.compile(
 """Failures that reading again will not cure; a time-out or a lost connection is not among them and fails the run."""
 
 
-class StopRequested(Exception):
+class StopRequestedError(Exception):
     """Raised into the stream by a micro-batch that must not begin any more."""
 
 
-class UnreadableFile(Exception):
+class UnreadableFileError(Exception):
     """Raised into the stream when a file of the micro-batch cannot be read; the run goes on without that file."""
 
     def __init__(self, batch_id: int, path: str, cause: str) -> None:
@@ -98,22 +98,21 @@ class MicroBatches:
     planned_before: int
     report: Callable[[Report], None]
     tables: Future[Tables] = field(default_factory=Future)
-    unreadable: list[UnreadableFile] = field(default_factory=list)
+    unreadable: list[UnreadableFileError] = field(default_factory=list)
     stopping: threading.Event = field(default_factory=threading.Event)
     failure: Exception | None = None
-    last_done: int = -1
 
     def __call__(self, raw: DataFrame, batch_id: int) -> None:
         """Process one micro-batch; remember why, if it fails."""
         try:
-            if self.stopping.is_set():
-                raise StopRequested
             self._process(raw, batch_id, self.tables.result())
         except Exception as error:
             self.failure = _as_unreadable_file(error, batch_id) or error
             raise self.failure from error
 
     def _process(self, raw: DataFrame, batch_id: int, tables: Tables) -> None:
+        if self.stopping.is_set():
+            raise StopRequestedError
         began = monotonic()
         now = datetime.now(timezone.utc)
         model = tables.timeline.model_for(batch_id, batch_id <= self.planned_before, tables.stream)
@@ -161,12 +160,12 @@ def _as_rejected(row: Row, now: datetime, batch_id: int) -> tuple[object, ...]:
     return (row["_raw"], row["reason"], row["detail"], row["source"], row["source_offset"], now, batch_id)
 
 
-def _as_row(file: UnreadableFile, now: datetime) -> tuple[object, ...]:
+def _as_row(file: UnreadableFileError, now: datetime) -> tuple[object, ...]:
     return (None, UNREADABLE_FILE, file.cause, file.path, None, now, file.batch_id)
 
 
-def _as_unreadable_file(error: Exception, batch_id: int) -> UnreadableFile | None:
+def _as_unreadable_file(error: Exception, batch_id: int) -> UnreadableFileError | None:
     if not isinstance(error, PySparkException):
         return None
     file, damage = _UNREADABLE.search(str(error)), _DAMAGE.search(str(error))
-    return UnreadableFile(batch_id, file["path"], damage["cause"]) if file and damage else None
+    return UnreadableFileError(batch_id, file["path"], damage["cause"]) if file and damage else None

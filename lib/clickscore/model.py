@@ -1,20 +1,22 @@
 """The model at work: its files go to the executors, each Python worker loads it once, a column function applies it."""
 
-import os
 import shutil
 from collections.abc import Callable, Iterator
 from functools import lru_cache
-from typing import Any
+from pathlib import Path
+from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 from pyspark import SparkFiles
+from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
-from pyspark.sql import functions as F
 from pyspark.sql import types as T
+from pyspark.sql.pandas.functions import arrow_udf, pandas_udf
 
+from clickscore.errors import ModelError
 from clickscore.registry import ModelVersion
 from clickscore.scoring import Predict
 
@@ -26,11 +28,36 @@ Scorer = Callable[[pa.StructArray], npt.NDArray[np.float64]]
 
 
 def share(spark: SparkSession, model: ModelVersion) -> None:
-    """Give every executor the model's files."""
+    """Give every executor the model's files, once per session."""
+    if Path(SparkFiles.get(model.archive)).exists():
+        return
     archive = model.folder.parent / model.archive
-    if not archive.exists():
-        shutil.make_archive(str(archive.with_suffix("")), "zip", model.folder)
+    shutil.make_archive(str(archive.with_suffix("")), "zip", model.folder)
     spark.addArtifacts(str(archive), archive=True)
+
+
+def warm_up(spark: SparkSession, model: ModelVersion) -> None:
+    """Load the model in the Python workers before the first click needs it.
+
+    Raises:
+        ModelError: if it cannot be loaded there, or fails on its own input example.
+    """
+    archive, is_booster = model.archive, model.is_booster
+
+    def load(batches: Iterator[pa.Array]) -> Iterator[pa.Array]:
+        folder = SparkFiles.get(archive)
+        if is_booster:
+            _load_booster(folder)
+        else:
+            _try_example(folder)
+        yield from batches
+
+    workers = spark.sparkContext.defaultParallelism
+    try:
+        spark.range(workers, numPartitions=workers).select(arrow_udf(load, T.LongType())("id")).collect()
+    except PySparkException as error:
+        reason = str(error).strip().splitlines()[-1]
+        raise ModelError(f"{model.name} version {model.version} cannot be used for scoring: {reason}") from None
 
 
 def predict_with(model: ModelVersion) -> Predict:
@@ -38,31 +65,27 @@ def predict_with(model: ModelVersion) -> Predict:
 
     A LightGBM Booster reads the Arrow data as it is; any other model gets a pandas DataFrame through ``pyfunc``.
     """
-    archive, is_booster = model.archive, model.is_booster
-    if is_booster:
+    archive = model.archive
 
-        @F.arrow_udf(T.DoubleType())
-        def predict_arrow(batches: Iterator[pa.Array]) -> Iterator[pa.Array]:
-            scorer = _load_booster(SparkFiles.get(archive))
-            for inputs in batches:
-                yield pa.array(scorer(inputs), pa.float64())
-
-        return predict_arrow
-
-    @F.pandas_udf(T.DoubleType())
-    def predict_pandas(batches: Iterator[pd.DataFrame]) -> Iterator[pd.Series]:
-        scorer = _load_pyfunc(SparkFiles.get(archive))
+    def predict_arrow(batches: Iterator[pa.Array]) -> Iterator[pa.Array]:
+        score = _load_booster(SparkFiles.get(archive))
         for inputs in batches:
-            yield pd.Series(scorer(inputs))
+            yield pa.array(score(inputs), pa.float64())
 
-    return predict_pandas
+    def predict_pandas(batches: Iterator[pd.DataFrame]) -> Iterator[pd.Series]:
+        score = _load_pyfunc(SparkFiles.get(archive))
+        for inputs in batches:
+            yield pd.Series(score(inputs))
+
+    udf = arrow_udf(predict_arrow, T.DoubleType()) if model.is_booster else pandas_udf(predict_pandas, T.DoubleType())
+    return cast(Predict, udf)
 
 
 @lru_cache(maxsize=LOADED_VERSIONS)
 def _load_booster(folder: str) -> Scorer:
     import lightgbm
 
-    booster = lightgbm.Booster(model_file=os.path.join(folder, "model.lgb"))
+    booster = lightgbm.Booster(model_file=Path(folder, "model.lgb"))
 
     def score(inputs: pa.StructArray) -> npt.NDArray[np.float64]:
         table = pa.Table.from_arrays(inputs.flatten(), names=[field.name for field in inputs.type])
@@ -81,6 +104,15 @@ def _load_pyfunc(folder: str) -> Callable[[pd.DataFrame], npt.NDArray[np.float64
         return as_scores(model.predict(inputs), len(inputs))
 
     return score
+
+
+def _try_example(folder: str) -> None:
+    import mlflow.pyfunc
+
+    score = _load_pyfunc(folder)
+    example = mlflow.pyfunc.load_model(folder).input_example
+    if isinstance(example, pd.DataFrame):
+        score(example)
 
 
 def as_scores(prediction: Any, rows: int) -> npt.NDArray[np.float64]:

@@ -4,7 +4,7 @@ from collections.abc import Collection
 
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
-from pyspark.sql.streaming import DataStreamReader
+from pyspark.sql.streaming.readwriter import DataStreamReader
 
 from clickscore.config import DeltaSource, FolderSource
 from clickscore.errors import SourceError

@@ -1,4 +1,4 @@
-"""What a person sees when a run is over: the counts, a few scored clicks, the spread of the scores, what to try next."""
+"""What a person sees when a run is over: counts, a few scored clicks, the spread of the scores, what to try next."""
 
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
@@ -31,13 +31,13 @@ def print_summary(spark: SparkSession, console: Console, output: Output, click: 
         return
     console.print(sample(clicks, click))
     print_histogram(console, counts)
-    console.print(
-        f'\nNext: .venv/bin/jupyter lab notebooks/explore_scores.ipynb, or\n'
-        f'  .venv/bin/python -c "import deltalake; print(deltalake.DeltaTable(\'{scored.name}\').to_pandas())"'
-        if scored.is_path
-        else f"\nNext: SELECT * FROM {scored.name} ORDER BY score DESC LIMIT 10",
-        highlight=False, soft_wrap=True, markup=False,
-    )  # fmt: skip
+    console.print(f"\nNext: {_next_command(scored)}", highlight=False, soft_wrap=True, markup=False)
+
+
+def _next_command(scored: Table) -> str:
+    if scored.is_path:
+        return f".venv/bin/python -c \"import deltalake; print(deltalake.DeltaTable('{scored.name}').to_pandas())\""
+    return f"DESCRIBE HISTORY {scored.name}"
 
 
 def sample(clicks: DataFrame, click: Click) -> Grid:
@@ -58,9 +58,9 @@ def score_counts(clicks: DataFrame) -> dict[float, int]:
     if low is None:
         return {}
     width = (high - low) / BINS or 1.0
-    number = F.least(F.floor((F.col("score") - low) / width), F.lit(BINS - 1))
-    counts = dict(clicks.where("score IS NOT NULL").groupBy(number).count().collect())
-    return {low + width * bin: counts.get(bin, 0) for bin in range(BINS)}
+    bin_number = F.least(F.floor((F.col("score") - low) / width), F.lit(BINS - 1))
+    counts: dict[int, int] = dict(clicks.where("score IS NOT NULL").groupBy(bin_number).count().collect())
+    return {low + width * number: counts.get(number, 0) for number in range(BINS)}
 
 
 def print_histogram(console: Console, counts: dict[float, int]) -> None:

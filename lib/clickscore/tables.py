@@ -56,7 +56,7 @@ class Table:
     def exists(self, spark: SparkSession) -> bool:
         """Tell whether there is such a Delta table."""
         if self.is_path:
-            return DeltaTable.isDeltaTable(spark, self.location)
+            return bool(DeltaTable.isDeltaTable(spark, self.location))
         return spark.catalog.tableExists(self.name)
 
     def read(self, spark: SparkSession) -> DataFrame:

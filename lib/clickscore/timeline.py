@@ -41,7 +41,7 @@ class Timeline:
             stream: id of the stream that writes the timeline.
         """
         current = (self._current.name, self._current.version)
-        if self._latest is None or planned_before:
+        if planned_before or (self._latest is None and batch_id > 0):
             self._latest = self._pinned(batch_id)
         if self._latest and (planned_before or self._latest == current):
             return self._current if self._latest == current else self._fetch(*self._latest)

@@ -1,6 +1,7 @@
 """Past clicks become a registered model: the same contract and features as the stream, a label, a fair split."""
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -109,13 +110,16 @@ def run(config: Config, make_session: Callable[[], SparkSession], console: Conso
     training = config.training
     if training is None:
         raise ConfigError("the configuration", ["training: missing; it names the past clicks and the label"])
-    registry = Registry(config.model.registry, create=True)
     name, _, alias = config.model.uri.removeprefix("models:/").partition("@")
-    if once and registry.has_alias(name, alias):
-        console.print(f"{config.model.uri} is there already; nothing trained", highlight=False)
-        return
-    spark = make_session()
-    contract = read_contract(spark, config)
+    with ThreadPoolExecutor(1) as aside:
+        # MLflow takes seconds to import and to set up a new database, and so does the session to start.
+        opening = aside.submit(Registry, config.model.registry, create=True)
+        if once and opening.result().has_alias(name, alias):
+            console.print(f"{config.model.uri} is there already; nothing trained", highlight=False)
+            return
+        spark = make_session()
+        registry = opening.result()
+    contract = read_contract(config)
     feature_types(spark, contract, str(config.features))
     if not path_exists(spark, training.clicks):
         raise SourceError(f"training.clicks: no such folder: {training.clicks}. Create it, or correct the path.")

@@ -48,9 +48,9 @@ ENTRY = np.array([0.42, 0.05, 0.2, 0.33])
 MAX_CLICKS = 60
 """Longest session; the chain leaves long before, this only bounds the loop."""
 
-MEAN_INTENT = -1.1
-INTENT_SPREAD = 1.25
-RETURNING_INTENT = 0.55
+MEAN_INTENT = -1.2
+INTENT_SPREAD = 1.1
+RETURNING_INTENT = 0.8
 EVENING_INTENT = 0.25
 """Logits added for visitors who come back, and between 18 and 23 o'clock."""
 
@@ -96,7 +96,8 @@ def intent(rng: np.random.Generator, channel: Ints, device: Ints, returning: npt
         + EVENING_INTENT * ((hour >= 18) & (hour < 23))
         + INTENT_SPREAD * rng.standard_normal(channel.size)
     )
-    return 1.0 / (1.0 + np.exp(-logit))
+    chance: Floats = 1.0 / (1.0 + np.exp(-logit))
+    return chance
 
 
 def walk(rng: np.random.Generator, sessions: Session) -> Path:

@@ -16,7 +16,7 @@ PRICE_SPREAD = 0.45
 
 CHANNELS = ("direct", "organic", "paid_search", "social", "email", "affiliate")
 CHANNEL_SHARES = (0.24, 0.34, 0.16, 0.14, 0.07, 0.05)
-CHANNEL_INTENT = (0.25, 0.0, 0.15, -0.75, 0.65, -0.15)
+CHANNEL_INTENT = (0.3, 0.0, 0.2, -1.0, 0.9, -0.2)
 """Shift of a visitor's intent, in logits, by the channel they arrive through."""
 CHANNEL_REFERRERS = (
     "",
@@ -29,7 +29,7 @@ CHANNEL_REFERRERS = (
 
 DEVICES = ("mobile", "desktop", "tablet")
 DEVICE_SHARES = (0.58, 0.35, 0.07)
-DEVICE_INTENT = (-0.3, 0.35, 0.05)
+DEVICE_INTENT = (-0.4, 0.5, 0.05)
 VIEWPORTS = ((390, 844), (1536, 864), (820, 1180))
 USER_AGENTS = (
     "Mozilla/5.0 (iPhone; CPU iPhone OS 19_1 like Mac OS X) Version/19.1 Safari/604.1",

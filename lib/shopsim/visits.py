@@ -103,7 +103,8 @@ def _arrivals(rng: np.random.Generator, start_ms: int, window_ms: int, per_ms: f
     candidates = rng.poisson(per_ms * window_ms * weights.max())
     arrivals = start_ms + np.sort(rng.integers(0, window_ms, candidates))
     kept = rng.random(candidates) * weights.max() < weights[_hour(arrivals)]
-    return arrivals[kept]
+    visits: Ints = arrivals[kept]
+    return visits
 
 
 def _hour(time_ms: Ints) -> Ints:
@@ -166,9 +167,11 @@ def _products(rng: np.random.Generator, shop: catalog.Catalog, session: Ints, ev
     last_view = np.maximum.accumulate(np.where(event == behaviour.PRODUCT, position, -1))
     session_start = np.maximum.accumulate(np.where(is_first, position, 0))
     source = np.where(last_view >= session_start, last_view, position)
-    return drawn[source]
+    products: Ints = drawn[source]
+    return products
 
 
 def _draw(rng: np.random.Generator, shares: tuple[float, ...], size: int) -> Ints:
     bounds = np.cumsum(shares)
-    return np.searchsorted(bounds, rng.random(size) * bounds[-1], side="right")
+    drawn: Ints = np.searchsorted(bounds, rng.random(size) * bounds[-1], side="right")
+    return drawn

@@ -1,0 +1,89 @@
+# clickscore: `make` prints what it can do.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+JOB    := $(BIN)/python
+CONFIG ?= conf/local.yaml
+
+##@ Start
+
+.PHONY: setup
+setup: java $(VENV)/.ready build/jars/.ready ## Create .venv with the pinned packages, and build/jars
+	@echo "ready: $(VENV) and build/jars"
+
+.PHONY: demo
+demo: setup ## Simulate clicks, train and register a model, score the clicks, show what came out
+	$(JOB) jobs/simulate_clicks.py --folder build/demo/history --clicks 200000 --days 21 --start 2026-03-01 --seed 1
+	$(JOB) jobs/simulate_clicks.py --folder build/demo/landing --clicks 200000 --days 7 --start 2026-03-22 --seed 2 \
+	  --malformed 0.002 --duplicate 0.005 --late 0.01
+	$(JOB) jobs/train_model.py --config $(CONFIG) --once
+	$(JOB) jobs/score_stream.py --config $(CONFIG)
+
+##@ Develop
+
+.PHONY: test
+test: setup package ## Run all tests
+	$(BIN)/pytest
+
+.PHONY: check
+check: $(VENV)/.ready ## Check format, lint and types; needs no Java
+	$(BIN)/ruff format --check
+	$(BIN)/ruff check
+	$(BIN)/mypy
+
+.PHONY: format
+format: $(VENV)/.ready ## Put the code into its format
+	$(BIN)/ruff format
+	$(BIN)/ruff check --fix
+
+.PHONY: bench-parse
+bench-parse: setup ## Measure the two ways to parse clicks
+	$(JOB) benchmarks/parse.py
+
+.PHONY: package
+package: dist/clickscore.zip ## Build dist/clickscore.zip for --py-files, and the wheel for Databricks
+
+.PHONY: clean
+clean: ## Remove what the demo and the tests have left; keeps .venv and build/jars
+	rm -rf build/demo build/test dist .mypy_cache .pytest_cache .ruff_cache
+
+# The parts
+
+.PHONY: java
+java:
+	@version=$$(java -version 2>&1 | sed -n 's/.*version "\([0-9]*\).*/\1/p'); \
+	  [ "$$version" = 17 ] || [ "$$version" = 21 ] \
+	  || { echo "Java 17 or 21 is missing: apt install openjdk-17-jre-headless, or brew install openjdk@17"; exit 2; }
+
+$(VENV)/.ready: requirements.txt pyproject.toml
+	@command -v $(PYTHON) >/dev/null && $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	  || { echo "Python 3.11 or newer is missing: apt install python3 python3-venv, or brew install python"; exit 2; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements.txt
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@# Spark reads its settings from $$SPARK_HOME/conf: PySpark's home gets ours.
+	ln -sfn "$(CURDIR)/conf/spark" "$$($(BIN)/python -c 'import pyspark; print(pyspark.__path__[0])')/conf"
+	@touch $@
+
+build/jars/.ready: conf/ivy.xml $(VENV)/.ready
+	rm -rf build/jars && mkdir -p build/jars
+	java -jar $$($(BIN)/python -c 'import glob, pyspark; print(*glob.glob(pyspark.__path__[0] + "/jars/ivy-*.jar"))') \
+	  -ivy conf/ivy.xml -warn -types jar bundle -retrieve "build/jars/[conf]/[artifact]-[revision].[ext]"
+	@touch $@
+
+dist/clickscore.zip: $(VENV)/.ready pyproject.toml README.md $(shell find lib -name '*.py')
+	rm -rf dist build/zip build/lib build/bdist.*
+	$(BIN)/python -m build --quiet --wheel --no-isolation
+	@# The files of the wheel in a zip: Spark ships a .zip to the executors, but not a .whl.
+	$(BIN)/python -m zipfile -e dist/*.whl build/zip
+	cd build/zip && ../../$(BIN)/python -m zipfile -c ../../dist/clickscore.zip clickscore shopsim
+	@rm -rf build/zip build/lib build/bdist.*
+	@touch $@
+
+.PHONY: help
+help:
+	@awk 'BEGIN {FS = ":.*## "} /^##@ / {printf "\n%s\n", substr($$0, 5)} \
+	  /^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
