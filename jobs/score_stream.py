@@ -8,9 +8,9 @@ from pathlib import Path
 from clickscore import app
 from clickscore.config import load
 from clickscore.errors import ClickscoreError
+from clickscore.progress import make_console
 from clickscore.session import build_session
 from pyspark.errors import StreamingQueryException
-from rich.console import Console
 
 
 def main() -> int:
@@ -20,7 +20,7 @@ def main() -> int:
     parser.add_argument("--set", action="append", default=[], metavar="KEY.PATH=VALUE", help="override a key")
     arguments = parser.parse_args()
     try:
-        app.run(load(arguments.config, arguments.set), partial(build_session, "clickscore"), Console())
+        app.run(load(arguments.config, arguments.set), partial(build_session, "clickscore"), make_console())
     except ClickscoreError as error:
         print(error, file=sys.stderr)
         return 2

@@ -8,8 +8,8 @@ from pathlib import Path
 from clickscore import training
 from clickscore.config import load
 from clickscore.errors import ClickscoreError
+from clickscore.progress import make_console
 from clickscore.session import build_session
-from rich.console import Console
 
 
 def main() -> int:
@@ -21,7 +21,7 @@ def main() -> int:
     arguments = parser.parse_args()
     try:
         config = load(arguments.config, arguments.set)
-        training.run(config, partial(build_session, "clickscore-training"), Console(), arguments.once)
+        training.run(config, partial(build_session, "clickscore-training"), make_console(), arguments.once)
     except ClickscoreError as error:
         print(error, file=sys.stderr)
         return 2

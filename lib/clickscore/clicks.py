@@ -5,7 +5,6 @@ from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from typing import Any
 
-import msgspec
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
@@ -107,11 +106,11 @@ def _decode(records: list[bytes | None], decoder: Decoder, rejections: Rejection
         if record is None or row in rejections:
             clicks.append(blank)
             continue
-        try:
-            clicks.append(decode(record))
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            rejections[row] = decoder.explain(record, error)
-            clicks.append(blank)
+        click = decode(record)
+        if type(click) is Rejection:
+            rejections[row] = click
+            click = blank
+        clicks.append(click)
     return clicks
 
 

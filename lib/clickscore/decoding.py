@@ -5,6 +5,7 @@ measured with 21 fields and 0.5% malformed records it costs 0.8 of the CPU time 
 field (benchmarks/parse.py).
 """
 
+import codecs
 import datetime as dt
 import json
 import re
@@ -64,21 +65,33 @@ class Decoder:
     is NOT NULL must be there and not be null. Fields beyond the schema are ignored.
 
     Attributes:
-        decode: bytes to an object with the attributes ``f0``, ``f1``, ... in the order of the schema, ``None`` for
-            what is absent; raises for anything that is no click.
-        blank: such an object with nothing in it, to stand in the place of a rejected record.
+        blank: a decoded click with nothing in it, to stand in the place of a rejected record.
     """
 
     def __init__(self, click: T.StructType) -> None:
         """Compile the schema."""
         struct = _struct(click)
-        self.decode = msgspec.json.Decoder(struct).decode
+        self._decode = msgspec.json.Decoder(struct).decode
         self.blank = struct(*[None] * len(click.fields))
         self._types = {field.name: field.dataType for field in click.fields}
         self._decode_keys = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 
-    def explain(self, record: bytes, error: Exception) -> Rejection:
-        """Tell why a record is no click, from the record and the exception that decoding it raised."""
+    def decode(self, record: bytes) -> Any:
+        """Decode a record.
+
+        Returns:
+            An object with the attributes ``f0``, ``f1``, ... in the order of the schema, ``None`` for what is absent;
+            or a ``Rejection`` for anything that is no click.
+        """
+        try:
+            return self._decode(record)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            # A byte order mark at the start of a file belongs to the file, not to its first record.
+            if record.startswith(codecs.BOM_UTF8):
+                return self.decode(record.removeprefix(codecs.BOM_UTF8))
+            return self._explain(record, error)
+
+    def _explain(self, record: bytes, error: Exception) -> Rejection:
         if not record.strip():
             return Rejection(EMPTY, "expected a JSON object, found nothing")
         if isinstance(error, RecursionError):
@@ -146,7 +159,7 @@ def _epoch_time(number: int) -> dt.datetime:
     return _EPOCH + dt.timedelta(microseconds=number * (1_000_000 // per_second))
 
 
-def _struct(click: T.StructType) -> type[msgspec.Struct]:
+def _struct(click: T.StructType) -> Any:
     # Generated attribute names, because a field may be called `class` or `page-url`.
     fields: list[Any] = []
     for number, field in enumerate(click.fields):

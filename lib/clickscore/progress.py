@@ -11,6 +11,16 @@ from clickscore.microbatch import Report
 _UNITS = (("d", 86_400), ("h", 3_600), ("min", 60))
 
 
+PIPE_COLUMNS = 120
+"""Width of what is printed where there is no terminal to ask."""
+
+
+def make_console() -> Console:
+    """Return the console: coloured on a terminal, plain lines in a pipe."""
+    console = Console(soft_wrap=True)
+    return console if console.is_terminal else Console(width=PIPE_COLUMNS, soft_wrap=True)
+
+
 class ProgressLines:
     """Prints the micro-batches and adds them up.
 

@@ -223,10 +223,12 @@ def _inputs(schema: Any, label: str) -> T.StructType:
 
 
 def _is_plain_booster(flavors: dict[str, Any], folder: Path) -> bool:
-    # Categories of pandas columns are known to the pandas path alone.
-    if "lightgbm" not in flavors or not (folder / "model.lgb").is_file():
+    file = folder / "model.lgb"
+    if "lightgbm" not in flavors or not file.is_file():
         return False
-    return "pandas_categorical:null" in (folder / "model.lgb").read_text(encoding="utf-8")[-200:]
+    # The last line lists the categories of pandas columns, which only the pandas path knows how to look up.
+    last_line = file.read_text(encoding="utf-8").rstrip().rpartition("\n")[2]
+    return last_line in ("pandas_categorical:null", "pandas_categorical:[]")
 
 
 def _digest(folder: Path) -> str:

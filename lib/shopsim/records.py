@@ -10,7 +10,7 @@ from shopsim import behaviour, catalog
 from shopsim.behaviour import Ints
 from shopsim.visits import Clicks
 
-ID_BYTES = 16
+ID_BYTES = 12
 
 NO_PRODUCT = (behaviour.HOME, behaviour.SEARCH, behaviour.CATEGORY, behaviour.CART, behaviour.CHECKOUT,
               behaviour.PURCHASE)  # fmt: skip

@@ -1,0 +1,140 @@
+"""One Spark session, one registry and one small shop for all tests of a run."""
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+import deltalake
+import lightgbm
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+from pyspark.sql import SparkSession
+from rich.console import Console
+
+from clickscore import app
+from clickscore.config import Config, load
+from clickscore.contract import read_contract
+from clickscore.pipeline import Contract
+from clickscore.registry import Registry
+from clickscore.session import build_session
+
+DATA = Path(__file__).parent / "data"
+MODEL = "small_model"
+
+
+@pytest.fixture(scope="session")
+def spark() -> Iterator[SparkSession]:
+    session = build_session("clickscore-tests")
+    yield session
+    session.stop()
+
+
+@pytest.fixture(scope="session")
+def registry_uri(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A real registry with a real model: version 1, alias champion."""
+    uri = f"sqlite:///{tmp_path_factory.mktemp('registry') / 'mlflow.db'}"
+    register_booster(uri, seed=1)
+    return uri
+
+
+def register_booster(uri: str, seed: int, name: str = MODEL, alias: str = "champion") -> str:
+    rng = np.random.default_rng(seed)
+    features = pd.DataFrame({"double_price": rng.uniform(0, 200, 500), "quantity": rng.integers(0, 5, 500) * 1.0})
+    label = (features["double_price"] + rng.normal(0, 40, 500) > 100).astype(float)
+    parameters = {"objective": "binary", "verbosity": -1, "seed": seed, "num_leaves": 8}
+    booster = lightgbm.train(parameters, lightgbm.Dataset(features, label), num_boost_round=10)
+    version, _ = Registry(uri, create=True).register(booster, name, alias, features.head(2), {}, {}, {})
+    return version
+
+
+def click(number: int, **fields: Any) -> dict[str, Any]:
+    return {"id": f"c{number}", "at": "2026-03-01T12:00:00Z", "visitor": "v1", "price": 10.0 + number, "quantity": 1,
+            **fields}  # fmt: skip
+
+
+@dataclass
+class Shop:
+    """A landing folder, a configuration and the tables of one test."""
+
+    home: Path
+    config_file: Path
+
+    def set(self, **sections: Any) -> None:
+        tree = yaml.safe_load(self.config_file.read_text())
+        tree.update(sections)
+        self.config_file.write_text(yaml.safe_dump(tree))
+
+    @property
+    def config(self) -> Config:
+        return load(self.config_file)
+
+    @property
+    def landing(self) -> Path:
+        return self.home / "landing"
+
+    def land(self, name: str, *records: dict[str, Any] | str | bytes) -> Path:
+        """Put a file of records into the landing folder, the way a good producer does."""
+        lines = [r if isinstance(r, bytes) else (r if isinstance(r, str) else json.dumps(r)).encode() for r in records]
+        return self.land_bytes(name, b"".join(line + b"\n" for line in lines))
+
+    def land_bytes(self, name: str, content: bytes) -> Path:
+        file = self.landing / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        aside = file.with_name(f".{file.name}")
+        aside.write_bytes(content)
+        aside.rename(file)
+        return file
+
+    def run(self, spark: SparkSession) -> str:
+        """Score what has landed; return what a person would see."""
+        seen = StringIO()
+        app.run(self.config, lambda: spark, Console(file=seen, width=200))
+        return seen.getvalue()
+
+    def table(self, name: str) -> pd.DataFrame:
+        """Read a table with delta-rs, which shares no code with Spark."""
+        return deltalake.DeltaTable(str(self.home / name)).to_pandas()
+
+    @property
+    def scored(self) -> pd.DataFrame:
+        return self.table("scored_clicks").sort_values(["batch_id", "id"], ignore_index=True)
+
+    @property
+    def rejected(self) -> pd.DataFrame:
+        return self.table("rejected_clicks").sort_values(["batch_id", "reason"], ignore_index=True)
+
+
+@pytest.fixture
+def shop(tmp_path: Path, registry_uri: str) -> Shop:
+    return make_shop(tmp_path, registry_uri)
+
+
+def make_shop(home: Path, registry_uri: str) -> Shop:
+    (home / "landing").mkdir(parents=True)
+    tree = {
+        "source": {"kind": "folder", "path": str(home / "landing")},
+        "click": {"schema": str(DATA / "click.ddl"), "id": "id", "time": "at", "visitor": "visitor"},
+        "features": str(DATA / "features.sql"),
+        "model": {"uri": f"models:/{MODEL}@champion", "registry": registry_uri},
+        "output": {"scored": str(home / "scored_clicks"), "rejected": str(home / "rejected_clicks")},
+        "checkpoint": str(home / "checkpoint"),
+        "trigger": "available_now",
+    }
+    file = home / "run.yaml"
+    file.write_text(yaml.safe_dump(tree))
+    return Shop(home, file)
+
+
+@pytest.fixture
+def make_click() -> Callable[..., dict[str, Any]]:
+    return click
+
+
+@pytest.fixture
+def contract(spark: SparkSession, shop: Shop) -> Contract:
+    return read_contract(shop.config)

@@ -1,0 +1,63 @@
+import json
+from pathlib import Path
+
+import pytest
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+from pyspark.sql import types as T
+
+from clickscore import pipeline
+from clickscore.pipeline import Contract
+from clickscore.schemas import RAW, REJECTED_CLICKS, scored_clicks
+from clickscore.scoring import Stamp
+
+INPUTS = T.StructType([T.StructField("double_price", T.DoubleType()), T.StructField("quantity", T.LongType(), False)])
+GOOD = {"id": "a", "at": "2026-03-01T12:00:00Z", "visitor": "v", "price": 2.0, "quantity": 3}
+
+
+@pytest.fixture
+def stamp(spark: SparkSession) -> Stamp:
+    return Stamp(7, F.lit("2026-03-01 13:00:00").cast("timestamp"), "m", "3")
+
+
+@pytest.fixture
+def raw(spark: SparkSession) -> DataFrame:
+    records = [GOOD, {**GOOD, "id": "b", "quantity": None}, {**GOOD, "price": "x"}]
+    rows = [(bytearray(json.dumps(record).encode()), "file", number) for number, record in enumerate(records)]
+    return spark.createDataFrame(rows, RAW)
+
+
+def test_accepted_click_becomes_a_row_of_scored_clicks(raw: DataFrame, contract: Contract, stamp: Stamp) -> None:
+    outcomes = pipeline.with_outcomes(raw, contract, INPUTS)
+    scored = pipeline.scored(outcomes, contract, lambda inputs: inputs["double_price"] + inputs["quantity"], stamp)
+    assert scored.columns == scored_clicks(contract.click).names
+    [row] = scored.collect()
+    assert (row.id, row.score, row.model_name, row.model_version, row.batch_id) == ("a", 7.0, "m", "3", 7)
+    assert (row.source, row.source_offset) == ("file", 0)
+
+
+def test_every_other_record_becomes_a_row_of_rejected_clicks(raw: DataFrame, contract: Contract, stamp: Stamp) -> None:
+    outcomes = pipeline.with_outcomes(raw, contract, INPUTS, keep_all=True)
+    rejected = pipeline.rejected(outcomes, stamp)
+    assert rejected.columns == REJECTED_CLICKS.names
+    rows = rejected.orderBy("source_offset").collect()
+    assert [(row.reason, json.loads(row.raw)["id"], row.batch_id) for row in rows] == [
+        ("missing_feature", "b", 7),
+        ("wrong_type", "a", 7),
+    ]
+
+
+def test_census_counts_every_record_once(raw: DataFrame, contract: Contract) -> None:
+    outcomes = pipeline.with_outcomes(raw, contract, INPUTS)
+    [row] = outcomes.agg(*pipeline.census(contract)).collect()
+    # The record with the missing feature was parsed well, so its raw text is not at hand in the first pass.
+    assert (row["read"], row["rejected"], row["kept"], row["sources"]) == (3, 2, 1, ["file"])
+    assert [rejection["reason"] for rejection in row["rejections"]] == ["wrong_type"]
+
+
+def test_records_are_decoded_and_scored_once_each(raw: DataFrame, contract: Contract, stamp: Stamp,
+                                                  tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:  # fmt: skip
+    outcomes = pipeline.with_outcomes(raw, contract, INPUTS)
+    scored = pipeline.scored(outcomes, contract, lambda inputs: inputs["double_price"], stamp)
+    scored.explain()
+    assert capsys.readouterr().out.count("MapInArrow") == 1

@@ -1,0 +1,95 @@
+from pathlib import Path
+
+import mlflow
+import numpy as np
+import pandas as pd
+import pytest
+from mlflow import MlflowClient
+from sklearn.linear_model import LogisticRegression
+
+from clickscore.errors import ModelNotFoundError, SignatureError
+from clickscore.registry import Registry, redacted
+
+MODEL = "small_model"
+
+
+def test_alias_and_version_resolve_to_the_same_version(registry_uri: str) -> None:
+    registry = Registry(registry_uri)
+    assert registry.resolve(f"models:/{MODEL}@champion") == registry.resolve(f"models:/{MODEL}/1") == (MODEL, "1")
+
+
+def test_only_the_first_version_gets_the_alias(registry_uri: str) -> None:
+    assert Registry(registry_uri).has_alias(MODEL, "champion")
+    assert not Registry(registry_uri).has_alias(MODEL, "nobody")
+    assert not Registry(registry_uri).has_alias("no_model", "champion")
+
+
+def test_missing_alias_lists_those_that_exist(registry_uri: str) -> None:
+    with pytest.raises(ModelNotFoundError) as caught:
+        Registry(registry_uri).resolve(f"models:/{MODEL}@chmpion")
+    assert f"there is no models:/{MODEL}@chmpion" in str(caught.value)
+    assert "@champion (version 1)" in str(caught.value)
+
+
+def test_missing_version_lists_those_that_exist(registry_uri: str) -> None:
+    with pytest.raises(ModelNotFoundError, match=r"there is no models:/small_model/77.*versions: 1"):
+        Registry(registry_uri).resolve(f"models:/{MODEL}/77")
+
+
+def test_missing_model_lists_those_that_exist(registry_uri: str) -> None:
+    with pytest.raises(ModelNotFoundError, match=r"has no model other; it has .*small_model"):
+        Registry(registry_uri).resolve("models:/other@champion")
+
+
+def test_missing_database_is_named_and_not_created(tmp_path: Path) -> None:
+    with pytest.raises(ModelNotFoundError, match=r"no such file: .*none\.db"):
+        Registry(f"sqlite:///{tmp_path}/none.db")
+    assert not (tmp_path / "none.db").exists()
+
+
+def test_fetched_version_knows_its_inputs_and_digest(registry_uri: str, tmp_path: Path) -> None:
+    model = Registry(registry_uri).fetch(MODEL, "1", tmp_path / "a")
+    assert model.inputs.simpleString() == "struct<double_price:double,quantity:double>"
+    assert all(field.nullable for field in model.inputs)
+    assert model.digest == Registry(registry_uri).fetch(MODEL, "1", tmp_path / "b").digest
+    assert len(model.digest) == 64
+    assert model.run_id
+
+
+def test_model_without_signature_is_refused(registry_uri: str, tmp_path: Path) -> None:
+    classifier = LogisticRegression().fit(np.array([[0.0], [1.0]]), [0, 1])
+    mlflow.set_tracking_uri(registry_uri)
+    mlflow.set_registry_uri(registry_uri)
+    mlflow.set_experiment(MODEL)
+    with mlflow.start_run():
+        mlflow.sklearn.log_model(classifier, name="model", registered_model_name="unsigned", pip_requirements=[])
+    with pytest.raises(SignatureError, match="unsigned version 1 has no signature of named columns"):
+        Registry(registry_uri).fetch("unsigned", "1", tmp_path)
+
+
+def test_whole_numbers_are_required_as_pandas_cannot_leave_them_out(registry_uri: str, tmp_path: Path) -> None:
+    features = pd.DataFrame({"n": [1, 2], "x": [0.5, None]})
+    signature = mlflow.models.infer_signature(features, np.array([0.1, 0.2]))
+    classifier = LogisticRegression().fit(features.fillna(0.0), [0, 1])
+    mlflow.set_tracking_uri(registry_uri)
+    mlflow.set_registry_uri(registry_uri)
+    mlflow.set_experiment(MODEL)
+    with mlflow.start_run():
+        mlflow.sklearn.log_model(classifier, name="model", signature=signature, registered_model_name="whole",
+                                 pip_requirements=[])  # fmt: skip
+    inputs = Registry(registry_uri).fetch("whole", "1", tmp_path).inputs
+    assert [(field.name, field.nullable) for field in inputs] == [("n", False), ("x", True)]
+
+
+def test_no_password_is_printed() -> None:
+    assert redacted("postgresql://me:secret@db/mlflow") == "postgresql://***@db/mlflow"
+    assert "secret" not in redacted("https://secret@host/x")
+
+
+def test_aliases_are_read_anew_each_time(registry_uri: str) -> None:
+    client = MlflowClient(tracking_uri=registry_uri, registry_uri=registry_uri)
+    client.set_registered_model_alias(MODEL, "moving", "1")
+    assert Registry(registry_uri).resolve(f"models:/{MODEL}@moving") == (MODEL, "1")
+    client.delete_registered_model_alias(MODEL, "moving")
+    with pytest.raises(ModelNotFoundError):
+        Registry(registry_uri).resolve(f"models:/{MODEL}@moving")

@@ -1,0 +1,94 @@
+import textwrap
+from pathlib import Path
+
+import pytest
+
+from clickscore.config import DeltaSource, FolderSource, load
+from clickscore.errors import ConfigError
+
+DDL = "conf/click.ddl"
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    path = tmp_path / "run.yaml"
+    path.write_text(
+        textwrap.dedent("""\
+            source:     {kind: folder, path: landing}
+            click:      {schema: conf/click.ddl, id: event_id, time: event_time, visitor: visitor_id}
+            features:   conf/features.sql
+            model:      {uri: "models:/m@champion", registry: "sqlite:///mlflow.db"}
+            output:     {scored: out/scored_clicks, rejected: out/rejected_clicks}
+            checkpoint: out/checkpoint
+            trigger:    available_now
+            """)
+    )
+    return path
+
+
+def problems(file: Path, *overrides: str) -> str:
+    with pytest.raises(ConfigError) as caught:
+        load(file, overrides)
+    return str(caught.value)
+
+
+def test_the_shipped_configurations_load() -> None:
+    for path in Path("conf").glob("*.yaml"):
+        assert load(path).click.ddl == Path(DDL)
+
+
+def test_source_kind_picks_its_own_keys(file: Path) -> None:
+    assert load(file).source == FolderSource(kind="folder", path="landing")
+    delta = load(file, ["source={kind: delta, table: clicks, changes: skip}"]).source
+    assert delta == DeltaSource(kind="delta", table="clicks", changes="skip")
+
+
+def test_override_reaches_a_nested_key(file: Path) -> None:
+    assert load(file, ["source.max_bytes=1 MiB", "trigger=5 seconds"]).source.max_bytes == 1024 * 1024
+
+
+def test_unknown_key_suggests_the_nearest_one(file: Path) -> None:
+    assert "source.pth: unknown key; did you mean path?" in problems(file, "source.pth=x")
+    assert "chekpoint: unknown key; did you mean checkpoint?" in problems(file, "chekpoint=x")
+    assert "click.schma: unknown key; did you mean schema?" in problems(file, "click.schma=x")
+
+
+def test_all_problems_are_reported_at_once(file: Path) -> None:
+    text = problems(file, "trigger=sometimes", "model.url=x", "features=conf/featurs.sql", "output.scored=5")
+    assert str(file) in text
+    assert "trigger: expected available_now or an interval such as \"5 seconds\", found 'sometimes'" in text
+    assert "model.url: unknown key; did you mean uri?" in text
+    assert "features: no such file: conf/featurs.sql; did you mean conf/features.sql?" in text
+    assert "output.scored: input should be a valid string, found int" in text
+
+
+def test_missing_key_is_named(file: Path) -> None:
+    file.write_text(file.read_text().replace("checkpoint: out/checkpoint", ""))
+    assert "checkpoint: missing" in problems(file)
+
+
+def test_wrong_kind_of_source_lists_the_kinds(file: Path) -> None:
+    assert "source.kind: expected folder or delta; did you mean folder?" in problems(file, "source.kind=foldr")
+
+
+def test_model_uri_without_alias_or_version_is_refused(file: Path) -> None:
+    text = problems(file, "model.uri=click_propensity")
+    assert "model.uri: expected models:/<name>@<alias> or models:/<name>/<version>, found 'click_propensity'" in text
+
+
+def test_size_without_a_unit_that_is_known_is_refused(file: Path) -> None:
+    assert "source.max_bytes: expected a number of bytes or a size such as" in problems(file, "source.max_bytes=5 MB")
+
+
+def test_missing_file_suggests_its_neighbour() -> None:
+    assert "did you mean conf/local.yaml?" in problems(Path("conf/locl.yaml"))
+
+
+def test_file_that_is_no_mapping_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "list.yaml"
+    path.write_text("- a\n- b\n")
+    assert "expected keys such as source and model, found list" in problems(path)
+
+
+def test_override_without_a_value_is_refused(file: Path) -> None:
+    assert "expected key.path=value" in problems(file, "trigger")

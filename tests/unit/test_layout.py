@@ -1,0 +1,43 @@
+"""Rules of the house that a reviewer should not have to check."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+MODULES = sorted(Path("lib/clickscore").glob("*.py"))
+PURE = ("config", "errors", "schemas", "decoding", "clicks", "features", "scoring", "pipeline")
+WORLDLY_IMPORTS = ("mlflow", "delta", "clickscore.tables", "clickscore.registry", "clickscore.sources")
+WORLDLY_ATTRIBUTES = ("read", "readStream", "write", "writeStream", "collect", "getOrCreate", "sparkSession")
+MAX_LINES = 260
+
+
+@pytest.mark.parametrize("module", MODULES, ids=lambda path: path.stem)
+def test_module_has_tests_of_its_own(module: Path) -> None:
+    if module.stem in ("__init__", "errors"):
+        return
+    assert list(Path("tests").glob(f"*/test_{module.stem}.py")), f"no test_{module.stem}.py in any tier"
+
+
+@pytest.mark.parametrize("module", [*MODULES, *Path("lib/shopsim").glob("*.py")], ids=lambda path: path.stem)
+def test_module_is_short(module: Path) -> None:
+    assert len(module.read_text().splitlines()) <= MAX_LINES
+
+
+@pytest.mark.parametrize("name", PURE)
+def test_pure_module_touches_nothing(name: str) -> None:
+    tree = ast.parse(Path(f"lib/clickscore/{name}.py").read_text())
+    for node in ast.walk(tree):
+        imported = [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+        imported += [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+        assert not [found for found in imported if found.startswith(WORLDLY_IMPORTS)]
+        assert not (isinstance(node, ast.Attribute) and node.attr in WORLDLY_ATTRIBUTES)
+
+
+def test_jobs_are_thin() -> None:
+    for job in Path("jobs").glob("*.py"):
+        assert len(job.read_text().splitlines()) <= 70
+
+
+def test_lib_is_not_ignored_by_git() -> None:
+    assert "lib/\n" not in Path(".gitignore").read_text()

@@ -1,0 +1,100 @@
+import gzip
+import json
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from shopsim import behaviour, visits
+from shopsim.landing import write_history, write_live
+from shopsim.records import Faults, JsonLines, with_faults
+
+START_MS = 1_772_323_200_000  # 2026-03-01
+DAY_MS = 86_400_000
+
+
+def history(folder: Path, clicks: int = 5_000, seed: int = 1, faults: Faults | None = None) -> list[bytes]:
+    list(write_history(folder, clicks, 1_000, START_MS, 2.0, seed, faults or Faults()))
+    return [line for file in sorted(folder.iterdir()) for line in file.read_bytes().splitlines()]
+
+
+def test_same_seed_gives_the_same_clicks(tmp_path: Path) -> None:
+    assert history(tmp_path / "a") == history(tmp_path / "b")
+    assert history(tmp_path / "a") != history(tmp_path / "c", seed=2)
+
+
+def test_clicks_are_json_of_realistic_size_in_time_order(tmp_path: Path) -> None:
+    lines = history(tmp_path)
+    clicks = [json.loads(line) for line in lines]
+    assert len(clicks) == 5_000
+    assert 400 <= np.mean([len(line) for line in lines]) <= 500
+    assert [c["event_time"] for c in clicks] == sorted(c["event_time"] for c in clicks)
+    assert len({c["event_id"] for c in clicks}) == 5_000
+    assert clicks[0]["event_time"].startswith("2026-03-01T00")
+
+
+def test_evening_is_busier_than_the_night() -> None:
+    flow = visits.flow(1, START_MS, 50_000 / 86_400)
+    hours = Counter((next(flow).time_ms // visits.MS_PER_HOUR % 24).tolist())
+    assert hours[19] + hours[20] > 5 * (hours[3] + hours[4])
+
+
+def test_a_few_visits_end_in_a_purchase_and_it_is_their_last_click() -> None:
+    rng = np.random.default_rng(1)
+    wish = rng.random(20_000)
+    none = np.zeros(20_000, dtype=np.int64)
+    path = behaviour.walk(rng, behaviour.Session(none, none, none.astype(bool), wish))
+    bought = path.event == behaviour.PURCHASE
+    buyers, others = wish[path.session[bought]], np.delete(wish, path.session[bought])
+    assert 0.02 < bought.sum() / 20_000 < 0.4
+    assert buyers.mean() > others.mean() + 0.1
+    last = {session: event for session, event in zip(path.session, path.event, strict=True)}
+    assert all(last[session] == behaviour.PURCHASE for session in path.session[bought])
+
+
+def test_nobody_checks_out_with_an_empty_cart() -> None:
+    rng = np.random.default_rng(2)
+    none = np.zeros(2_000, dtype=np.int64)
+    path = behaviour.walk(rng, behaviour.Session(none, none, none.astype(bool), np.ones(2_000)))
+    cart = Counter[int]()
+    for session, event in zip(path.session.tolist(), path.event.tolist(), strict=True):
+        assert event not in behaviour.NEEDS_CART or cart[session] + (event == behaviour.REMOVE) > 0
+        cart[session] += (event == behaviour.ADD) - (event == behaviour.REMOVE)
+
+
+def test_faults_come_in_the_shares_asked_for() -> None:
+    lines = pa.array([f'{{"event_id":"{n}","event_time":"2026-03-01T00:00:00Z"}}' for n in range(50_000)])
+    faulty = with_faults(lines, Faults(0.01, 0.02, 0.03), np.random.default_rng(1)).to_pylist()
+    assert 50_900 <= len(faulty) <= 51_100
+    assert len(set(lines.cast(pa.binary()).to_pylist()) - set(faulty)) == pytest.approx(500, rel=0.25)
+
+
+def test_late_records_come_behind_newer_ones() -> None:
+    flow = visits.flow(1, START_MS, 1.0)
+    lines = JsonLines(1).render(next(flow))
+    times = [
+        json.loads(line)["event_time"]
+        for line in with_faults(lines, Faults(late=0.01), np.random.default_rng(1)).to_pylist()
+    ]
+    newest, late = "", 0
+    for time in times:
+        late += time < newest
+        newest = max(newest, time)
+    assert late == pytest.approx(len(times) * 0.01, rel=0.25)
+
+
+def test_nothing_but_whole_files_is_ever_visible(tmp_path: Path) -> None:
+    for _ in write_history(tmp_path, 3_000, 1_000, START_MS, 1.0, 1, Faults(), gzipped=True):
+        names = [file.name for file in tmp_path.iterdir()]
+        assert all(name.endswith(".jsonl.gz") for name in names), names
+    contents = [gzip.decompress(file.read_bytes()) for file in tmp_path.iterdir()]
+    assert sorted(content.count(b"\n") for content in contents) == [1_000, 1_000, 1_000]
+
+
+def test_live_clicks_come_at_the_rate_and_carry_the_time_of_writing(tmp_path: Path) -> None:
+    assert list(write_live(tmp_path, 2_500, 1_000.0, 1, Faults())) == [1_000, 1_000, 500]
+    first, *_, last = [json.loads(line) for f in sorted(tmp_path.iterdir()) for line in f.read_bytes().splitlines()]
+    seconds = np.datetime64(last["event_time"][:-1]) - np.datetime64(first["event_time"][:-1])
+    assert seconds / np.timedelta64(1, "ms") == pytest.approx(2_499, abs=2)
