@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from time import monotonic
 
+from py4j.protocol import Py4JJavaError
 from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame, Observation, Row, SparkSession
 from pyspark.sql import functions as F
@@ -22,7 +23,7 @@ from clickscore.timeline import Timeline
 
 UNREADABLE_FILE = "unreadable_file"
 
-_UNREADABLE = re.compile(r"\[FAILED_READ_FILE[^\]]*\] Encountered error while reading file (?P<path>\S+)\.")
+_UNREADABLE = re.compile(r"\[FAILED_READ_FILE[^\]]*\] Encountered error while reading file (?P<path>.+?)\.\s+SQLSTATE")
 _DAMAGE = re.compile(
     r"(?P<cause>(?:[\w.]*\.)?(?:EOFException|ZipException|ChecksumException|FileNotFoundException"
     r"|AccessControlException|IOException: (?:incorrect header check|invalid [^\n]*|not a gzip file))[^\n]*)"
@@ -165,7 +166,10 @@ def _as_row(file: UnreadableFileError, now: datetime) -> tuple[object, ...]:
 
 
 def _as_unreadable_file(error: Exception, batch_id: int) -> UnreadableFileError | None:
-    if not isinstance(error, PySparkException):
+    if not isinstance(error, PySparkException | Py4JJavaError):
         return None
     file, damage = _UNREADABLE.search(str(error)), _DAMAGE.search(str(error))
-    return UnreadableFileError(batch_id, file["path"], damage["cause"]) if file and damage else None
+    if not file or not damage:
+        return None
+    # The error writes local paths as file:///, the metadata of a file as file:/.
+    return UnreadableFileError(batch_id, file["path"].replace("file:///", "file:/", 1), damage["cause"])

@@ -1,5 +1,6 @@
 """The Spark session: sets what the product needs to be right, and nothing that a cluster should own."""
 
+import logging
 import os
 import sys
 
@@ -8,6 +9,9 @@ from pyspark.sql import SparkSession
 
 def build_session(app_name: str) -> SparkSession:
     """Return the active session, or a new one with the settings of ``spark-defaults.conf`` and UTC as time zone."""
+    # What these log is raised as well, and printed by the job; a second time, as JSON, it would bury the message.
+    for chatty in ("py4j", "DataFrameQueryContextLogger", "SQLQueryContextLogger"):
+        logging.getLogger(chatty).setLevel(logging.CRITICAL)
     # Spark would start its Python workers with whatever python3 comes first on the PATH.
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
     return SparkSession.builder.appName(app_name).config("spark.sql.session.timeZone", "UTC").getOrCreate()

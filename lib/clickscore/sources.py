@@ -58,20 +58,13 @@ def read_stream(spark: SparkSession, source: FolderSource | DeltaSource, unreada
         .option("maxFileAge", FOREVER)
         .load(source.path)
     )
-    return _records(lines.where(~F.col(FILE_PATH).isin(*unreadable)) if unreadable else lines)
+    return _lines(lines.where(~F.col(FILE_PATH).isin(*unreadable)) if unreadable else lines)
 
 
 def read_batch(spark: SparkSession, folder: str) -> DataFrame:
     """Read all files of a folder once; columns as in ``schemas.RAW``."""
     reader = spark.read.format("text").option("lineSep", "\n").option("recursiveFileLookup", "true")
-    return _records(reader.option("pathGlobFilter", FILE_NAMES).load(folder))
-
-
-def _records(lines: DataFrame) -> DataFrame:
-    # Files have no offset: Spark splits large ones, and then nobody knows the number of a line.
-    return lines.select(
-        _value(F.col("value")), F.col(FILE_PATH).alias("source"), F.lit(None).cast("bigint").alias("source_offset")
-    )
+    return _lines(reader.option("pathGlobFilter", FILE_NAMES).load(folder))
 
 
 def _read_table(reader: DataStreamReader, source: DeltaSource) -> DataFrame:
@@ -79,10 +72,15 @@ def _read_table(reader: DataStreamReader, source: DeltaSource) -> DataFrame:
     table = Table(source.table)
     rows = reader.load(source.table) if table.is_path else reader.table(source.table)
     record = F.col(source.column) if source.column else F.to_json(F.struct("*"))
-    return rows.select(
-        _value(record), F.col(FILE_PATH).alias("source"), F.col("_metadata.row_index").alias("source_offset")
-    )
+    # A Delta stream has no _metadata column, so there is a data file to name, but no position in it.
+    return _select(rows, record, F.input_file_name())
 
 
-def _value(column: Column) -> Column:
-    return column.cast("binary").alias("value")
+def _lines(lines: DataFrame) -> DataFrame:
+    # Lines have no offset: Spark splits large files, and then nobody knows the number of a line.
+    return _select(lines, F.col("value"), F.col(FILE_PATH))
+
+
+def _select(rows: DataFrame, record: Column, source: Column) -> DataFrame:
+    no_offset = F.lit(None).cast("bigint")
+    return rows.select(record.cast("binary").alias("value"), source.alias("source"), no_offset.alias("source_offset"))
