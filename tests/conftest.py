@@ -13,18 +13,21 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
-from pyspark.sql import SparkSession
-from rich.console import Console
-
-from clickscore import app
+from clickscore import app, training
 from clickscore.config import Config, load
 from clickscore.contract import read_contract
 from clickscore.pipeline import Contract
 from clickscore.registry import Registry
 from clickscore.session import build_session
+from pyspark.sql import SparkSession
+from rich.console import Console
+from shopsim.landing import write_history
+from shopsim.records import Faults
 
 DATA = Path(__file__).parent / "data"
 MODEL = "small_model"
+MARCH_MS = 1_772_323_200_000
+DAY_MS = 86_400_000
 
 
 @pytest.fixture(scope="session")
@@ -40,6 +43,11 @@ def registry_uri(tmp_path_factory: pytest.TempPathFactory) -> str:
     uri = f"sqlite:///{tmp_path_factory.mktemp('registry') / 'mlflow.db'}"
     register_booster(uri, seed=1)
     return uri
+
+
+@pytest.fixture(name="register_booster")
+def _register_booster() -> Callable[..., str]:
+    return register_booster
 
 
 def register_booster(uri: str, seed: int, name: str = MODEL, alias: str = "champion") -> str:
@@ -111,10 +119,15 @@ class Shop:
 
 @pytest.fixture
 def shop(tmp_path: Path, registry_uri: str) -> Shop:
-    return make_shop(tmp_path, registry_uri)
+    return open_shop(tmp_path, registry_uri)
 
 
-def make_shop(home: Path, registry_uri: str) -> Shop:
+@pytest.fixture
+def make_shop(registry_uri: str) -> Callable[[Path], Shop]:
+    return lambda home: open_shop(home, registry_uri)
+
+
+def open_shop(home: Path, registry_uri: str) -> Shop:
     (home / "landing").mkdir(parents=True)
     tree = {
         "source": {"kind": "folder", "path": str(home / "landing")},
@@ -138,3 +151,31 @@ def make_click() -> Callable[..., dict[str, Any]]:
 @pytest.fixture
 def contract(spark: SparkSession, shop: Shop) -> Contract:
     return read_contract(shop.config)
+
+
+@dataclass
+class Demo(Shop):
+    """The demo of the README in small: history, model, landed clicks, tables."""
+
+    registry: str
+    records: int = 0
+
+    def train(self, spark: SparkSession) -> str:
+        seen = StringIO()
+        training.run(self.config, lambda: spark, Console(file=seen, width=200), once=True)
+        return seen.getvalue()
+
+
+@pytest.fixture(scope="session")
+def demo(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Demo:
+    home = tmp_path_factory.mktemp("demo")
+    tree = yaml.safe_load(Path("conf/local.yaml").read_text().replace("build/demo", str(home)))
+    (home / "run.yaml").write_text(yaml.safe_dump(tree))
+    demo = Demo(home, home / "run.yaml", f"sqlite:///{home}/mlflow.db")
+    list(write_history(home / "history", 80_000, 20_000, MARCH_MS, 14.0, 1, Faults()))
+    demo.records = sum(
+        write_history(demo.landing, 5_000, 1_000, MARCH_MS + 14 * DAY_MS, 2.0, 2, Faults(0.01, 0.01, 0.01))
+    )
+    demo.train(spark)
+    demo.run(spark)
+    return demo

@@ -2,11 +2,10 @@ import json
 from typing import Any
 
 from chispa import assert_df_equality
-from pyspark.sql import DataFrame, SparkSession
-from pyspark.sql import types as T
-
 from clickscore.clicks import MAX_KEPT_BYTES, parse
 from clickscore.schemas import RAW
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import types as T
 
 CLICK = T.StructType(
     [

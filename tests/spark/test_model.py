@@ -4,12 +4,11 @@ import mlflow
 import numpy as np
 import pandas as pd
 import pytest
-from pyspark.sql import SparkSession
-from pyspark.sql import functions as F
-
 from clickscore.errors import ModelError
 from clickscore.model import as_scores, predict_with, share, warm_up
 from clickscore.registry import ModelVersion, Registry
+from pyspark.sql import SparkSession
+from pyspark.sql import functions as F
 
 
 @pytest.fixture

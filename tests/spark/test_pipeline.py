@@ -2,14 +2,13 @@ import json
 from pathlib import Path
 
 import pytest
-from pyspark.sql import DataFrame, SparkSession
-from pyspark.sql import functions as F
-from pyspark.sql import types as T
-
 from clickscore import pipeline
 from clickscore.pipeline import Contract
 from clickscore.schemas import RAW, REJECTED_CLICKS, scored_clicks
 from clickscore.scoring import Stamp
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+from pyspark.sql import types as T
 
 INPUTS = T.StructType([T.StructField("double_price", T.DoubleType()), T.StructField("quantity", T.LongType(), False)])
 GOOD = {"id": "a", "at": "2026-03-01T12:00:00Z", "visitor": "v", "price": 2.0, "quantity": 3}

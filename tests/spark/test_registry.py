@@ -4,11 +4,10 @@ import mlflow
 import numpy as np
 import pandas as pd
 import pytest
-from mlflow import MlflowClient
-from sklearn.linear_model import LogisticRegression
-
 from clickscore.errors import ModelNotFoundError, SignatureError
 from clickscore.registry import Registry, redacted
+from mlflow import MlflowClient
+from sklearn.linear_model import LogisticRegression
 
 MODEL = "small_model"
 

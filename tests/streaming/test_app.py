@@ -8,12 +8,11 @@ import mlflow
 import numpy as np
 import pandas as pd
 import pytest
-from pyspark.sql import SparkSession
-from sklearn.linear_model import LogisticRegression
-
 from clickscore import app, pipeline
 from clickscore.errors import CheckpointError, ConfigError, ModelNotFoundError, SignatureError, SourceError, TableError
 from clickscore.registry import Registry
+from pyspark.sql import SparkSession
+from sklearn.linear_model import LogisticRegression
 
 MakeClick = Callable[..., dict[str, Any]]
 

@@ -2,7 +2,6 @@ import textwrap
 from pathlib import Path
 
 import pytest
-
 from clickscore.config import DeltaSource, FolderSource, load
 from clickscore.errors import ConfigError
 

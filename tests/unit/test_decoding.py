@@ -1,9 +1,8 @@
 import datetime as dt
 
 import pytest
-from pyspark.sql import types as T
-
 from clickscore.decoding import MAX_DETAIL_CHARS, Decoder, Rejection, as_text, cut, encoding_fault, to_times
+from pyspark.sql import types as T
 
 CLICK = T.StructType(
     [

@@ -6,7 +6,6 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pytest
-
 from shopsim import behaviour, visits
 from shopsim.landing import write_history, write_live
 from shopsim.records import Faults, JsonLines, with_faults

@@ -1,0 +1,60 @@
+import json
+from pathlib import Path
+
+import pytest
+from clickscore.checkpoint import Checkpoint, check_belongs, read_checkpoint
+from clickscore.errors import CheckpointError
+from clickscore.tables import Table
+from pyspark.sql import SparkSession
+from pyspark.sql import types as T
+
+SCHEMA = T.StructType([T.StructField("id", T.StringType())])
+
+
+@pytest.fixture
+def table(spark: SparkSession, tmp_path: Path) -> Table:
+    table = Table(str(tmp_path / "clicks"))
+    table.create(spark, SCHEMA, ["id"], "stream-1")
+    table.append(spark.createDataFrame([("a",)], SCHEMA), "stream-1", 3)
+    return table
+
+
+def test_missing_checkpoint_is_new(spark: SparkSession, tmp_path: Path) -> None:
+    path = str(tmp_path / "none")
+    assert read_checkpoint(spark, path) == Checkpoint(path, None, -1, -1)
+
+
+def test_checkpoint_tells_its_stream_and_how_far_it_came(spark: SparkSession, tmp_path: Path) -> None:
+    (tmp_path / "metadata").write_text(json.dumps({"id": "stream-1"}))
+    for log, batches in (("offsets", ("9", "10", "11")), ("commits", ("9", "10"))):
+        (tmp_path / log).mkdir()
+        for batch in batches:
+            (tmp_path / log / batch).write_text("v1")
+            (tmp_path / log / f".{batch}.crc").write_text("x")
+    assert read_checkpoint(spark, str(tmp_path)) == Checkpoint(str(tmp_path), "stream-1", 11, 10)
+
+
+def test_checkpoint_of_the_table_belongs(spark: SparkSession, table: Table) -> None:
+    check_belongs(spark, Checkpoint("cp", "stream-1", 3, 2), table)
+    check_belongs(spark, Checkpoint("cp", "stream-1", 8, 8), table)
+
+
+def test_older_copy_of_the_checkpoint_is_refused(spark: SparkSession, table: Table) -> None:
+    with pytest.raises(CheckpointError, match="holds batch 3, but the checkpoint cp only came to batch 2"):
+        check_belongs(spark, Checkpoint("cp", "stream-1", 2, 2), table)
+
+
+def test_new_or_foreign_checkpoint_is_refused_with_the_way_out(spark: SparkSession, table: Table) -> None:
+    with pytest.raises(CheckpointError, match="the checkpoint cp is new"):
+        check_belongs(spark, Checkpoint("cp", None, -1, -1), table)
+    with pytest.raises(CheckpointError, match="belongs to stream stream-2") as caught:
+        check_belongs(spark, Checkpoint("cp", "stream-2", 5, 5), table)
+    spark.sql(str(caught.value).splitlines()[-1])
+    check_belongs(spark, Checkpoint("cp", "stream-2", 5, 5), table)
+
+
+def test_table_that_is_gone_is_refused_unless_the_checkpoint_is_new(spark: SparkSession, tmp_path: Path) -> None:
+    gone = Table(str(tmp_path / "gone"))
+    check_belongs(spark, Checkpoint("cp", None, -1, -1), gone)
+    with pytest.raises(CheckpointError, match="does not exist, but the checkpoint cp says"):
+        check_belongs(spark, Checkpoint("cp", "stream-1", 3, 3), gone)
