@@ -5,12 +5,13 @@ import sys
 from functools import partial
 from pathlib import Path
 
+from pyspark.errors import StreamingQueryException
+
 from clickscore import app
 from clickscore.config import load
 from clickscore.errors import ClickscoreError
 from clickscore.progress import make_console
 from clickscore.session import build_session
-from pyspark.errors import StreamingQueryException
 
 
 def main() -> int:
@@ -25,7 +26,8 @@ def main() -> int:
         print(error, file=sys.stderr)
         return 2
     except StreamingQueryException as error:
-        print(f"the stream failed: {error}", file=sys.stderr)
+        message, _, _ = str(error).partition("\n=== Streaming Query ===")
+        print(f"the stream failed; start it again to go on where it was: {message}", file=sys.stderr)
         return 1
     return 0
 

@@ -13,14 +13,15 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
+from pyspark.sql import SparkSession
+from rich.console import Console
+
 from clickscore import app, training
 from clickscore.config import Config, load
 from clickscore.contract import read_contract
 from clickscore.pipeline import Contract
 from clickscore.registry import Registry
 from clickscore.session import build_session
-from pyspark.sql import SparkSession
-from rich.console import Console
 from shopsim.landing import write_history
 from shopsim.records import Faults
 

@@ -2,6 +2,7 @@
 
 import signal
 import tempfile
+import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
@@ -124,6 +125,9 @@ def _files_to_read(spark: SparkSession, wiring: Wiring) -> int | None:
 def _stop_signals() -> Iterator[list[int]]:
     """Collect SIGTERM and SIGINT in the list that it yields instead of dying of them."""
     received: list[int] = []
+    if threading.current_thread() is not threading.main_thread():  # only the main thread may handle signals
+        yield received
+        return
     before = {
         number: signal.signal(number, lambda n, _: received.append(n)) for number in (signal.SIGTERM, signal.SIGINT)
     }

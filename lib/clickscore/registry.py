@@ -4,6 +4,7 @@ MLflow is imported where it is used: that takes seconds, which the start of the 
 """
 
 import hashlib
+import os
 import re
 from dataclasses import dataclass
 from importlib import metadata
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 SQLITE = "sqlite:///"
+MAX_RETRIES = 3
+"""Times that a request to the registry is tried again, after 2, 4 and 8 s; MLflow's own 7 would take four minutes."""
 _URI = re.compile(r"models:/(?P<name>[^/@]+)(@(?P<alias>.+)|/(?P<version>\d+))")
 
 
@@ -67,6 +70,7 @@ class Registry:
         """
         from mlflow import MlflowClient
 
+        os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", str(MAX_RETRIES))
         file = uri.removeprefix(SQLITE)
         if file != uri and create:
             Path(file).parent.mkdir(parents=True, exist_ok=True)
@@ -101,17 +105,22 @@ class Registry:
         """Copy the files of a version into a folder below ``folder`` and read its signature.
 
         Raises:
+            ModelError: if the files cannot be fetched.
             SignatureError: if the model has no signature of named columns.
         """
         import mlflow
+        from mlflow.exceptions import MlflowException
         from mlflow.models import Model
 
         self._select()
+        label = f"{name} version {version}"
         target = folder / f"{name}-{version}"
         target.mkdir(parents=True, exist_ok=True)
-        mlflow.artifacts.download_artifacts(artifact_uri=f"models:/{name}/{version}", dst_path=str(target))
-        model = Model.load(str(target))
-        label = f"{name} version {version}"
+        try:
+            mlflow.artifacts.download_artifacts(artifact_uri=f"models:/{name}/{version}", dst_path=str(target))
+            model = Model.load(str(target))
+        except (MlflowException, OSError) as error:
+            raise ModelError(redacted(f"{label} is registered, but its files cannot be fetched: {error}")) from None
         if model.signature is None or model.signature.inputs is None or not model.signature.inputs.has_input_names():
             raise SignatureError(
                 f"{label} has no signature of named columns, so nobody can tell which features it needs. "
@@ -193,7 +202,7 @@ class Registry:
             try:
                 names = [other.name for other in self._client.search_registered_models()]
             except MlflowException:
-                return ModelError(f"model.registry: {redacted(self._uri)} does not answer: {error}")
+                return ModelError(redacted(f"model.registry: {self._uri} does not answer: {error}"))
             return ModelNotFoundError(
                 f"model.uri: {redacted(self._uri)} has no model {name}; it has {', '.join(names) or 'none'}."
             )
@@ -203,7 +212,7 @@ class Registry:
 
 
 def redacted(uri: str) -> str:
-    """Return a URI without user and password."""
+    """Return a text with every user and password taken out of its URIs."""
     return re.sub(r"//[^/@]*@", "//***@", uri)
 
 

@@ -2,11 +2,12 @@ import json
 from pathlib import Path
 
 import pytest
+from pyspark.sql import SparkSession
+from pyspark.sql import types as T
+
 from clickscore.checkpoint import Checkpoint, check_belongs, read_checkpoint
 from clickscore.errors import CheckpointError
 from clickscore.tables import Table
-from pyspark.sql import SparkSession
-from pyspark.sql import types as T
 
 SCHEMA = T.StructType([T.StructField("id", T.StringType())])
 

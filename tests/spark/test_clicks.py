@@ -2,10 +2,11 @@ import json
 from typing import Any
 
 from chispa import assert_df_equality
-from clickscore.clicks import MAX_KEPT_BYTES, parse
-from clickscore.schemas import RAW
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import types as T
+
+from clickscore.clicks import MAX_KEPT_BYTES, parse
+from clickscore.schemas import RAW
 
 CLICK = T.StructType(
     [
@@ -42,7 +43,8 @@ def test_good_clicks_keep_their_values_types_and_lineage(spark: SparkSession) ->
             ("a", "2026-03-01 12:00:00", 1.0, 1.5, ["x", None], 2.5, "part-0", 0),
             ("a", "2026-03-01 12:00:00", None, None, None, None, "part-0", 1),
         ],
-        "id STRING, at STRING, price DOUBLE, amount DOUBLE, tags ARRAY<STRING>, lat DOUBLE, source STRING, source_offset BIGINT",
+        "id STRING, at STRING, price DOUBLE, amount DOUBLE, tags ARRAY<STRING>, lat DOUBLE, "
+        "source STRING, source_offset BIGINT",
     ).selectExpr("id", "at", "price", "CAST(amount AS DECIMAL(5,2)) amount", "tags", "lat", "source", "source_offset")
     assert_df_equality(parsed.selectExpr(*chosen), expected)
     assert rejections(parsed) == [(None, None), (None, None)]

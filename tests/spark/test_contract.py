@@ -2,9 +2,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pyspark.sql import SparkSession
+
 from clickscore.contract import feature_types, read_contract
 from clickscore.errors import ConfigError
-from pyspark.sql import SparkSession
 
 
 def test_comments_and_not_null_come_from_the_ddl(spark: SparkSession, shop: Any) -> None:
@@ -18,7 +19,7 @@ def test_features_have_the_types_that_spark_gives_them(spark: SparkSession, shop
     assert types.simpleString() == "struct<double_price:double,quantity:int>"
 
 
-@pytest.mark.parametrize("select", ["prize AS x", "sum(price) AS x", "nonsense(price) AS x", "price AS"])
+@pytest.mark.parametrize("select", ["prize AS x", "sum(price) AS x", "nonsense(price) AS x", "price AS x y"])
 def test_expression_that_is_none_of_a_single_click_is_refused(spark: SparkSession, shop: Any, select: str) -> None:
     file = shop.home / "features.sql"
     Path(file).write_text(f"SELECT {select} FROM click")

@@ -1,9 +1,10 @@
 import pytest
 from chispa import assert_df_equality
-from clickscore.errors import ConfigError, SignatureError
-from clickscore.features import check_features, select_list, with_features, with_model_input
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import types as T
+
+from clickscore.errors import ConfigError, SignatureError
+from clickscore.features import check_features, select_list, with_features, with_model_input
 
 INPUTS = T.StructType([T.StructField("b", T.DoubleType()), T.StructField("a", T.LongType(), False)])
 

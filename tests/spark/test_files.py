@@ -1,7 +1,8 @@
 from pathlib import Path
 
-from clickscore.files import file_names, list_files, path_exists, plain_path
 from pyspark.sql import SparkSession
+
+from clickscore.files import file_names, list_files, path_exists, plain_path
 
 
 def test_files_are_listed_below_the_folder_and_hidden_ones_are_not(spark: SparkSession, tmp_path: Path) -> None:

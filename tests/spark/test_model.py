@@ -4,11 +4,12 @@ import mlflow
 import numpy as np
 import pandas as pd
 import pytest
+from pyspark.sql import SparkSession
+from pyspark.sql import functions as F
+
 from clickscore.errors import ModelError
 from clickscore.model import as_scores, predict_with, share, warm_up
 from clickscore.registry import ModelVersion, Registry
-from pyspark.sql import SparkSession
-from pyspark.sql import functions as F
 
 
 @pytest.fixture
@@ -59,7 +60,7 @@ def test_model_that_fails_on_its_own_example_is_refused(spark: SparkSession, reg
                                 registered_model_name="broken", pip_requirements=[])  # fmt: skip
     model = Registry(registry_uri).fetch("broken", "1", tmp_path)
     share(spark, model)
-    with pytest.raises(ModelError, match="broken version 1 cannot be used for scoring.*no luck"):
+    with pytest.raises(ModelError, match=r"broken version 1 cannot be used for scoring.*no luck"):
         warm_up(spark, model)
 
 

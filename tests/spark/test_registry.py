@@ -4,10 +4,11 @@ import mlflow
 import numpy as np
 import pandas as pd
 import pytest
-from clickscore.errors import ModelNotFoundError, SignatureError
-from clickscore.registry import Registry, redacted
 from mlflow import MlflowClient
 from sklearn.linear_model import LogisticRegression
+
+from clickscore.errors import ModelError, ModelNotFoundError, SignatureError
+from clickscore.registry import Registry, redacted
 
 MODEL = "small_model"
 
@@ -78,6 +79,21 @@ def test_whole_numbers_are_required_as_pandas_cannot_leave_them_out(registry_uri
                                  pip_requirements=[])  # fmt: skip
     inputs = Registry(registry_uri).fetch("whole", "1", tmp_path).inputs
     assert [(field.name, field.nullable) for field in inputs] == [("n", False), ("x", True)]
+
+
+def test_registry_that_does_not_answer_is_told_without_its_password(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    with pytest.raises(ModelError, match="does not answer") as caught:
+        Registry("http://me:secret@127.0.0.1:9").resolve("models:/m@champion")
+    assert "secret" not in str(caught.value)
+
+
+def test_version_whose_files_are_gone_is_told(registry_uri: str, tmp_path: Path) -> None:
+    client = MlflowClient(tracking_uri=registry_uri, registry_uri=registry_uri)
+    client.create_registered_model("hollow")
+    client.create_model_version("hollow", source=f"file://{tmp_path}/nothing")
+    with pytest.raises(ModelError, match="hollow version 1 is registered, but its files cannot be fetched"):
+        Registry(registry_uri).fetch("hollow", "1", tmp_path / "fetched")
 
 
 def test_no_password_is_printed() -> None:

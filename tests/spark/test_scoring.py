@@ -1,9 +1,10 @@
 import pytest
 from chispa import assert_df_equality
-from clickscore.scoring import Stamp, as_rejected_clicks, as_scored_clicks, with_scores
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
+
+from clickscore.scoring import Stamp, as_rejected_clicks, as_scored_clicks, with_scores
 
 CLICK = T.StructType([T.StructField("id", T.StringType(), False)])
 

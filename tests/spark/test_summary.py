@@ -1,15 +1,16 @@
 from io import StringIO
 
 import pytest
-from clickscore.summary import print_histogram, score_counts
 from pyspark.sql import SparkSession
 from rich.console import Console
 
+from clickscore.summary import print_histogram, score_counts
+
 
 def test_every_score_is_in_one_of_ten_equal_bins(spark: SparkSession) -> None:
-    counts = score_counts(spark.sql("SELECT id / 100 AS score FROM range(101) UNION ALL SELECT NULL"))
-    assert list(counts.values()) == [10] * 9 + [11]
-    assert list(counts) == pytest.approx([n / 10 for n in range(10)])
+    counts = score_counts(spark.sql("SELECT (id + 0.5D) / 100 AS score FROM range(100) UNION ALL SELECT NULL"))
+    assert list(counts.values()) == [10] * 10
+    assert list(counts) == pytest.approx([0.005 + n * 0.099 for n in range(10)])
 
 
 def test_equal_scores_and_no_scores_have_a_histogram_too(spark: SparkSession) -> None:

@@ -2,10 +2,11 @@ from pathlib import Path
 
 import deltalake
 import pytest
-from clickscore.errors import TableError
-from clickscore.tables import Table
 from pyspark.sql import SparkSession
 from pyspark.sql import types as T
+
+from clickscore.errors import TableError
+from clickscore.tables import Table
 
 SCHEMA = T.StructType(
     [T.StructField("id", T.StringType(), False, {"comment": "who"}), T.StructField("batch_id", T.LongType())]

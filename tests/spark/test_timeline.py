@@ -3,12 +3,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from pyspark.sql import SparkSession
+from pyspark.sql import types as T
+
 from clickscore.registry import ModelVersion
 from clickscore.schemas import MODEL_TIMELINE
 from clickscore.tables import Table
 from clickscore.timeline import Timeline
-from pyspark.sql import SparkSession
-from pyspark.sql import types as T
 
 V1 = ModelVersion("m", "1", "run", "d" * 64, T.StructType([]), Path(), is_booster=True)
 V2 = replace(V1, version="2")

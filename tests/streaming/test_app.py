@@ -8,11 +8,14 @@ import mlflow
 import numpy as np
 import pandas as pd
 import pytest
+import yaml
+from pyspark.sql import SparkSession
+from sklearn.linear_model import LogisticRegression
+
 from clickscore import app, pipeline
 from clickscore.errors import CheckpointError, ConfigError, ModelNotFoundError, SignatureError, SourceError, TableError
 from clickscore.registry import Registry
-from pyspark.sql import SparkSession
-from sklearn.linear_model import LogisticRegression
+from clickscore.sources import read_batch
 
 MakeClick = Callable[..., dict[str, Any]]
 
@@ -68,8 +71,7 @@ def test_stream_and_batch_give_the_same_scores_to_the_last_bit(
     contract = app.read_contract(shop.config)
     registry = Registry(shop.config.model.registry)
     model = registry.fetch(*registry.resolve(shop.config.model.uri), tmp_path / "model")
-    raw = app_sources_batch(spark, shop)
-    outcomes = pipeline.with_outcomes(raw, contract, model.inputs)
+    outcomes = pipeline.with_outcomes(read_batch(spark, str(shop.landing)), contract, model.inputs)
     batch = (
         outcomes.select("id", "_features.*", app.predict_with(model)("_features").alias("score"))
         .toPandas()
@@ -78,12 +80,6 @@ def test_stream_and_batch_give_the_same_scores_to_the_last_bit(
     assert len(batch) == 300
     assert (batch["score"] == streamed["score"].loc[batch.index]).all()
     assert (batch["double_price"] == streamed["price"].loc[batch.index] * 2).all()
-
-
-def app_sources_batch(spark: SparkSession, shop: Any) -> Any:
-    from clickscore.sources import read_batch
-
-    return read_batch(spark, str(shop.landing))
 
 
 def test_micro_batch_of_nothing_but_rubbish_goes_to_the_rejected_clicks(
@@ -126,7 +122,8 @@ def log_classifier(registry_uri: str, features: pd.DataFrame, name: str) -> None
 
 def test_another_shop_runs_by_configuration_alone(spark: SparkSession, shop: Any, registry_uri: str) -> None:
     (shop.home / "hit.ddl").write_text(
-        "`hit-no` BIGINT NOT NULL, ts TIMESTAMP NOT NULL, who STRING NOT NULL, secs INT, basket STRUCT<total: DECIMAL(9,2)>"
+        "`hit-no` BIGINT NOT NULL, ts TIMESTAMP NOT NULL, who STRING NOT NULL, secs INT, "
+        "basket STRUCT<total: DECIMAL(9,2)>"
     )
     (shop.home / "hit.sql").write_text("SELECT secs / 60 AS minutes, basket.total AS total FROM click")
     rng = np.random.default_rng(1)
@@ -174,7 +171,7 @@ def nothing_written(shop: Any) -> bool:
 
 def test_wrong_wiring_stops_before_anything_is_written(spark: SparkSession, shop: Any, make_click: MakeClick) -> None:
     shop.land("a.jsonl", make_click(1))
-    whole = {key: value for key, value in __import__("yaml").safe_load(shop.config_file.read_text()).items()}
+    whole = yaml.safe_load(shop.config_file.read_text())
     broken_ddl, broken_sql, other_sql = shop.home / "b.ddl", shop.home / "b.sql", shop.home / "o.sql"
     broken_ddl.write_text("id STRING NOT")
     broken_sql.write_text("SELECT prize AS double_price FROM click")

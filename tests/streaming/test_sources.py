@@ -6,9 +6,10 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from clickscore.errors import SourceError
 from pyspark.errors import StreamingQueryException
 from pyspark.sql import SparkSession
+
+from clickscore.errors import SourceError
 
 MakeClick = Callable[..., dict[str, Any]]
 

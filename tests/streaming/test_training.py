@@ -5,11 +5,12 @@ import mlflow
 import nbformat
 import pandas as pd
 import pytest
-from clickscore.errors import ModelError
-from clickscore.training import LABEL, VISIT_START, split_by_time
 from mlflow import MlflowClient
 from nbclient import NotebookClient
 from pyspark.sql import SparkSession
+
+from clickscore.errors import ModelError
+from clickscore.training import LABEL, VISIT_START, split_by_time
 
 
 def test_model_beats_chance_without_knowing_the_outcome(demo: Any) -> None:

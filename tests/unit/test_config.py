@@ -2,6 +2,7 @@ import textwrap
 from pathlib import Path
 
 import pytest
+
 from clickscore.config import DeltaSource, FolderSource, load
 from clickscore.errors import ConfigError
 

@@ -1,8 +1,9 @@
 import datetime as dt
 
 import pytest
-from clickscore.decoding import MAX_DETAIL_CHARS, Decoder, Rejection, as_text, cut, encoding_fault, to_times
 from pyspark.sql import types as T
+
+from clickscore.decoding import MAX_DETAIL_CHARS, Decoder, Rejection, as_text, cut, encoding_fault, to_times
 
 CLICK = T.StructType(
     [

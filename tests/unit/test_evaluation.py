@@ -1,6 +1,7 @@
 import lightgbm
 import numpy as np
 import pytest
+
 from clickscore.evaluation import figures, judge
 
 LABEL = np.array([0.0, 0.0, 1.0, 1.0] * 50)

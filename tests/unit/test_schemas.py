@@ -1,7 +1,8 @@
 import pytest
+from pyspark.sql import types as T
+
 from clickscore.errors import ConfigError, TableError
 from clickscore.schemas import check_click, check_table, scored_clicks
-from pyspark.sql import types as T
 
 
 def fields(*fields: tuple[str, T.DataType, bool]) -> T.StructType:

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pytest
+
 from shopsim import behaviour, visits
 from shopsim.landing import write_history, write_live
 from shopsim.records import Faults, JsonLines, with_faults
@@ -49,7 +50,7 @@ def test_a_few_visits_end_in_a_purchase_and_it_is_their_last_click() -> None:
     buyers, others = wish[path.session[bought]], np.delete(wish, path.session[bought])
     assert 0.02 < bought.sum() / 20_000 < 0.4
     assert buyers.mean() > others.mean() + 0.1
-    last = {session: event for session, event in zip(path.session, path.event, strict=True)}
+    last = dict(zip(path.session, path.event, strict=True))
     assert all(last[session] == behaviour.PURCHASE for session in path.session[bought])
 
 

@@ -1,0 +1,37 @@
+"""What the README says about tables, reasons and commands is what there is."""
+
+import re
+from pathlib import Path
+
+import yaml
+
+from clickscore import decoding, features, microbatch, schemas
+
+README = Path("README.md").read_text()
+
+
+def test_every_column_of_every_table_is_explained() -> None:
+    columns = {field.name for field in (*schemas.SCORED, *schemas.REJECTED_CLICKS, *schemas.MODEL_TIMELINE)}
+    assert not {name for name in columns if f"`{name}`" not in README}
+
+
+def test_every_reason_is_explained() -> None:
+    reasons = {value for name, value in vars(decoding).items() if name.isupper() and isinstance(value, str)}
+    reasons |= {features.MISSING_FEATURE, microbatch.UNREADABLE_FILE}
+    assert len(reasons) == 11
+    assert not {reason for reason in reasons if f"| `{reason}` |" not in README}
+
+
+def test_configuration_of_the_readme_is_the_shipped_one() -> None:
+    found = re.search(r"```yaml\n(.*?)```", README, re.DOTALL)
+    assert found
+    shipped = yaml.safe_load(Path("conf/local.yaml").read_text())
+    shipped.pop("training")
+    assert yaml.safe_load(found[1]) == shipped
+
+
+def test_every_make_target_that_is_named_exists() -> None:
+    makefile = Path("Makefile").read_text()
+    for page in ("README.md", "CONTRIBUTING.md"):
+        for target in re.findall(r"`make ([a-z-]+)", Path(page).read_text()):
+            assert f"\n{target}:" in makefile, target
