@@ -28,9 +28,6 @@ def main() -> int:
     if a.rate is None and a.clicks is None:
         parser.error("give --clicks, or --rate for a live feed")
     faults = Faults(a.malformed, a.duplicate, a.late)
-    if a.rate is None and any(a.folder.glob(f"clicks-{a.seed}-*")):
-        print(f"{a.folder} holds clicks of seed {a.seed} already; nothing written")
-        return 0
     began = time.monotonic()
     if a.rate is None:
         start_ms = int(a.start.timestamp() * 1000)
@@ -38,6 +35,9 @@ def main() -> int:
     else:
         files = write_live(a.folder, a.clicks, a.rate, a.seed, faults, a.gzip)
     records = sum(files)
+    if not records:
+        print(f"{a.folder} holds these clicks of seed {a.seed} already; nothing written")
+        return 0
     print(f"{records:,} records in {a.folder}, {records / (time.monotonic() - began):,.0f} a second")
     return 0
 

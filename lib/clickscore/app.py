@@ -10,21 +10,23 @@ from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
 
-from pyspark.errors import StreamingQueryException
+from pyspark.errors import AnalysisException, StreamingQueryException
 from pyspark.sql import SparkSession
+from pyspark.sql import functions as F
 from pyspark.sql.streaming.query import StreamingQuery
 from rich.console import Console
 
-from clickscore import features, files, schemas
+from clickscore import features, files, pipeline, schemas
 from clickscore.checkpoint import Checkpoint, check_belongs, read_checkpoint
 from clickscore.config import AVAILABLE_NOW, Config, FolderSource
 from clickscore.contract import feature_types, read_contract
+from clickscore.errors import ClickscoreError, ConfigError, ModelError, first_line
 from clickscore.microbatch import MicroBatches, StopRequestedError, Tables, UnreadableFileError
 from clickscore.model import predict_with, share, warm_up
 from clickscore.pipeline import Contract
 from clickscore.progress import ProgressLines
-from clickscore.registry import ModelVersion, Registry
-from clickscore.scoring import Predict
+from clickscore.registry import ModelVersion, Registry, redacted
+from clickscore.scoring import Predict, Stamp
 from clickscore.sources import FILE_NAMES, check_source, read_stream
 from clickscore.summary import print_summary
 from clickscore.tables import Table
@@ -62,20 +64,28 @@ def run(config: Config, make_session: Callable[[], SparkSession], console: Conso
     with tempfile.TemporaryDirectory(prefix="clickscore-") as folder, ThreadPoolExecutor(1) as aside:
         fetching = aside.submit(_fetch_current, config, Path(folder))
         spark = make_session()
-        warming = aside.submit(_warm_up, spark, fetching)
-        wiring = check(spark, config, fetching)
-        warming.result()
-        fetch = partial(_fetch_version, config, Path(folder))
-        is_finite = config.trigger == AVAILABLE_NOW
-        backlog = _files_to_read(spark, wiring) if is_finite and console.is_terminal else None
-        with ProgressLines(console, backlog) as lines, _stop_signals() as stopping:
-            _run_stream(spark, wiring, fetch, lines, stopping)
-        print_summary(spark, console, config.output, config.click, lines)
+        # From here on: before, there is nothing to finish, and the session sets a handler of its own.
+        with _stop_signals() as stopping:
+            warming = aside.submit(_warm_up, spark, fetching)
+            wiring = check(spark, config, fetching)
+            warming.result()
+            fetch = partial(_fetch_version, config, Path(folder))
+            is_finite = config.trigger == AVAILABLE_NOW
+            backlog = _files_to_read(spark, wiring) if is_finite and console.is_terminal else None
+            with ProgressLines(console, backlog) as lines:
+                _run_stream(spark, wiring, fetch, lines, stopping)
+            print_summary(spark, console, config.output, config.click, lines)
 
 
 def _fetch_current(config: Config, folder: Path) -> ModelVersion:
-    registry = Registry(config.model.registry)
-    return registry.fetch(*registry.resolve(config.model.uri), folder)
+    try:
+        registry = Registry(config.model.registry)
+        return registry.fetch(*registry.resolve(config.model.uri), folder)
+    except ClickscoreError:
+        raise
+    except Exception as error:  # whatever it is that a registry, its database or its files raise: there is no model
+        where = f"model: {config.model.uri} cannot be fetched from {config.model.registry}"
+        raise ModelError(redacted(f"{where}: {type(error).__name__}: {first_line(error)}")) from error
 
 
 def _warm_up(spark: SparkSession, fetching: "Future[ModelVersion]") -> None:
@@ -103,10 +113,21 @@ def check(spark: SparkSession, config: Config, fetching: "Future[ModelVersion]")
     scored.check(spark, schemas.scored_clicks(contract.click))
     rejected.check(spark, schemas.REJECTED_CLICKS)
     timeline.check(spark, schemas.MODEL_TIMELINE)
+    _rehearse(spark, contract, model, str(config.features))
     checkpoint = read_checkpoint(spark, config.checkpoint)
     for table in (scored, rejected, timeline):
         check_belongs(spark, checkpoint, table)
     return Wiring(config, contract, model, checkpoint, scored, rejected, timeline)
+
+
+def _rehearse(spark: SparkSession, contract: Contract, model: ModelVersion, where: str) -> None:
+    """Plan a micro-batch without records: what Spark cannot plan, it says here instead of in the stream."""
+    stamp = Stamp(0, F.current_timestamp(), model.name, model.version)
+    try:
+        outcomes = pipeline.with_outcomes(spark.createDataFrame([], schemas.RAW), contract, model.inputs)
+        pipeline.scored(outcomes, contract, predict_with(model), stamp)
+    except AnalysisException as error:
+        raise ConfigError(where, [first_line(error)]) from None
 
 
 def _files_to_read(spark: SparkSession, wiring: Wiring) -> int | None:
@@ -148,7 +169,7 @@ def _run_stream(
         return predict_with(model)
 
     unreadable: list[UnreadableFileError] = []
-    while True:
+    while not stopping:
         # A file that cannot be read ends the query; the next one plans the same micro-batch again without the file.
         checkpoint = read_checkpoint(spark, wiring.checkpoint.path) if unreadable else wiring.checkpoint
         batches = MicroBatches(
@@ -163,6 +184,8 @@ def _run_stream(
                 return
             if not isinstance(batches.failure, UnreadableFileError):
                 raise
+            if batches.failure.path in [file.path for file in unreadable]:
+                raise  # passing over it did not help, so it never will
             unreadable.append(batches.failure)
             lines.console.print(f"cannot read {batches.failure}; it goes to the rejected clicks", style="yellow")
         else:

@@ -28,12 +28,22 @@ class Checkpoint:
 
 
 def read_checkpoint(spark: SparkSession, path: str) -> Checkpoint:
-    """Read the state of a checkpoint; one that does not exist yet is new."""
+    """Read the state of a checkpoint; one that does not exist yet is new.
+
+    Raises:
+        CheckpointError: if it is damaged.
+    """
     metadata = f"{path}/metadata"
     stream = None
     if path_exists(spark, metadata):
         row = spark.read.text(metadata, wholetext=True).first()
-        stream = json.loads(row[0])["id"] if row else None
+        try:
+            stream = json.loads(row[0] if row else "")["id"]
+        except (ValueError, KeyError, TypeError):
+            raise CheckpointError(
+                f"{metadata} does not name the stream: the checkpoint is damaged. Restore it, or begin anew with a new "
+                f"checkpoint and new tables."
+            ) from None
     planned, done = (_last_batch(spark, f"{path}/{log}") for log in ("offsets", "commits"))
     return Checkpoint(path, stream, planned, done)
 
@@ -63,7 +73,8 @@ def check_belongs(spark: SparkSession, checkpoint: Checkpoint, table: Table) -> 
         raise CheckpointError(
             f"{table.name} is written by stream {bound}, but the checkpoint {checkpoint.path} {found}: clicks that "
             f"are in the table already would be written again. Use the stream's own checkpoint, or name new tables "
-            f"under output. If you want this checkpoint to go on with the table all the same, release it with\n"
+            f"under output; the model timeline stands beside the scored clicks. If you want this checkpoint to go on "
+            f"with the table all the same, release it with\n"
             f"  ALTER TABLE {table.sql_name} UNSET TBLPROPERTIES ('{STREAM_PROPERTY}')"
         )
     last = table.last_batch(spark, bound)

@@ -154,8 +154,13 @@ def _reject_duplicate_keys(
         present += 1 if not array.null_count else array.is_valid().to_numpy(zero_copy_only=False)
     for row in np.flatnonzero(pairs != present).tolist():
         record = records[row]
-        if row not in rejections and record is not None and decoder.names_a_key_twice(record, int(pairs[row])):
-            rejections[row] = Rejection(decoding.DUPLICATE_KEY, "expected each key once")
+        if row in rejections or record is None:
+            continue
+        try:
+            if decoder.names_a_key_twice(record, int(pairs[row])):
+                rejections[row] = Rejection(decoding.DUPLICATE_KEY, "expected each key once")
+        except RecursionError:
+            rejections[row] = Rejection(decoding.MALFORMED, "nested too deeply")
 
 
 def _count_pairs(values: pa.BinaryArray) -> npt.NDArray[np.int64]:

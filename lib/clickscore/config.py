@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 from pydantic_core import ErrorDetails
 
 from clickscore.errors import ConfigError
 
 AVAILABLE_NOW = "available_now"
-_INTERVAL = re.compile(r"\d+(\.\d+)? (millisecond|second|minute|hour)s?")
+_INTERVAL = re.compile(r"\d+ (millisecond|second|minute|hour)s?")
 _SIZE = re.compile(r"(\d+) ?(KiB|MiB|GiB)")
 _BYTES = {"KiB": 1024, "MiB": 1024**2, "GiB": 1024**3}
 
@@ -113,6 +113,12 @@ class Output(_Section):
     scored: Text
     rejected: Text
 
+    @model_validator(mode="after")
+    def _are_two(self) -> "Output":
+        if self.scored.rstrip("/") == self.rejected.rstrip("/"):
+            raise ValueError(f"scored and rejected are the same table, {self.scored}; name two")
+        return self
+
 
 class Training(_Section):
     """What ``train_model`` needs beyond the contract.
@@ -178,13 +184,20 @@ def _override(tree: dict[str, Any], override: str) -> None:
         tree = tree.setdefault(parent, {})
         if not isinstance(tree, dict):
             raise ConfigError(f"--set {override}", [f"{parent} is a single value, it has no keys of its own"])
-    tree[last] = yaml.safe_load(value)
+    try:
+        tree[last] = yaml.safe_load(value)
+    except yaml.YAMLError:
+        raise ConfigError(f"--set {override}", [f"{value} is not readable as YAML"]) from None
 
 
 def _sentence(detail: ErrorDetails) -> str:
     # The tag of a union (folder, delta) is in pydantic's location, but not in the file.
     location = [str(part) for part in detail["loc"]]
-    keys = [part for part in location if part not in _SOURCES]
+    keys = (
+        location[:1]
+        + [part for part in location[1:2] if location[0] != "source" or part not in _SOURCES]
+        + location[2:]
+    )
     key = ".".join(keys)
     if detail["type"] == "extra_forbidden":
         return f"{key}: unknown key{_nearest(keys[-1], _names(location[:-1]))}"

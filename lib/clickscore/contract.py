@@ -6,7 +6,7 @@ from pyspark.sql import types as T
 
 from clickscore import features, schemas
 from clickscore.config import Config
-from clickscore.errors import ConfigError
+from clickscore.errors import ConfigError, first_line
 from clickscore.pipeline import Contract
 
 
@@ -20,7 +20,7 @@ def read_contract(config: Config) -> Contract:
     try:
         click = T.StructType.fromDDL(config.click.ddl.read_text(encoding="utf-8"))
     except PySparkException as error:
-        raise ConfigError(where, [f"expected fields in Spark DDL: {_first_line(error)}"]) from None
+        raise ConfigError(where, [f"expected fields in Spark DDL: {first_line(error)}"]) from None
     assert isinstance(click, T.StructType)
     schemas.check_click(click, config.click.id, config.click.time, config.click.visitor, where)
     select = features.select_list(config.features.read_text(encoding="utf-8"), str(config.features))
@@ -37,11 +37,7 @@ def feature_types(spark: SparkSession, contract: Contract, where: str) -> T.Stru
     try:
         featured = features.with_features(no_clicks, contract.select)
     except AnalysisException as error:
-        raise ConfigError(where, [_first_line(error)]) from None
+        raise ConfigError(where, [first_line(error)]) from None
     data_type = featured.schema[features.FEATURES_COLUMN].dataType
     assert isinstance(data_type, T.StructType)
     return data_type
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).strip().splitlines()[0]

@@ -121,10 +121,14 @@ class Decoder:
         """Tell whether a well-formed object names one of its keys twice.
 
         Args:
-            record: the JSON object.
+            record: the JSON object, one that decoded well.
             pairs: how many times a colon follows a quote in it. As many keys as that rule duplicates out; only
                 records that have nested objects or such colons in their texts pay for the exact answer.
+
+        Raises:
+            RecursionError: if the record is nested too deeply to tell.
         """
+        record = record.removeprefix(codecs.BOM_UTF8)
         return pairs != len(self._decode_keys(record)) and _names_a_key_twice(record)
 
 
@@ -201,6 +205,6 @@ def _or_null(value: Any, may_be_null: bool) -> Any:
 def _names_a_key_twice(record: bytes) -> bool:
     top_level: list[list[tuple[str, Any]]] = []
     # The hook sees the inner objects first and the record itself last.
-    json.loads(record, object_pairs_hook=lambda pairs: top_level.append(pairs))
+    json.loads(record, object_pairs_hook=top_level.append, parse_int=str, parse_float=str)
     names = [name for name, _ in top_level[-1]]
     return len(set(names)) < len(names)

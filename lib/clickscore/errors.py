@@ -17,6 +17,11 @@ what to do next.
 """
 
 
+def first_line(error: Exception) -> str:
+    """Return what an error of Spark or MLflow says, without the plan or the trace below it."""
+    return (str(error).strip().splitlines() or [""])[0]
+
+
 class ClickscoreError(Exception):
     """Base of all errors that the person who runs the job can put right."""
 

@@ -1,6 +1,7 @@
 """Clicks get features: the features file, one Spark SQL select over a click, is their only definition."""
 
 import re
+from collections import Counter
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
@@ -67,7 +68,9 @@ def check_features(features: T.StructType, inputs: T.StructType, where: str) -> 
     """
     produced = {field.name: field.dataType for field in features.fields}
     wanted = {field.name: field.dataType for field in inputs.fields}
-    problems = [f"missing: {name} {wanted[name].simpleString()}" for name in wanted if name not in produced]
+    counts = Counter(name.lower() for name in features.names)
+    problems = [f"twice: {name}" for name, count in counts.items() if count > 1]
+    problems += [f"missing: {name} {wanted[name].simpleString()}" for name in wanted if name not in produced]
     problems += [f"extra: {name}, which the model does not know" for name in produced if name not in wanted]
     problems += [
         f"wrong type: {name} is {produced[name].simpleString()}, the model wants {wanted[name].simpleString()}"
@@ -84,7 +87,8 @@ def _feature(name: str) -> Column:
 
 
 def _cast(field: T.StructField) -> Column:
-    return _feature(field.name).cast(field.dataType).alias(field.name)
+    # A number that does not fit becomes null: a plain cast would wrap it around, or end the task in ANSI mode.
+    return _feature(field.name).try_cast(field.dataType).alias(field.name)
 
 
 def _castable(found: T.DataType, wanted: T.DataType) -> bool:

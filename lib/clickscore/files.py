@@ -10,7 +10,7 @@ from pyspark.sql import DataFrame, SparkSession
 def path_exists(spark: SparkSession, path: str) -> bool:
     """Tell whether there is a file or folder at the path."""
     try:
-        spark.read.format("binaryFile").load(path)
+        spark.read.format("binaryFile").option("recursiveFileLookup", "true").load(path)
     except AnalysisException as error:
         if error.getCondition() == "PATH_NOT_FOUND":
             return False

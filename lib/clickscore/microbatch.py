@@ -6,7 +6,9 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
+from queue import Empty, Queue
 from time import monotonic
+from typing import Any
 
 from py4j.protocol import Py4JJavaError
 from pyspark.errors import PySparkException
@@ -23,10 +25,14 @@ from clickscore.timeline import Timeline
 
 UNREADABLE_FILE = "unreadable_file"
 
-_UNREADABLE = re.compile(r"\[FAILED_READ_FILE[^\]]*\] Encountered error while reading file (?P<path>.+?)\.\s+SQLSTATE")
+OBSERVATION_PATIENCE_S = 60
+"""Metrics come from Spark's listener some milliseconds after the write; a minute without them means that none come."""
+
+_UNREADABLE = re.compile(r"\[FAILED_READ_FILE[^\]]*\] Encountered error while reading file (?P<path>\S+?)\.(?=\s)")
 _DAMAGE = re.compile(
-    r"(?P<cause>(?:[\w.]*\.)?(?:EOFException|ZipException|ChecksumException|FileNotFoundException"
-    r"|AccessControlException|IOException: (?:incorrect header check|invalid [^\n]*|not a gzip file))[^\n]*)"
+    r"(?P<cause>(?:EOFException|ZipException|ChecksumException|FileNotFoundException|AccessControlException)[^\n]*"
+    r"|IOException: (?:invalid|incorrect|too many|unknown|gzip|stored gzip|not a gzip) [^\n]*"
+    r"|File does not exist[^\n]*)"
 )
 """Failures that reading again will not cure; a time-out or a lost connection is not among them and fails the run."""
 
@@ -54,7 +60,7 @@ class Report:
     rejected: int
     sources: int
     seconds: float
-    newest: datetime | None
+    newest_us: int | None
     model: ModelVersion
 
 
@@ -126,7 +132,7 @@ class MicroBatches:
                 outcomes.observe(observation, *census), self.contract, self.predict_with(model), stamp
             )
             tables.scored.append(scored, tables.stream, batch_id)
-            seen = observation.get
+            seen = _observed(observation, tables.scored, batch_id)
         else:
             seen = outcomes.agg(*census).collect()[0].asDict()
         unreadable = [_as_row(file, now) for file in self.unreadable if file.batch_id == batch_id]
@@ -148,13 +154,27 @@ class MicroBatches:
                 rejected=rejected,
                 sources=len(seen["sources"]) + len(unreadable),
                 seconds=monotonic() - began,
-                newest=seen["newest"],
+                newest_us=seen["newest"],
                 model=model,
             )
         )
 
     def _frame(self, rows: list[tuple[object, ...]]) -> DataFrame:
         return self.spark.createDataFrame(rows, REJECTED_CLICKS)
+
+
+def _observed(observation: Observation, table: Table, batch_id: int) -> dict[str, Any]:
+    """Return what was observed by a write that is done."""
+    seen: Queue[dict[str, Any]] = Queue()
+    threading.Thread(target=lambda: seen.put(observation.get), daemon=True).start()
+    try:
+        return seen.get(timeout=OBSERVATION_PATIENCE_S)
+    except Empty:
+        # Delta skips a write that is in the table already, and then there is nothing to observe, for ever.
+        raise RuntimeError(
+            f"{table.name} holds batch {batch_id} already, from another run on the same checkpoint. "
+            f"Make sure that only one run is alive, and start it again."
+        ) from None
 
 
 def _as_rejected(row: Row, now: datetime, batch_id: int) -> tuple[object, ...]:

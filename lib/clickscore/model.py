@@ -40,14 +40,15 @@ def warm_up(spark: SparkSession, model: ModelVersion) -> None:
     """Load the model in the Python workers before the first click needs it.
 
     Raises:
-        ModelError: if it cannot be loaded there, or fails on its own input example.
+        ModelError: if it cannot be loaded there, or fails on its own input example; a Booster, on a click with nothing.
     """
-    archive, is_booster = model.archive, model.is_booster
+    archive, is_booster, names = model.archive, model.is_booster, model.inputs.names
 
     def load(batches: Iterator[pa.Array]) -> Iterator[pa.Array]:
         folder = SparkFiles.get(archive)
         if is_booster:
-            _load_booster(folder)
+            nothing = pa.array([None], pa.float64())
+            _load_booster(folder)(pa.StructArray.from_arrays([nothing] * len(names), names))
         else:
             _try_example(folder)
         yield from batches
@@ -89,7 +90,7 @@ def _load_booster(folder: str) -> Scorer:
 
     def score(inputs: pa.StructArray) -> npt.NDArray[np.float64]:
         table = pa.Table.from_arrays(inputs.flatten(), names=[field.name for field in inputs.type])
-        return np.asarray(booster.predict(table, num_threads=1))
+        return as_scores(booster.predict(table, num_threads=1), len(inputs))
 
     return score
 

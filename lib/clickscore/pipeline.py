@@ -57,8 +57,8 @@ def census(contract: Contract) -> list[Column]:
     """Return the aggregates that a pass over the outcomes counts on its way.
 
     ``read``, ``rejected`` and ``kept`` count all records, the rejected, and those of them whose raw record is at
-    hand; ``newest`` is the newest event time; ``sources`` are the files or partitions that records came from;
-    ``rejections`` lists the rejected records that are at hand.
+    hand; ``newest`` is the newest event time in microseconds since 1970; ``sources`` are the files or partitions that
+    records came from; ``rejections`` lists the rejected records that are at hand.
     """
     is_rejected = F.col("_rejection").isNotNull()
     at_hand = is_rejected & F.col("_kept")
@@ -67,7 +67,7 @@ def census(contract: Contract) -> list[Column]:
         F.count(F.lit(1)).alias("read"),
         F.count_if(is_rejected).alias("rejected"),
         F.count_if(at_hand).alias("kept"),
-        F.max(contract.time).alias("newest"),
+        F.max(F.unix_micros(contract.time)).alias("newest"),
         F.collect_set("source").alias("sources"),
         F.collect_list(F.when(at_hand, rejection)).alias("rejections"),
     ]

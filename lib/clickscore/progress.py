@@ -1,6 +1,6 @@
 """What a person sees while the stream runs: a line for each micro-batch, and a bar when the end is known."""
 
-from datetime import datetime, timezone
+import time
 from types import TracebackType
 
 from rich.console import Console
@@ -8,6 +8,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from clickscore.microbatch import Report
 
+MICROSECONDS = 1_000_000
 _UNITS = (("d", 86_400), ("h", 3_600), ("min", 60))
 
 
@@ -29,12 +30,14 @@ class ProgressLines:
         read: records read so far.
         scored: clicks scored so far.
         rejected: records rejected so far.
+        first_batch: number of the first micro-batch; None before there was one.
     """
 
     def __init__(self, console: Console, files: int | None = None) -> None:
         """Begin; with the number of files still to read, a terminal also gets a bar."""
         self.console = console
         self.batches = self.read = self.scored = self.rejected = 0
+        self.first_batch: int | None = None
         self._bar = Progress(
             TextColumn("  landing folder"), BarColumn(), MofNCompleteColumn(), TextColumn("files"),
             TimeRemainingColumn(), console=console, transient=True, disable=not (files and console.is_terminal),
@@ -54,10 +57,11 @@ class ProgressLines:
         """Print the line of a micro-batch, and move the bar on."""
         self._bar.advance(self._task, done.sources)
         self.batches += 1
+        self.first_batch = done.batch_id if self.first_batch is None else self.first_batch
         self.read += done.read
         self.scored += done.scored
         self.rejected += done.rejected
-        newest = f"newest click {age(done.newest)} ago" if done.newest else "no click"
+        newest = "no click" if done.newest_us is None else f"newest click {age(done.newest_us)} ago"
         self.console.print(
             f"batch {done.batch_id:>4}  {done.read:>9,} in  {done.scored:>9,} scored  {done.rejected:>6,} rejected  "
             f"{done.read / max(done.seconds, 1e-3):>9,.0f} clicks/s  {newest}  "
@@ -67,9 +71,9 @@ class ProgressLines:
         )
 
 
-def age(moment: datetime) -> str:
-    """Return how long ago a moment was, in the largest unit that leaves a number above two."""
-    seconds = (datetime.now(timezone.utc) - moment.astimezone(timezone.utc)).total_seconds()
+def age(time_us: int) -> str:
+    """Return how long ago a time in microseconds since 1970 was, in the largest unit that leaves more than two."""
+    seconds = time.time() - time_us / MICROSECONDS
     for unit, length in _UNITS:
         if abs(seconds) > 2 * length:
             return f"{seconds / length:,.0f} {unit}"

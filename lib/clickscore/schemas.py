@@ -1,5 +1,7 @@
 """The shapes of what comes in and what goes out: raw records, clicks, and the output tables with their comments."""
 
+from collections import Counter
+
 from pyspark.sql import types as T
 
 from clickscore.errors import ConfigError, TableError
@@ -29,6 +31,10 @@ PARSED = T.StructType(
 FIELD_TYPES = (T.StringType, T.BooleanType, T.ByteType, T.ShortType, T.IntegerType, T.LongType, T.FloatType,
                T.DoubleType, T.DecimalType, T.TimestampType, T.DateType)  # fmt: skip
 """Types that a field of a click may have, also within ARRAY, STRUCT and MAP with STRING keys."""
+
+
+NOT_IN_NAMES = " ,;{}()\n\t="
+"""Characters that Delta does not take in the name of a column."""
 
 
 def _column(name: str, data_type: T.DataType, comment: str, nullable: bool = True) -> T.StructField:
@@ -91,6 +97,10 @@ def check_click(click: T.StructType, id: str, time: str, visitor: str, where: st
         f"{field.name}: the tables use this name themselves" for field in click.fields if field.name.lower() in taken
     ]
     problems += [f"{f.name}: a name must not start with an underscore" for f in click.fields if f.name.startswith("_")]
+    problems += [f"{f.name}: a name must not have any of {NOT_IN_NAMES!r}" for f in click.fields
+                 if set(f.name) & set(NOT_IN_NAMES)]  # fmt: skip
+    counts = Counter(name.lower() for name in click.names)
+    problems += [f"{name}: there are {count} fields of this name" for name, count in counts.items() if count > 1]
     problems += [
         f"{field.name}: type {field.dataType.simpleString()} is not supported in a click"
         for field in click.fields

@@ -8,10 +8,16 @@ from pyspark.sql import SparkSession
 
 
 def build_session(app_name: str) -> SparkSession:
-    """Return the active session, or a new one with the settings of ``spark-defaults.conf`` and UTC as time zone."""
+    """Return the active session, or a new one with the settings of ``spark-defaults.conf``, UTC and no ANSI mode."""
     # What these log is raised as well, and printed by the job; a second time, as JSON, it would bury the message.
     for chatty in ("py4j", "DataFrameQueryContextLogger", "SQLQueryContextLogger"):
         logging.getLogger(chatty).setLevel(logging.CRITICAL)
     # Spark would start its Python workers with whatever python3 comes first on the PATH.
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
-    return SparkSession.builder.appName(app_name).config("spark.sql.session.timeZone", "UTC").getOrCreate()
+    settings: dict[str, bool | float | int | str | None] = {
+        "spark.sql.session.timeZone": "UTC",
+        # A feature that cannot be computed, such as a division by zero, is null. In ANSI mode, Spark's default, it
+        # would end the task, and with it the stream, for one odd click.
+        "spark.sql.ansi.enabled": "false",
+    }
+    return SparkSession.builder.appName(app_name).config(map=settings).getOrCreate()

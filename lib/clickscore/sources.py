@@ -18,6 +18,9 @@ endings pass over ``.tmp``, ``.part`` and the like: a file counts once it has be
 FOREVER = "36500d"
 """Age below which files are remembered, and above which Spark would silently skip them: effectively no limit."""
 
+MICROSECOND_FORMAT = "yyyy-MM-dd'T'HH:mm:ss.SSSSSSXXX"
+"""Spark's own format for times in JSON ends at milliseconds."""
+
 FILE_PATH = "_metadata.file_path"
 
 
@@ -71,7 +74,9 @@ def _read_table(reader: DataStreamReader, source: DeltaSource) -> DataFrame:
     reader = reader.format("delta").option("skipChangeCommits", source.changes == "skip")
     table = Table(source.table)
     rows = reader.load(source.table) if table.is_path else reader.table(source.table)
-    record = F.col(source.column) if source.column else F.to_json(F.struct("*"))
+    record = (
+        F.col(source.column) if source.column else F.to_json(F.struct("*"), {"timestampFormat": MICROSECOND_FORMAT})
+    )
     # A Delta stream has no _metadata column, so there is a data file to name, but no position in it.
     return _select(rows, record, F.input_file_name())
 

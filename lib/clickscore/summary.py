@@ -15,7 +15,7 @@ BAR_WIDTH = 40
 
 
 def print_summary(spark: SparkSession, console: Console, output: Output, click: Click, lines: ProgressLines) -> None:
-    """Print the summary of a run; reads the scored clicks once more for the spread of the scores."""
+    """Print the summary of a run; reads the clicks that it scored once more, for the spread of the scores."""
     scored, rejected = Table(output.scored), Table(output.rejected)
     console.print(
         f"\n{lines.read:,} records in {lines.batches:,} micro-batches: {lines.scored:,} scored, "
@@ -25,7 +25,10 @@ def print_summary(spark: SparkSession, console: Console, output: Output, click: 
     for name, table in (("scored clicks", scored), ("rejected clicks", rejected)):
         console.print(f"  {name:<16} {table.name}", highlight=False, soft_wrap=True)
     console.print(f"  {'model timeline':<16} {scored.beside('model_timeline').name}", highlight=False, soft_wrap=True)
-    clicks = scored.read(spark)
+    if lines.first_batch is None:
+        console.print("\nThere was nothing new to read.")
+        return
+    clicks = scored.read(spark).where(F.col("batch_id") >= lines.first_batch)
     counts = score_counts(clicks)
     if not counts:
         return
@@ -47,7 +50,9 @@ def sample(clicks: DataFrame, click: Click) -> Grid:
     for column in columns:
         grid.add_column(column, justify="right" if column in ("score", "batch_id") else "left", no_wrap=True)
     newest = clicks.where(F.col("batch_id") == clicks.agg(F.max("batch_id")).collect()[0][0])
-    for row in newest.select(*columns).limit(SAMPLE_ROWS).collect():
+    # Times as Spark prints them: it knows years that Python does not.
+    texts = [F.col(c) if c == "score" else F.col(c).cast("string").alias(c) for c in columns]
+    for row in newest.select(*texts).limit(SAMPLE_ROWS).collect():
         grid.add_row(*[f"{value:.4f}" if isinstance(value, float) else str(value) for value in row])
     return grid
 

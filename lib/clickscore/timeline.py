@@ -51,7 +51,7 @@ class Timeline:
 
     def _pinned(self, batch_id: int) -> tuple[str, str] | None:
         rows = self._table.read(self._spark).where(F.col("from_batch") <= batch_id)
-        row = rows.orderBy(F.desc("from_batch")).select("model_name", "model_version").first()
+        row = rows.orderBy(F.desc("pinned_at")).select("model_name", "model_version").first()
         return (row[0], row[1]) if row else None
 
     def _pin(self, batch_id: int, stream: str) -> None:

@@ -111,6 +111,10 @@ def run(config: Config, make_session: Callable[[], SparkSession], console: Conso
     if training is None:
         raise ConfigError("the configuration", ["training: missing; it names the past clicks and the label"])
     name, _, alias = config.model.uri.removeprefix("models:/").partition("@")
+    if not alias:
+        raise ConfigError(
+            "the configuration", [f"model.uri: training needs an alias to give, found {config.model.uri}"]
+        )
     with ThreadPoolExecutor(1) as aside:
         # MLflow takes seconds to import and to set up a new database, and so does the session to start.
         opening = aside.submit(Registry, config.model.registry, create=True)

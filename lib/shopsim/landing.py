@@ -26,8 +26,10 @@ def write_history(
 ) -> Iterator[int]:  # fmt: skip
     """Write that many clicks, spread over days with the rhythm of the day, as fast as possible.
 
+    Files that are there already are left alone, so that a run that was interrupted can be completed.
+
     Yields:
-        The number of records in each file once it is there. Faults may add a few to the number of clicks.
+        The number of records in each new file once it is there. Faults may add a few to the number of clicks.
     """
     flow = visits.flow(seed, start_ms, clicks / (days * 86_400))
     renderer, rng = JsonLines(seed), np.random.default_rng([seed, 2])
@@ -40,8 +42,10 @@ def write_history(
         held = pa.concat_arrays([held, with_faults(renderer.render(block), faults, rng)])
         while len(held) >= clicks_per_file or (clicks == 0 and len(held)):
             lines, held = held[:clicks_per_file], held[clicks_per_file:]
-            write_whole(folder / _name(seed, file_number, gzipped), lines, gzipped)
-            yield len(lines)
+            file = folder / _name(seed, file_number, gzipped)
+            if not file.exists():
+                write_whole(file, lines, gzipped)
+                yield len(lines)
             file_number += 1
 
 

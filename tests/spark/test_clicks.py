@@ -85,6 +85,17 @@ def test_duplicate_keys_are_rejected_but_unknown_nested_and_quoted_ones_are_not(
     assert [reason for reason, _ in rejections(parsed)] == ["duplicate_key", "duplicate_key", None, None]
 
 
+def test_odd_records_with_unknown_fields_are_clicks_or_rejected_but_never_raise(spark: SparkSession) -> None:
+    noon = b'{"id":"a","at":"' + NOON.encode() + b'","x":'
+    long_number, deep = b"9" * 5_000, b'{"y":' + b"[" * 990 + b"]" * 990 + b"}"
+    parsed = parse(
+        raw(spark, b"\xef\xbb\xbf" + noon + b"1}", noon + b'{"y":' + long_number + b"}}", noon + deep + b"}"), CLICK
+    )
+    reasons = [reason for reason, _ in rejections(parsed)]
+    assert reasons[:2] == [None, None]
+    assert reasons[2] in (None, "malformed_json")
+
+
 def test_value_that_does_not_fit_its_column_is_rejected(spark: SparkSession) -> None:
     parsed = parse(raw(spark, record(amount="1234567.5"), record(amount="1.5")), CLICK)
     assert [tuple(row) for row in parsed.selectExpr("_rejection.reason", "CAST(amount AS DOUBLE)").collect()] == [

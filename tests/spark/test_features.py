@@ -46,6 +46,22 @@ def test_null_in_a_required_input_rejects_the_click_and_in_an_optional_one_does_
     assert [tuple(row) for row in rows] == [("missing_feature", "null, but required: a"), (None, None)]
 
 
+def test_feature_that_cannot_be_computed_is_null_and_does_not_raise(spark: SparkSession) -> None:
+    featured = with_features(clicks(spark, (0, "x")), "n AS a, 1 / n AS b")
+    row = with_model_input(featured, INPUTS).select("_features.b").first()
+    assert row is not None
+    assert row[0] is None
+    too_big = with_features(clicks(spark, (1, "x")), "n * 1e30 AS a, n AS b")
+    reasons = with_model_input(too_big, INPUTS).select("_rejection.reason").collect()
+    assert [reason[0] for reason in reasons] == ["missing_feature"]
+
+
+def test_feature_that_is_named_twice_is_refused() -> None:
+    features = T.StructType([T.StructField(name, T.LongType()) for name in ("a", "A", "b")])
+    with pytest.raises(SignatureError, match="twice: a"):
+        check_features(features, INPUTS, "features.sql")
+
+
 def test_an_earlier_rejection_is_kept(spark: SparkSession) -> None:
     rejected = clicks(spark, (None, None)).selectExpr(
         "n", "text", "named_struct('reason', 'r', 'detail', 'd') AS _rejection"

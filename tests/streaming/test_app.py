@@ -13,7 +13,15 @@ from pyspark.sql import SparkSession
 from sklearn.linear_model import LogisticRegression
 
 from clickscore import app, pipeline
-from clickscore.errors import CheckpointError, ConfigError, ModelNotFoundError, SignatureError, SourceError, TableError
+from clickscore.errors import (
+    CheckpointError,
+    ConfigError,
+    ModelError,
+    ModelNotFoundError,
+    SignatureError,
+    SourceError,
+    TableError,
+)
 from clickscore.registry import Registry
 from clickscore.sources import read_batch
 
@@ -46,6 +54,15 @@ def test_late_click_is_scored_not_dropped(spark: SparkSession, shop: Any, make_c
     shop.land("b.jsonl", make_click(2, at="2019-01-01T00:00:00Z"))
     shop.run(spark)
     assert shop.scored["id"].tolist() == ["c1", "c2"]
+
+
+@pytest.mark.parametrize("moment", ["0001-01-01T00:00:00Z", "9999-12-31T23:59:59-01:00"])
+def test_click_at_the_edge_of_time_is_scored(
+    spark: SparkSession, shop: Any, make_click: MakeClick, moment: str
+) -> None:
+    shop.land("a.jsonl", make_click(1, at=moment))
+    assert "1 scored" in shop.run(spark)
+    assert spark.read.format("delta").load(str(shop.home / "scored_clicks")).count() == 1
 
 
 def test_second_run_only_reads_what_is_new(spark: SparkSession, shop: Any, make_click: MakeClick) -> None:
@@ -191,6 +208,14 @@ def test_wrong_wiring_stops_before_anything_is_written(spark: SparkSession, shop
         with pytest.raises(error, match=text):
             shop.run(spark)
         assert nothing_written(shop), change
+
+
+def test_model_whose_registry_is_damaged_is_refused(spark: SparkSession, shop: Any) -> None:
+    damaged = shop.home / "damaged.db"
+    damaged.write_text("this is no database, but long enough to be taken for one" * 100)
+    shop.set(model={"uri": "models:/small_model@champion", "registry": f"sqlite:///{damaged}"})
+    with pytest.raises(ModelError, match="cannot be fetched from sqlite"):
+        shop.run(spark)
 
 
 def test_table_of_another_schema_is_refused(spark: SparkSession, shop: Any, make_click: MakeClick) -> None:

@@ -12,7 +12,11 @@ from typing import Any
 import pandas as pd
 import pytest
 from mlflow import MlflowClient
+from pyspark.errors import StreamingQueryException
 from pyspark.sql import SparkSession
+
+from clickscore import microbatch
+from clickscore.tables import Table
 
 MakeClick = Callable[..., dict[str, Any]]
 PATIENCE_S = 180
@@ -72,6 +76,21 @@ def test_replayed_micro_batch_keeps_the_model_that_was_pinned_for_it(
     assert [list(found) for found in versions] == [["1"], [second], [second]]
     timeline = shop.table("model_timeline").sort_values("from_batch")
     assert timeline[["from_batch", "model_version"]].to_numpy().tolist() == [[0, "1"], [1, second]]
+
+
+def test_write_that_another_run_has_done_already_ends_the_run_instead_of_hanging(
+    spark: SparkSession, shop: Any, make_click: MakeClick, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shop.land("a.jsonl", make_click(1))
+    shop.run(spark)
+    for file in (shop.home / "checkpoint" / "commits").iterdir():
+        file.unlink()
+    # As after a clean-up of the table's history, or beside a second run that has gone on in the meantime.
+    monkeypatch.setattr(Table, "last_batch", lambda *_: -1)
+    monkeypatch.setattr(microbatch, "OBSERVATION_PATIENCE_S", 2)
+    with pytest.raises(StreamingQueryException, match="holds batch 0 already, from another run"):
+        shop.run(spark)
+    assert len(shop.scored) == 1
 
 
 def test_sigterm_finishes_the_micro_batch_in_flight_and_exits_with_0(

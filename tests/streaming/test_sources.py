@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+import pandas as pd
 import pytest
 from pyspark.errors import StreamingQueryException
 from pyspark.sql import SparkSession
@@ -71,27 +72,32 @@ def test_bad_gzip_is_rejected_as_a_file_and_the_stream_goes_on(
             for n, b in enumerate(gzip.compress(lines(*[make_click(n) for n in range(200)])))
         ),
     )
+    whole = gzip.compress(lines(make_click(3)))
+    for name, place in (("crc", -8), ("size", -4)):
+        shop.land_bytes(f"{name}.jsonl.gz", whole[:place] + bytes([whole[place] ^ 1]) + whole[place:][1:])
     seen = shop.run(spark)
     shop.land("b.jsonl", make_click(2))
     shop.run(spark)
     assert shop.scored["id"].tolist() == ["c1", "c2"]
     rejected = shop.rejected
-    assert rejected["reason"].tolist() == ["malformed_json"] + ["unreadable_file"] * 3
+    assert rejected["reason"].tolist() == ["malformed_json"] + ["unreadable_file"] * 5
     files = rejected.loc[rejected["reason"] == "unreadable_file", "source"]
     assert sorted(file.rpartition("/")[2] for file in files) == [
+        "crc.jsonl.gz",
         "cut.jsonl.gz",
         "flipped.jsonl.gz",
         "pla%20in.jsonl.gz",
+        "size.jsonl.gz",
     ]
     assert "cut.jsonl.gz" in seen
-    assert "5 in" in seen
+    assert "7 in" in seen
 
 
 def test_delta_table_of_typed_columns_is_scored_once_per_row(
     spark: SparkSession, shop: Any, make_click: MakeClick
 ) -> None:
     table = str(shop.home / "clicks")
-    rows = "SELECT id, TIMESTAMP '2026-03-01 12:00:00' AS at, visitor, price, 1 AS quantity FROM VALUES "
+    rows = "SELECT id, TIMESTAMP '2026-03-01 12:00:00.123456' AS at, visitor, price, 1 AS quantity FROM VALUES "
     spark.sql(rows + "('c1', 'v', 1.5D), ('c2', NULL, 2.5D) AS t(id, visitor, price)").write.format("delta").save(table)
     shop.set(source={"kind": "delta", "table": table})
     shop.run(spark)
@@ -99,6 +105,7 @@ def test_delta_table_of_typed_columns_is_scored_once_per_row(
     shop.run(spark)
     assert shop.scored[["id", "price"]].to_numpy().tolist() == [["c1", 1.5], ["c3", 3.5]]
     assert shop.rejected["reason"].tolist() == ["missing_field"]
+    assert set(shop.scored["at"]) == {pd.Timestamp("2026-03-01T12:00:00.123456Z")}
     assert len(set(shop.scored["source"])) == 2
     assert all(source.endswith(".parquet") for source in [*shop.scored["source"], *shop.rejected["source"]])
 

@@ -90,5 +90,22 @@ def test_file_that_is_no_mapping_is_refused(tmp_path: Path) -> None:
     assert "expected keys such as source and model, found list" in problems(path)
 
 
+def test_key_that_has_the_name_of_a_source_is_told_like_any_other(file: Path) -> None:
+    assert "delta: unknown key" in problems(file, "delta=x")
+    assert "source.folder: unknown key" in problems(file, "source.folder=x")
+
+
+def test_interval_with_a_fraction_is_refused(file: Path) -> None:
+    assert "trigger: expected available_now or an interval" in problems(file, "trigger=1.5 minutes")
+
+
+def test_one_table_for_both_is_refused(file: Path) -> None:
+    assert "scored and rejected are the same table, x; name two" in problems(file, "output={scored: x, rejected: x/}")
+
+
+def test_override_that_is_no_yaml_is_refused(file: Path) -> None:
+    assert "[1 is not readable as YAML" in problems(file, "trigger=[1")
+
+
 def test_override_without_a_value_is_refused(file: Path) -> None:
     assert "expected key.path=value" in problems(file, "trigger")

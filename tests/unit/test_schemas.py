@@ -27,13 +27,16 @@ def test_all_faults_of_a_click_schema_are_named_at_once() -> None:
     click = fields(
         ("id", T.StringType(), True), ("at", T.StringType(), False), ("Score", T.DoubleType(), True),
         ("_hidden", T.StringType(), True), ("photo", T.BinaryType(), True),
-        ("bag", T.MapType(T.IntegerType(), T.StringType()), True),
+        ("bag", T.MapType(T.IntegerType(), T.StringType()), True), ("two words", T.StringType(), True),
+        ("twin", T.StringType(), True), ("Twin", T.StringType(), True),
     )  # fmt: skip
     with pytest.raises(ConfigError) as caught:
         check_click(click, "id", "at", "user", "click.ddl")
     text = str(caught.value)
     assert "Score: the tables use this name themselves" in text
     assert "_hidden: a name must not start with an underscore" in text
+    assert "two words: a name must not have any of" in text
+    assert "twin: there are 2 fields of this name" in text
     assert "photo: type binary is not supported" in text
     assert "bag: type map<int,string> is not supported" in text
     assert "id: click.id needs a NOT NULL field" in text

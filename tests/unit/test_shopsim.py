@@ -93,6 +93,15 @@ def test_nothing_but_whole_files_is_ever_visible(tmp_path: Path) -> None:
     assert sorted(content.count(b"\n") for content in contents) == [1_000, 1_000, 1_000]
 
 
+def test_interrupted_history_is_completed(tmp_path: Path) -> None:
+    files = write_history(tmp_path, 5_000, 1_000, START_MS, 2.0, 1, Faults())
+    assert [next(files), next(files)] == [1_000, 1_000]
+    files.close()
+    assert sum(write_history(tmp_path, 5_000, 1_000, START_MS, 2.0, 1, Faults())) == 3_000
+    completed = [line for file in sorted(tmp_path.iterdir()) for line in file.read_bytes().splitlines()]
+    assert completed == history(tmp_path.with_name("whole"))
+
+
 def test_live_clicks_come_at_the_rate_and_carry_the_time_of_writing(tmp_path: Path) -> None:
     assert list(write_live(tmp_path, 2_500, 1_000.0, 1, Faults())) == [1_000, 1_000, 500]
     first, *_, last = [json.loads(line) for f in sorted(tmp_path.iterdir()) for line in f.read_bytes().splitlines()]
