@@ -52,7 +52,7 @@ def cpu_seconds() -> float:
     """Return the CPU time of this process and all below it so far."""
     me = psutil.Process()
     times = [process.cpu_times() for process in [me, *me.children(recursive=True)]]
-    return sum(t.user + t.system + t.children_user + t.children_system for t in times)
+    return float(sum(t.user + t.system + t.children_user + t.children_system for t in times))
 
 
 def measure(arm: Callable[[], DataFrame]) -> tuple[float, float]:
