@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
+from operator import attrgetter
 from typing import Any
 
 import numpy as np
@@ -69,9 +70,9 @@ def _decode_batch(batch: pa.RecordBatch, decoder: Decoder, columns: pa.Schema, k
     clicks = _decode(records, decoder, rejections)
     arrays = _to_arrays(clicks, columns, rejections)
     _reject_duplicate_keys(values, records, arrays, decoder, rejections)
-    if any(clicks[row] is not decoder.blank for row in rejections):
-        clicks = [decoder.blank if row in rejections else click for row, click in enumerate(clicks)]
-        arrays = _to_arrays(clicks, columns, rejections)
+    late = [row for row in rejections if clicks[row] is not decoder.blank]
+    if late:
+        arrays = _blanked(arrays, late)
     rejection = _rejection_array(rejections, len(records))
     raw, kept = _raw_arrays(records, rejections, keep_all)
     return pa.RecordBatch.from_arrays(
@@ -115,10 +116,17 @@ def _decode(records: list[bytes | None], decoder: Decoder, rejections: Rejection
 
 
 def _to_arrays(clicks: list[Any], columns: pa.Schema, rejections: Rejections) -> list[pa.Array]:
-    return [
-        _to_array([getattr(click, f"f{number}") for click in clicks], column, rejections)
-        for number, column in enumerate(columns)
-    ]
+    names = [f"f{number}" for number in range(len(columns))]
+    fields = [list(map(attrgetter(name), clicks)) for name in names]
+    return [_to_array(values, column, rejections) for values, column in zip(fields, columns, strict=True)]
+
+
+def _blanked(arrays: list[pa.Array], rows: list[int]) -> list[pa.Array]:
+    """Return the arrays with null in some rows."""
+    is_blank = np.zeros(len(arrays[0]), bool)
+    is_blank[rows] = True
+    positions = pa.array(np.arange(len(is_blank)), mask=is_blank)
+    return [array.take(positions) for array in arrays]
 
 
 def _to_array(values: list[Any], column: pa.Field, rejections: Rejections) -> pa.Array:

@@ -1,8 +1,8 @@
 """One record, one outcome: JSON bytes become the values of a click, or a reason why they cannot.
 
-A typed decoder checks every field in one pass and says exactly what was wrong. It runs in Spark's Python workers:
-measured with 21 fields and 0.5% malformed records it costs 0.8 of the CPU time of ``from_json``, which cannot name the
-field (benchmarks/parse.py).
+A typed decoder checks every field in one pass and says exactly what was wrong. It runs in Spark's Python workers, and
+costs no more there than ``from_json`` does in the JVM, which cannot name the field, nor see a key that is there twice:
+9.5 against 9.9 CPU-seconds per million clicks of 21 fields, 0.5% of them malformed (benchmarks/parse.py).
 """
 
 import codecs
