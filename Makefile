@@ -64,8 +64,10 @@ $(VENV)/.ready: requirements.txt pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements.txt
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
-	@# Spark reads its settings from $$SPARK_HOME/conf: PySpark's home gets ours.
-	ln -sfn "$(CURDIR)/conf/spark" "$$($(BIN)/python -c 'import pyspark; print(pyspark.__path__[0])')/conf"
+	@# Spark reads its settings from $$SPARK_HOME/conf: PySpark's home gets ours. And .venv/bin/spark-submit looks for
+	@# that home under this name, so that it works without activating the environment.
+	ln -sfn "$$($(BIN)/python -c 'import pyspark; print(pyspark.__path__[0])')" $(BIN)/spark-distribution
+	ln -sfn "$(CURDIR)/conf/spark" $(BIN)/spark-distribution/conf
 	@touch $@
 
 build/jars/.ready: conf/ivy.xml $(VENV)/.ready

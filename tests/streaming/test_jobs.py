@@ -1,6 +1,7 @@
 """The jobs as people start them: from the shell, with an exit status."""
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -13,7 +14,9 @@ PATIENCE_S = 240
 
 
 def shell(*command: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE_S, check=False)
+    # The session of the tests has set what a fresh shell does not know.
+    fresh = {name: value for name, value in os.environ.items() if not name.startswith(("SPARK_", "PYSPARK_"))}
+    return subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE_S, check=False, env=fresh)
 
 
 @pytest.mark.parametrize("job", sorted(path.name for path in Path("jobs").glob("*.py")))
