@@ -10,6 +10,7 @@ import datetime as dt
 import json
 import re
 from decimal import Decimal
+from types import GenericAlias
 from typing import Annotated, Any, NamedTuple, Required, TypedDict
 
 import msgspec
@@ -45,6 +46,9 @@ _PLAIN: dict[type[T.DataType], Any] = {
     T.DateType: dt.date,
     T.DecimalType: Decimal,
 }
+
+_TYPED_DICT: Any = TypedDict
+"""Untyped, as its fields are known only when the schema has been read."""
 
 _AT = re.compile(r" - at `\$\.?([^`]*)`$")
 _MISSING = re.compile(r"Object missing required field `([^`]*)`")
@@ -180,11 +184,11 @@ def _struct(click: T.StructType) -> Any:
 
 def _value(data_type: T.DataType) -> Any:
     if isinstance(data_type, T.ArrayType):
-        return list[_or_null(_value(data_type.elementType), data_type.containsNull)]  # type: ignore[misc]
+        return GenericAlias(list, (_or_null(_value(data_type.elementType), data_type.containsNull),))
     if isinstance(data_type, T.MapType):
-        return dict[str, _or_null(_value(data_type.valueType), data_type.valueContainsNull)]  # type: ignore[misc]
+        return GenericAlias(dict, (str, _or_null(_value(data_type.valueType), data_type.valueContainsNull)))
     if isinstance(data_type, T.StructType):
-        return TypedDict("Nested", {f.name: _entry(f) for f in data_type.fields}, total=False)  # type: ignore[operator]
+        return _TYPED_DICT("Nested", {field.name: _entry(field) for field in data_type.fields}, total=False)
     if isinstance(data_type, T.FloatType):
         return Annotated[float, msgspec.Meta(ge=-_MAX_FLOAT32, le=_MAX_FLOAT32)]
     if type(data_type) in _WHOLE:

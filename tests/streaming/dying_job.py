@@ -31,13 +31,11 @@ def dying_after(method: Callable[..., Any], is_the_moment: Callable[..., bool]) 
 
 
 if point in ("model_timeline", "scored_clicks", "rejected_clicks"):
-    Table.append = dying_after(  # type: ignore[method-assign]
+    Table.append = dying_after(
         Table.append, lambda table, _rows, _stream, number: table.name.endswith(point) and number == batch
     )
 elif point == "before_commit_log":
-    MicroBatches.__call__ = dying_after(  # type: ignore[method-assign]
-        MicroBatches.__call__, lambda _self, _raw, number: number == batch
-    )
+    MicroBatches.__call__ = dying_after(MicroBatches.__call__, lambda _self, _raw, number: number == batch)
 else:
     sys.exit(f"no such point: {point}")
 
