@@ -8,6 +8,10 @@ BIN    := $(VENV)/bin
 JOB    := $(BIN)/python
 CONFIG ?= conf/local.yaml
 
+KAFKA_PORT ?= 9092
+KAFKA      := --servers 127.0.0.1:$(KAFKA_PORT)
+KAFKA_RUN  := --set source.bootstrap_servers=127.0.0.1:$(KAFKA_PORT)
+
 ##@ Start
 
 .PHONY: setup
@@ -21,6 +25,27 @@ demo: setup ## Simulate clicks, train and register a model, score the clicks, sh
 	  --malformed 0.002 --duplicate 0.005 --late 0.01
 	$(JOB) jobs/train_model.py --config $(CONFIG) --once
 	$(JOB) jobs/score_stream.py --config $(CONFIG)
+
+.PHONY: demo-kafka
+demo-kafka: setup ## The same over Kafka: clicks keep arriving while the stream scores them
+	$(JOB) jobs/simulate_clicks.py --folder build/demo/history --clicks 200000 --days 21 --start 2026-03-01 --seed 1
+	$(JOB) jobs/train_model.py --config conf/kafka.yaml --once
+	$(JOB) -m shopsim.broker up --port $(KAFKA_PORT)
+	$(JOB) jobs/simulate_clicks.py --to kafka $(KAFKA) --clicks 50000 --start 2026-03-22 --seed 2 --malformed 0.002
+	@# The stream runs in the background while the clicks come; when the witness has seen all of them, it is stopped.
+	$(JOB) jobs/score_stream.py --config conf/kafka.yaml $(KAFKA_RUN) & job=$$!; \
+	  $(JOB) jobs/simulate_clicks.py --to kafka $(KAFKA) --rate 2000 --clicks 100000 --seed 3 --malformed 0.002 \
+	  && $(JOB) -m shopsim.witness --config conf/kafka.yaml $(KAFKA) --job $$job; seen=$$?; \
+	  kill -TERM $$job; wait $$job && exit $$seen
+	$(JOB) -m shopsim.broker down
+
+.PHONY: kafka-up
+kafka-up: setup ## Start a Kafka broker on this machine; KAFKA_PORT=9092
+	$(JOB) -m shopsim.broker up --port $(KAFKA_PORT)
+
+.PHONY: kafka-down
+kafka-down: $(VENV)/.ready ## Stop it; its data stays in build/kafka
+	$(JOB) -m shopsim.broker down
 
 ##@ Develop
 
@@ -48,7 +73,7 @@ package: dist/clickscore.zip ## Build dist/clickscore.zip for --py-files, and th
 
 .PHONY: clean
 clean: ## Remove what the demo and the tests have left; keeps .venv and build/jars
-	rm -rf build/demo build/test dist .mypy_cache .pytest_cache .ruff_cache
+	rm -rf build/demo build/demo-kafka build/kafka build/test dist .mypy_cache .pytest_cache .ruff_cache
 
 # The parts
 

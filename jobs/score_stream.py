@@ -9,7 +9,7 @@ from pyspark.errors import StreamingQueryException
 
 from clickscore import app
 from clickscore.config import load
-from clickscore.errors import ClickscoreError
+from clickscore.errors import ClickscoreError, StreamError
 from clickscore.progress import make_console
 from clickscore.session import build_session
 
@@ -19,12 +19,18 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--config", type=Path, required=True, metavar="FILE", help="the run, such as conf/local.yaml")
     parser.add_argument("--set", action="append", default=[], metavar="KEY.PATH=VALUE", help="override a key")
+    gone = "go on where records are gone from the topics, and write the gaps to source_gaps"
+    parser.add_argument("--accept-loss", action="store_true", help=gone)
     arguments = parser.parse_args()
     try:
-        app.run(load(arguments.config, arguments.set), partial(build_session, "clickscore"), make_console())
+        config = load(arguments.config, arguments.set)
+        app.run(config, partial(build_session, "clickscore"), make_console(), arguments.accept_loss)
     except ClickscoreError as error:
         print(error, file=sys.stderr)
         return 2
+    except StreamError as error:
+        print(error, file=sys.stderr)
+        return 1
     except StreamingQueryException as error:
         message, _, _ = str(error).partition("\n=== Streaming Query ===")
         print(f"the stream failed; start it again to go on where it was: {message}", file=sys.stderr)

@@ -1,4 +1,4 @@
-"""Let visitors of a simulated shop click: JSON lines appear in a landing folder, at a set rate or all at once."""
+"""Let visitors of a simulated shop click: into a landing folder or a Kafka topic, at a set rate or all at once."""
 
 import argparse
 import sys
@@ -6,13 +6,19 @@ import time
 from datetime import datetime, timezone
 from pathlib import Path
 
+from shopsim import feed, topics
 from shopsim.landing import write_history, write_live
 from shopsim.records import Faults
+
+PARTITIONS = 4
 
 
 def main() -> int:
     """Simulate clicks and say how many."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
+    parser.add_argument("--to", choices=("folder", "kafka"), default="folder", help="where the clicks go")
+    parser.add_argument("--servers", default="127.0.0.1:9092", help="the brokers; make kafka-up starts one")
+    parser.add_argument("--topic", default="clicks", help="the topic; it is made with 4 partitions if there is none")
     parser.add_argument("--folder", type=Path, default=Path("build/demo/landing"), help="where the files appear")
     parser.add_argument("--clicks", type=int, help="how many; without it, a live feed never ends", default=None)
     parser.add_argument("--rate", type=float, help="clicks per second as they happen; without it, the past at once")
@@ -29,8 +35,10 @@ def main() -> int:
         parser.error("give --clicks, or --rate for a live feed")
     faults = Faults(a.malformed, a.duplicate, a.late)
     began = time.monotonic()
+    start_ms = int(a.start.timestamp() * 1000)
+    if a.to == "kafka":
+        return _send(a, faults, start_ms)
     if a.rate is None:
-        start_ms = int(a.start.timestamp() * 1000)
         files = write_history(a.folder, a.clicks, a.clicks_per_file, start_ms, a.days, a.seed, faults, a.gzip)
     else:
         files = write_live(a.folder, a.clicks, a.rate, a.seed, faults, a.gzip)
@@ -39,6 +47,23 @@ def main() -> int:
         print(f"{a.folder} holds these clicks of seed {a.seed} already; nothing written")
         return 0
     print(f"{records:,} records in {a.folder}, {records / (time.monotonic() - began):,.0f} a second")
+    return 0
+
+
+def _send(a: argparse.Namespace, faults: Faults, start_ms: int) -> int:
+    began = time.monotonic()
+    portions = (
+        feed.past(a.clicks, a.clicks_per_file, start_ms, a.days, a.seed, faults)
+        if a.rate is None
+        else feed.live(a.clicks, a.rate, a.seed, faults)
+    )
+    try:
+        topics.make_topic(a.servers, a.topic, PARTITIONS)
+        records = sum(topics.send(portions, a.servers, a.topic))
+    except topics.DeliveryError as error:
+        print(error, file=sys.stderr)
+        return 1
+    print(f"{records:,} records confirmed by topic {a.topic}, {records / (time.monotonic() - began):,.0f} a second")
     return 0
 
 

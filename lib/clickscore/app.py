@@ -6,59 +6,46 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
 
-from pyspark.errors import AnalysisException, StreamingQueryException
+from pyspark.errors import StreamingQueryException
 from pyspark.sql import SparkSession
-from pyspark.sql import functions as F
 from pyspark.sql.streaming.query import StreamingQuery
 from rich.console import Console
 
-from clickscore import features, files, pipeline, schemas
-from clickscore.checkpoint import Checkpoint, check_belongs, read_checkpoint
-from clickscore.config import AVAILABLE_NOW, Config, FolderSource
-from clickscore.contract import feature_types, read_contract
-from clickscore.errors import ClickscoreError, ConfigError, ModelError, first_line
+from clickscore import files, kafka, schemas
+from clickscore.checkpoint import Checkpoint, read_checkpoint
+from clickscore.config import AVAILABLE_NOW, Config
+from clickscore.duplicates import STATE_STORE, mark_duplicates, unpack
+from clickscore.errors import ClickscoreError, ModelError, StreamError, first_line
 from clickscore.microbatch import MicroBatches, StopRequestedError, Tables, UnreadableFileError
 from clickscore.model import predict_with, share, warm_up
-from clickscore.pipeline import Contract
 from clickscore.progress import ProgressLines
 from clickscore.registry import ModelVersion, Registry, redacted
-from clickscore.scoring import Predict, Stamp
-from clickscore.sources import FILE_NAMES, check_source, read_stream
+from clickscore.scoring import Predict
+from clickscore.source_config import FolderSource, KafkaSource
+from clickscore.sources import FILE_NAMES, read_stream
 from clickscore.summary import print_summary
-from clickscore.tables import Table
 from clickscore.timeline import Timeline
+from clickscore.wiring import Wiring, check, describe_loss
 
 POLL_SECONDS = 1
 """How often the main thread looks whether it has been asked to stop."""
 
 
-@dataclass(frozen=True)
-class Wiring:
-    """Everything that has been checked before the stream starts."""
-
-    config: Config
-    contract: Contract
-    model: ModelVersion
-    checkpoint: Checkpoint
-    scored: Table
-    rejected: Table
-    timeline: Table
-
-
-def run(config: Config, make_session: Callable[[], SparkSession], console: Console) -> None:
+def run(config: Config, make_session: Callable[[], SparkSession], console: Console, accept_loss: bool = False) -> None:
     """Score the clicks of the source until it is exhausted, or until the process is asked to stop.
 
     Args:
         config: the run.
         make_session: builds the session; the model is fetched while it starts.
         console: where the progress goes.
+        accept_loss: go on where records are gone from the source, and write the gaps to ``source_gaps``.
 
     Raises:
         ClickscoreError: if the wiring is wrong; nothing has been read or written then.
+        StreamError: if records are gone from the source while the stream runs.
         StreamingQueryException: if the stream fails.
     """
     with tempfile.TemporaryDirectory(prefix="clickscore-") as folder, ThreadPoolExecutor(1) as aside:
@@ -67,14 +54,20 @@ def run(config: Config, make_session: Callable[[], SparkSession], console: Conso
         # From here on: before, there is nothing to finish, and the session sets a handler of its own.
         with _stop_signals() as stopping:
             warming = aside.submit(_warm_up, spark, fetching)
-            wiring = check(spark, config, fetching)
+            wiring = check(spark, config, fetching, accept_loss)
             warming.result()
             fetch = partial(_fetch_version, config, Path(folder))
             is_finite = config.trigger == AVAILABLE_NOW
             backlog = _files_to_read(spark, wiring) if is_finite and console.is_terminal else None
+            for warning in [*_warnings(config), *map(str, wiring.gaps)]:
+                console.print(f"warning: {warning}", style="yellow", highlight=False)
             with ProgressLines(console, backlog) as lines:
-                _run_stream(spark, wiring, fetch, lines, stopping)
+                _run_stream(spark, wiring, fetch, lines, stopping, accept_loss)
             print_summary(spark, console, config.output, config.click, lines)
+
+
+def _warnings(config: Config) -> list[str]:
+    return kafka.warnings(config.source) if isinstance(config.source, KafkaSource) else []
 
 
 def _fetch_current(config: Config, folder: Path) -> ModelVersion:
@@ -98,38 +91,6 @@ def _warm_up(spark: SparkSession, fetching: "Future[ModelVersion]") -> None:
 
 def _fetch_version(config: Config, folder: Path, name: str, version: str) -> ModelVersion:
     return Registry(config.model.registry).fetch(name, version, folder)
-
-
-def check(spark: SparkSession, config: Config, fetching: "Future[ModelVersion]") -> Wiring:
-    """Check everything that can be checked without reading a click.
-
-    Raises:
-        ClickscoreError: for the first part that does not fit, with all that is wrong with it.
-    """
-    contract = read_contract(config)
-    model = fetching.result()
-    features.check_features(feature_types(spark, contract, str(config.features)), model.inputs, str(config.features))
-    check_source(spark, config.source)
-    scored, rejected = Table(config.output.scored), Table(config.output.rejected)
-    timeline = scored.beside("model_timeline")
-    scored.check(spark, schemas.scored_clicks(contract.click))
-    rejected.check(spark, schemas.REJECTED_CLICKS)
-    timeline.check(spark, schemas.MODEL_TIMELINE)
-    _rehearse(spark, contract, model, str(config.features))
-    checkpoint = read_checkpoint(spark, config.checkpoint)
-    for table in (scored, rejected, timeline):
-        check_belongs(spark, checkpoint, table)
-    return Wiring(config, contract, model, checkpoint, scored, rejected, timeline)
-
-
-def _rehearse(spark: SparkSession, contract: Contract, model: ModelVersion, where: str) -> None:
-    """Plan a micro-batch without records: what Spark cannot plan, it says here instead of in the stream."""
-    stamp = Stamp(0, F.current_timestamp(), model.name, model.version)
-    try:
-        outcomes = pipeline.with_outcomes(spark.createDataFrame([], schemas.RAW), contract, model.inputs)
-        pipeline.scored(outcomes, contract, predict_with(model), stamp)
-    except AnalysisException as error:
-        raise ConfigError(where, [first_line(error)]) from None
 
 
 def _files_to_read(spark: SparkSession, wiring: Wiring) -> int | None:
@@ -163,7 +124,7 @@ def _stop_signals() -> Iterator[list[int]]:
 
 def _run_stream(
     spark: SparkSession, wiring: Wiring, fetch: Callable[[str, str], ModelVersion], lines: ProgressLines,
-    stopping: list[int],
+    stopping: list[int], accept_loss: bool,
 ) -> None:  # fmt: skip
     @cache
     def predict(model: ModelVersion) -> Predict:
@@ -177,7 +138,11 @@ def _run_stream(
         batches = MicroBatches(
             spark, wiring.contract, predict, checkpoint.last_planned, lines.report, unreadable=unreadable
         )
-        query = _start(spark, wiring.config, batches)
+        if wiring.config.deduplicate:
+            batches.decode = partial(unpack, kept=wiring.contract.kept)
+        if wiring.watch and accept_loss:
+            batches.record_gaps = wiring.watch.record
+        query = _start(spark, wiring, batches, accept_loss)
         try:
             batches.tables.set_result(_bind_tables(spark, wiring, checkpoint, fetch, str(query.id)))
             _await(query, batches, stopping)
@@ -185,6 +150,7 @@ def _run_stream(
             if isinstance(batches.failure, StopRequestedError):
                 return
             if not isinstance(batches.failure, UnreadableFileError):
+                _explain_loss(spark, wiring)
                 raise
             if batches.failure.path in [file.path for file in unreadable]:
                 raise  # passing over it did not help, so it never will
@@ -197,9 +163,21 @@ def _run_stream(
             query.stop()
 
 
-def _start(spark: SparkSession, config: Config, batches: MicroBatches) -> StreamingQuery:
-    raw = read_stream(spark, config.source, [file.path for file in batches.unreadable])
-    writer = raw.writeStream.queryName("clickscore").option("checkpointLocation", config.checkpoint)
+def _explain_loss(spark: SparkSession, wiring: Wiring) -> None:
+    """Raise a better error than the engine's, if records that are gone are why the stream has failed."""
+    gaps = wiring.watch.gaps_ahead(read_checkpoint(spark, wiring.checkpoint.path).last_done) if wiring.watch else []
+    if gaps:
+        raise StreamError(describe_loss(gaps))
+
+
+def _start(spark: SparkSession, wiring: Wiring, batches: MicroBatches, accept_loss: bool) -> StreamingQuery:
+    config, contract = wiring.config, wiring.contract
+    rows = read_stream(spark, config.source, [file.path for file in batches.unreadable], accept_loss)
+    if config.deduplicate:
+        for key, value in STATE_STORE.items():
+            spark.conf.set(key, value)
+        rows = mark_duplicates(rows, contract.click, contract.id, config.deduplicate.window_ms)
+    writer = rows.writeStream.queryName("clickscore").option("checkpointLocation", config.checkpoint)
     if config.trigger == AVAILABLE_NOW:
         writer = writer.trigger(availableNow=True)
     else:
@@ -211,12 +189,14 @@ def _bind_tables(
     spark: SparkSession, wiring: Wiring, checkpoint: Checkpoint, fetch: Callable[[str, str], ModelVersion], stream: str
 ) -> Tables:
     """Create the tables that are missing and bind all of them to the stream, now that it has an id."""
-    click = wiring.config.click
+    click, contract = wiring.config.click, wiring.contract
     wiring.scored.create(
-        spark, schemas.scored_clicks(wiring.contract.click), [click.time, click.visitor, "batch_id"], stream
+        spark, schemas.scored_clicks(contract.click, contract.kept), [click.time, click.visitor, "batch_id"], stream
     )
-    wiring.rejected.create(spark, schemas.REJECTED_CLICKS, ["received_at", "batch_id"], stream)
+    wiring.rejected.create(spark, schemas.rejected_clicks(contract.kept), ["received_at", "batch_id"], stream)
     wiring.timeline.create(spark, schemas.MODEL_TIMELINE, ["from_batch"], stream)
+    if wiring.watch and not wiring.gaps:
+        wiring.watch.remember_topics()
     interrupted = checkpoint.last_planned > checkpoint.last_done
     scored_upto, rejected_upto = (
         table.last_batch(spark, stream) if interrupted else checkpoint.last_done

@@ -52,6 +52,22 @@ def _last_batch(spark: SparkSession, log: str) -> int:
     return max((int(name) for name in file_names(spark, log) if name.isdecimal()), default=-1)
 
 
+def check_state(spark: SparkSession, checkpoint: Checkpoint, deduplicates: bool) -> None:
+    """Make sure that a stream which began with, or without, the memory of ids goes on like that.
+
+    Raises:
+        CheckpointError: if not.
+    """
+    if checkpoint.last_done < 0 or path_exists(spark, f"{checkpoint.path}/state") == deduplicates:
+        return
+    raise CheckpointError(
+        f"deduplicate {'is' if deduplicates else 'is not'} in the configuration, but the checkpoint {checkpoint.path} "
+        f"began {'without' if deduplicates else 'with'} it, and Spark cannot change that later. "
+        f"{'Take deduplicate out again' if deduplicates else 'Put deduplicate back'}, or begin anew with a new "
+        f"checkpoint and release the tables."
+    )
+
+
 def check_belongs(spark: SparkSession, checkpoint: Checkpoint, table: Table) -> None:
     """Make sure that going on from the checkpoint neither loses clicks of the table nor writes them twice.
 

@@ -16,7 +16,7 @@ from pyspark.sql.pandas.types import to_arrow_schema
 
 from clickscore import decoding
 from clickscore.decoding import Decoder, Rejection
-from clickscore.schemas import PARSED, RAW
+from clickscore.schemas import OUTCOME
 
 MAX_KEPT_BYTES = 256 * 1024
 """Rejected records that one Arrow batch may carry along to the driver, in bytes; the rest is fetched in a second pass.
@@ -29,27 +29,32 @@ def parse(raw: DataFrame, click: T.StructType, keep_all: bool = False) -> DataFr
     """Decode every record; exactly one row comes out for each row that goes in, in the same order.
 
     Args:
-        raw: ``value BINARY``, ``source STRING``, ``source_offset BIGINT``; one JSON object per value.
+        raw: ``value BINARY`` with one JSON object each, and columns of lineage, as in ``schemas.raw``.
         click: the fields of a click; NOT NULL fields are required.
         keep_all: keep the raw record in every row, also of good clicks and beyond ``MAX_KEPT_BYTES``.
 
     Returns:
-        The click's fields, all nullable and null where the record was rejected, then the columns of
-        ``schemas.PARSED``: ``source``, ``source_offset``, ``_rejection`` (null for a good click), ``_raw`` and
+        The click's fields, all nullable and null where the record was rejected, then the lineage, unchanged, then the
+        columns of ``schemas.OUTCOME``: ``_rejection`` (null for a good click), ``_duplicate`` (false), ``_raw`` and
         ``_kept``, which tells whether ``_raw`` holds the record or was left out to save memory.
     """
-    fields = [T.StructField(field.name, field.dataType) for field in click.fields]
-    parsed = T.StructType([*fields, *PARSED.fields])
     click_json = click.json()
 
     def decode(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        decoder, columns = _decoder(click_json)
         for batch in batches:
-            yield _decode_batch(batch, decoder, columns, keep_all)
+            yield decode_batch(batch, click_json, keep_all)
 
-    return raw.select(*RAW.names).mapInArrow(decode, parsed)
+    return raw.mapInArrow(decode, parsed_columns(raw.schema, click))
 
 
+def parsed_columns(raw: T.StructType, click: T.StructType) -> T.StructType:
+    """Return the columns that ``parse`` makes of raw records."""
+    fields = [T.StructField(field.name, field.dataType) for field in click.fields]
+    lineage = [field for field in raw.fields if field.name != VALUE]
+    return T.StructType([*fields, *lineage, *OUTCOME])
+
+
+VALUE = "value"
 _REJECTION_TYPE = pa.struct([("reason", pa.string()), ("detail", pa.string())])
 
 Rejections = dict[int, Rejection]
@@ -63,8 +68,11 @@ def _decoder(click_json: str) -> tuple[Decoder, pa.Schema]:
     return Decoder(click), to_arrow_schema(nullable, timezone="UTC")
 
 
-def _decode_batch(batch: pa.RecordBatch, decoder: Decoder, columns: pa.Schema, keep_all: bool) -> pa.RecordBatch:
-    values, source, source_offset = batch.columns
+def decode_batch(batch: pa.RecordBatch, click_json: str, keep_all: bool) -> pa.RecordBatch:
+    """Decode an Arrow batch of raw records; see ``parse``."""
+    decoder, columns = _decoder(click_json)
+    values = batch.column(VALUE)
+    lineage = [name for name in batch.schema.names if name != VALUE]
     records: list[bytes | None] = values.to_pylist()
     rejections = _screen(values, records)
     clicks = _decode(records, decoder, rejections)
@@ -75,8 +83,10 @@ def _decode_batch(batch: pa.RecordBatch, decoder: Decoder, columns: pa.Schema, k
         arrays = _blanked(arrays, late)
     rejection = _rejection_array(rejections, len(records))
     raw, kept = _raw_arrays(records, rejections, keep_all)
+    no_duplicate = pa.repeat(False, len(records))
     return pa.RecordBatch.from_arrays(
-        [*arrays, source, source_offset, rejection, raw, kept], names=[*columns.names, *PARSED.names]
+        [*arrays, *map(batch.column, lineage), rejection, no_duplicate, raw, kept],
+        names=[*columns.names, *lineage, *(field.name for field in OUTCOME)],
     )
 
 
@@ -85,7 +95,7 @@ def _screen(values: pa.BinaryArray, records: list[bytes | None]) -> Rejections:
     rejections: Rejections = {}
     limit = decoding.MAX_RECORD_BYTES
     if values.null_count:
-        absent = Rejection(decoding.EMPTY, "expected a JSON object, found null")
+        absent = Rejection(decoding.TOMBSTONE, "expected a JSON object, found no value at all")
         rejections |= {row: absent for row, record in enumerate(records) if record is None}
     if (pc.max(pc.binary_length(values)).as_py() or 0) > limit:
         for row, record in enumerate(records):

@@ -1,90 +1,27 @@
 """The configuration of a run: one complete YAML file, checked whole before anything else happens."""
 
-import difflib
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import yaml
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, Field, ValidationError, model_validator
 from pydantic_core import ErrorDetails
 
 from clickscore.errors import ConfigError
+from clickscore.sections import ExistingFile, Milliseconds, Section, Text, existing_file, is_interval, nearest
+from clickscore.source_config import SOURCES, Security, Source
 
 AVAILABLE_NOW = "available_now"
-_INTERVAL = re.compile(r"\d+ (millisecond|second|minute|hour)s?")
-_SIZE = re.compile(r"(\d+) ?(KiB|MiB|GiB)")
-_BYTES = {"KiB": 1024, "MiB": 1024**2, "GiB": 1024**3}
 
 
-def _existing_file(path: Path) -> Path:
-    if path.is_file():
-        return path
-    siblings = [str(other) for other in path.parent.glob("*")] if path.parent.is_dir() else []
-    raise ValueError(f"no such file: {path}{_nearest(str(path), siblings)}")
-
-
-def _interval(text: str) -> str:
-    if text != AVAILABLE_NOW and not _INTERVAL.fullmatch(text):
+def _trigger(text: str) -> str:
+    if text != AVAILABLE_NOW and not is_interval(text):
         raise ValueError(f'expected {AVAILABLE_NOW} or an interval such as "5 seconds", found {text!r}')
     return text
 
 
-def _size(value: object) -> object:
-    if not isinstance(value, str):
-        return value
-    match = _SIZE.fullmatch(value)
-    if not match:
-        raise ValueError(f'expected a number of bytes or a size such as "64 MiB", found {value!r}')
-    return int(match[1]) * _BYTES[match[2]]
-
-
-ExistingFile = Annotated[Path, AfterValidator(_existing_file)]
-Interval = Annotated[str, AfterValidator(_interval)]
-Size = Annotated[int, BeforeValidator(_size), Field(gt=0)]
-Text = Annotated[str, Field(min_length=1)]
-
-
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
-
-
-class FolderSource(_Section):
-    """Files of JSON lines that appear in a folder: ``*.json``, ``*.jsonl``, ``*.ndjson``, each also with ``.gz``.
-
-    Attributes:
-        path: the landing folder; folders inside it are read too.
-        max_bytes: most bytes of files in one micro-batch. A single larger file makes a micro-batch of its own.
-    """
-
-    kind: Literal["folder"]
-    path: Text
-    max_bytes: Size = 128 * 1024**2
-
-
-class DeltaSource(_Section):
-    """A Delta table that clicks are appended to.
-
-    Attributes:
-        table: path or catalog name of the table.
-        column: string or binary column that holds each click as a JSON object; without it, the table's own columns
-            are the click's fields.
-        changes: what to do at a commit that changes or deletes rows: stop with an error, or skip the commit.
-        max_bytes: most bytes of data files in one micro-batch, about.
-    """
-
-    kind: Literal["delta"]
-    table: Text
-    column: Text | None = None
-    changes: Literal["stop", "skip"] = "stop"
-    max_bytes: Size = 128 * 1024**2
-
-
-Source = Annotated[FolderSource | DeltaSource, Field(discriminator="kind")]
-
-
-class Click(_Section):
+class Click(Section):
     """What a click looks like.
 
     Attributes:
@@ -94,20 +31,20 @@ class Click(_Section):
         visitor: the field that tells visitors apart.
     """
 
-    ddl: Annotated[Path, AfterValidator(_existing_file), Field(alias="schema", strict=False)]
+    ddl: Annotated[ExistingFile, Field(alias="schema")]
     id: Text
     time: Text
     visitor: Text
 
 
-class Model(_Section):
+class Model(Section):
     """The registered model: ``models:/<name>@<alias>`` or ``models:/<name>/<version>``, and the registry it is in."""
 
     uri: Annotated[str, Field(pattern=r"^models:/[^/@]+(@[^/@]+|/[0-9]+)$")]
     registry: Text
 
 
-class Output(_Section):
+class Output(Section):
     """The two main tables, each a path or a catalog name; the model timeline stands beside the scored clicks."""
 
     scored: Text
@@ -120,7 +57,7 @@ class Output(_Section):
         return self
 
 
-class Training(_Section):
+class Training(Section):
     """What ``train_model`` needs beyond the contract.
 
     Attributes:
@@ -136,16 +73,23 @@ class Training(_Section):
     holdout: Annotated[float, Field(gt=0, lt=1)] = 0.25
 
 
-class Config(_Section):
-    """A whole run. ``training`` is only needed by ``train_model``."""
+class Deduplicate(Section):
+    """Clicks whose id was seen within the window, in time of processing, are counted, and not scored again."""
+
+    window_ms: Annotated[Milliseconds, Field(alias="window")]
+
+
+class Config(Section):
+    """A whole run. ``training`` is only needed by ``train_model``; without ``deduplicate`` every click is scored."""
 
     source: Source
     click: Click
-    features: Annotated[Path, AfterValidator(_existing_file), Field(strict=False)]
+    features: ExistingFile
     model: Model
     output: Output
     checkpoint: Text
-    trigger: Interval
+    trigger: Annotated[str, AfterValidator(_trigger)]
+    deduplicate: Deduplicate | None = None
     training: Training | None = None
 
 
@@ -160,7 +104,7 @@ def load(path: Path, overrides: Iterable[str] = ()) -> Config:
         ConfigError: with every unknown key, wrong type and missing file in one message.
     """
     try:
-        tree = yaml.safe_load(_existing_file(path).read_text(encoding="utf-8"))
+        tree = yaml.safe_load(existing_file(path).read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise ConfigError(str(path), [f"it is not readable as YAML: {error}"]) from None
     except ValueError as error:
@@ -194,28 +138,28 @@ def _sentence(detail: ErrorDetails) -> str:
     # The tag of a union (folder, delta) is in pydantic's location, but not in the file.
     location = [str(part) for part in detail["loc"]]
     keys = (
-        location[:1]
-        + [part for part in location[1:2] if location[0] != "source" or part not in _SOURCES]
-        + location[2:]
+        location[:1] + [part for part in location[1:2] if location[0] != "source" or part not in SOURCES] + location[2:]
     )
     key = ".".join(keys)
     if detail["type"] == "extra_forbidden":
-        return f"{key}: unknown key{_nearest(keys[-1], _names(location[:-1]))}"
+        return f"{key}: unknown key{nearest(keys[-1], _names(location[:-1]))}"
     if detail["type"] == "missing":
         return f"{key}: missing"
     if detail["type"] == "string_pattern_mismatch" and key == "model.uri":
         return f"{key}: expected models:/<name>@<alias> or models:/<name>/<version>, found {detail['input']!r}"
     if detail["type"] == "union_tag_invalid":
-        return f"{key}.kind: expected {' or '.join(_SOURCES)}{_nearest(str(_tag(detail)), _SOURCES)}"
+        return f"{key}.kind: expected {' or '.join(SOURCES)}{nearest(str(_tag(detail)), SOURCES)}"
     if detail["type"] == "union_tag_not_found":
-        return f"{key}.kind: missing; expected {' or '.join(_SOURCES)}"
+        return f"{key}.kind: missing; expected {' or '.join(SOURCES)}"
     if detail["type"] == "value_error":
         return f"{key}: {detail['msg'].removeprefix('Value error, ')}"
     return f"{key}: {detail['msg'][0].lower()}{detail['msg'][1:]}, found {type(detail['input']).__name__}"
 
 
-_SOURCES: dict[str, type[BaseModel]] = {"folder": FolderSource, "delta": DeltaSource}
-_SECTIONS: dict[str, type[BaseModel]] = {"click": Click, "model": Model, "output": Output, "training": Training}
+_SECTIONS: dict[str, type[Section]] = {
+    "click": Click, "model": Model, "output": Output, "training": Training, "deduplicate": Deduplicate,
+    "security": Security,
+}  # fmt: skip
 
 
 def _tag(detail: ErrorDetails) -> object:
@@ -223,11 +167,6 @@ def _tag(detail: ErrorDetails) -> object:
 
 
 def _names(parents: list[str]) -> Iterator[str]:
-    section = ({**_SECTIONS, **_SOURCES}).get(parents[-1], Config) if parents else Config
+    section = ({**_SECTIONS, **SOURCES}).get(parents[-1], Config) if parents else Config
     for name, field in section.model_fields.items():
         yield field.alias or name
-
-
-def _nearest(name: str, names: Iterable[str]) -> str:
-    close = difflib.get_close_matches(name, list(names), n=1)
-    return f"; did you mean {close[0]}?" if close else ""

@@ -8,6 +8,7 @@ from clickscore import features, schemas
 from clickscore.config import Config
 from clickscore.errors import ConfigError, first_line
 from clickscore.pipeline import Contract
+from clickscore.source_config import KafkaSource, Source
 
 
 def read_contract(config: Config) -> Contract:
@@ -24,7 +25,11 @@ def read_contract(config: Config) -> Contract:
     assert isinstance(click, T.StructType)
     schemas.check_click(click, config.click.id, config.click.time, config.click.visitor, where)
     select = features.select_list(config.features.read_text(encoding="utf-8"), str(config.features))
-    return Contract(click, config.click.time, select)
+    return Contract(click, config.click.id, config.click.time, select, _kept_columns(config.source))
+
+
+def _kept_columns(source: Source) -> tuple[T.StructField, ...]:
+    return tuple(schemas.KEPT[name] for name in source.keep) if isinstance(source, KafkaSource) else ()
 
 
 def feature_types(spark: SparkSession, contract: Contract, where: str) -> T.StructType:

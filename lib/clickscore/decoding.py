@@ -20,6 +20,7 @@ MAX_RECORD_BYTES = 1024 * 1024
 """A click is some hundred bytes; a record above 1 MiB is none, and parsing it would cost the others their latency."""
 MAX_DETAIL_CHARS = 300
 
+TOMBSTONE = "tombstone"
 EMPTY = "empty_record"
 TOO_LARGE = "too_large"
 INVALID_ENCODING = "invalid_encoding"

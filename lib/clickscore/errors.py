@@ -8,8 +8,11 @@
     │   ├── ModelNotFoundError   no such model, version or alias, or no such registry
     │   └── SignatureError       the model and the features file do not fit together
     ├── SourceError        the source cannot be read as configured
+    │   └── DataLossError        records are gone from the source before they were read
     ├── TableError         an output table exists in another shape
     └── CheckpointError    checkpoint and output tables do not belong together
+
+    StreamError            a running stream cannot go on; exit status 1
 
 Bad records never raise: they become rows of ``rejected_clicks``. Bad wiring always raises one of these, at the start;
 a job turns them into one message and exit status 2. Each message says where, what was expected, what was found, and
@@ -20,6 +23,10 @@ what to do next.
 def first_line(error: Exception) -> str:
     """Return what an error of Spark or MLflow says, without the plan or the trace below it."""
     return (str(error).strip().splitlines() or [""])[0]
+
+
+class StreamError(Exception):
+    """Raised when a running stream cannot go on, for a reason that we can tell better than the engine."""
 
 
 class ClickscoreError(Exception):
@@ -49,6 +56,10 @@ class SignatureError(ModelError):
 
 class SourceError(ClickscoreError):
     """Raised when the source of the clicks is missing or cannot be read."""
+
+
+class DataLossError(SourceError):
+    """Raised when going on would silently pass over records that are no longer in the source."""
 
 
 class TableError(ClickscoreError):

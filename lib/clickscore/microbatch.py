@@ -16,9 +16,10 @@ from pyspark.sql import DataFrame, Observation, Row, SparkSession
 from pyspark.sql import functions as F
 
 from clickscore import pipeline
-from clickscore.pipeline import Contract
+from clickscore.clicks import parse
+from clickscore.pipeline import Contract, Decode
 from clickscore.registry import ModelVersion
-from clickscore.schemas import REJECTED_CLICKS
+from clickscore.schemas import LINEAGE, rejected_clicks
 from clickscore.scoring import Predict, Stamp
 from clickscore.tables import Table
 from clickscore.timeline import Timeline
@@ -52,15 +53,30 @@ class UnreadableFileError(Exception):
 
 @dataclass(frozen=True)
 class Report:
-    """What a micro-batch did."""
+    """What a micro-batch did: ``read`` is the sum of ``scored``, ``rejected`` and ``duplicates``.
+
+    Attributes:
+        batch_id: the micro-batch.
+        read: records read.
+        scored: rows of ``scored_clicks``.
+        rejected: rows of ``rejected_clicks``.
+        duplicates: clicks passed over because their id was seen before; None if nobody looked.
+        sources: files or partitions that records came from.
+        seconds: time from its begin to its last commit.
+        newest_us: newest event time, microseconds since 1970.
+        arrived_us: newest time at which the source took a record in, the same way.
+        model: version that scored it.
+    """
 
     batch_id: int
     read: int
     scored: int
     rejected: int
+    duplicates: int | None
     sources: int
     seconds: float
     newest_us: int | None
+    arrived_us: int | None
     model: ModelVersion
 
 
@@ -97,6 +113,8 @@ class MicroBatches:
         report: told about every finished micro-batch.
         tables: the output tables, as soon as they are bound to the stream.
         unreadable: files of a micro-batch that cannot be read.
+        decode: raw records, or what the stream made of them, to decoded ones.
+        record_gaps: told about every micro-batch whose clicks are in the tables, to look for what it went over.
     """
 
     spark: SparkSession
@@ -106,6 +124,8 @@ class MicroBatches:
     report: Callable[[Report], None]
     tables: Future[Tables] = field(default_factory=Future)
     unreadable: list[UnreadableFileError] = field(default_factory=list)
+    decode: Decode = parse
+    record_gaps: Callable[[int, datetime, str, Table], object] | None = None
     stopping: threading.Event = field(default_factory=threading.Event)
     failure: Exception | None = None
 
@@ -124,7 +144,7 @@ class MicroBatches:
         now = datetime.now(timezone.utc)
         model = tables.timeline.model_for(batch_id, batch_id <= self.planned_before, tables.stream)
         stamp = Stamp(batch_id, F.lit(now), model.name, model.version)
-        outcomes = pipeline.with_outcomes(raw, self.contract, model.inputs)
+        outcomes = pipeline.with_outcomes(raw, self.contract, model.inputs, decode=self.decode)
         census = pipeline.census(self.contract)
         if batch_id > tables.scored_upto:
             observation = Observation()
@@ -135,32 +155,46 @@ class MicroBatches:
             seen = _observed(observation, tables.scored, batch_id)
         else:
             seen = outcomes.agg(*census).collect()[0].asDict()
-        unreadable = [_as_row(file, now) for file in self.unreadable if file.batch_id == batch_id]
+        unreadable = [self._as_row(file, now) for file in self.unreadable if file.batch_id == batch_id]
         rejected = seen["rejected"] + len(unreadable)
         if rejected and batch_id > tables.rejected_upto:
             complete = seen["kept"] == seen["rejected"]
-            rows = self._frame([_as_rejected(row, now, batch_id) for row in seen["rejections"]] if complete else [])
+            rows = self._frame(
+                [self._as_rejected(row, now, batch_id) for row in seen["rejections"]] if complete else []
+            )
             if not complete:
                 # Too many to come along with the first pass: read the records once more, for them alone.
-                every = pipeline.with_outcomes(raw, self.contract, model.inputs, keep_all=True)
-                rows = pipeline.rejected(every, stamp)
+                every = pipeline.with_outcomes(raw, self.contract, model.inputs, keep_all=True, decode=self.decode)
+                rows = pipeline.rejected(every, self.contract, stamp)
             rows = rows.unionByName(self._frame(unreadable)) if unreadable else rows
             tables.rejected.append(rows, tables.stream, batch_id)
+        if self.record_gaps:
+            self.record_gaps(batch_id, now, tables.stream, tables.rejected)
         self.report(
             Report(
                 batch_id=batch_id,
                 read=seen["read"] + len(unreadable),
-                scored=seen["read"] - seen["rejected"],
+                scored=seen["read"] - seen["rejected"] - seen["duplicates"],
                 rejected=rejected,
+                duplicates=None if self.decode is parse else seen["duplicates"],
                 sources=len(seen["sources"]) + len(unreadable),
                 seconds=monotonic() - began,
                 newest_us=seen["newest"],
+                arrived_us=seen["arrived"],
                 model=model,
             )
         )
 
     def _frame(self, rows: list[tuple[object, ...]]) -> DataFrame:
-        return self.spark.createDataFrame(rows, REJECTED_CLICKS)
+        return self.spark.createDataFrame(rows, rejected_clicks(self.contract.kept))
+
+    def _as_rejected(self, row: Row, now: datetime, batch_id: int) -> tuple[object, ...]:
+        lineage = [row[field.name] for field in (*LINEAGE, *self.contract.kept)]
+        return (row["_raw"], row["reason"], row["detail"], *lineage, now, batch_id)
+
+    def _as_row(self, file: UnreadableFileError, now: datetime) -> tuple[object, ...]:
+        kept = [None] * len(self.contract.kept)
+        return (None, UNREADABLE_FILE, file.cause, file.path, None, *kept, now, file.batch_id)
 
 
 def _observed(observation: Observation, table: Table, batch_id: int) -> dict[str, Any]:
@@ -175,14 +209,6 @@ def _observed(observation: Observation, table: Table, batch_id: int) -> dict[str
             f"{table.name} holds batch {batch_id} already, from another run on the same checkpoint. "
             f"Make sure that only one run is alive, and start it again."
         ) from None
-
-
-def _as_rejected(row: Row, now: datetime, batch_id: int) -> tuple[object, ...]:
-    return (row["_raw"], row["reason"], row["detail"], row["source"], row["source_offset"], now, batch_id)
-
-
-def _as_row(file: UnreadableFileError, now: datetime) -> tuple[object, ...]:
-    return (None, UNREADABLE_FILE, file.cause, file.path, None, now, file.batch_id)
 
 
 def _as_unreadable_file(error: Exception, batch_id: int) -> UnreadableFileError | None:

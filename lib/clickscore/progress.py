@@ -30,13 +30,14 @@ class ProgressLines:
         read: records read so far.
         scored: clicks scored so far.
         rejected: records rejected so far.
+        duplicates: clicks passed over so far because their id was seen before.
         first_batch: number of the first micro-batch; None before there was one.
     """
 
     def __init__(self, console: Console, files: int | None = None) -> None:
         """Begin; with the number of files still to read, a terminal also gets a bar."""
         self.console = console
-        self.batches = self.read = self.scored = self.rejected = 0
+        self.batches = self.read = self.scored = self.rejected = self.duplicates = 0
         self.first_batch: int | None = None
         self._bar = Progress(
             TextColumn("  landing folder"), BarColumn(), MofNCompleteColumn(), TextColumn("files"),
@@ -61,14 +62,21 @@ class ProgressLines:
         self.read += done.read
         self.scored += done.scored
         self.rejected += done.rejected
-        newest = "no click" if done.newest_us is None else f"newest click {age(done.newest_us)} ago"
+        self.duplicates += done.duplicates or 0
+        duplicates = "" if done.duplicates is None else f"  {done.duplicates:>6,} duplicates"
         self.console.print(
-            f"batch {done.batch_id:>4}  {done.read:>9,} in  {done.scored:>9,} scored  {done.rejected:>6,} rejected  "
-            f"{done.read / max(done.seconds, 1e-3):>9,.0f} clicks/s  {newest}  "
+            f"batch {done.batch_id:>4}  {done.read:>9,} in  {done.scored:>9,} scored  {done.rejected:>6,} rejected"
+            f"{duplicates}  {done.read / max(done.seconds, 1e-3):>9,.0f} clicks/s  {_lag(done)}  "
             f"{done.model.name} v{done.model.version}",
             highlight=False,
             soft_wrap=True,
         )
+
+
+def _lag(done: Report) -> str:
+    if done.arrived_us is not None:
+        return f"{age(done.arrived_us)} behind"
+    return "no click" if done.newest_us is None else f"newest click {age(done.newest_us)} ago"
 
 
 def age(time_us: int) -> str:

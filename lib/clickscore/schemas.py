@@ -1,32 +1,22 @@
 """The shapes of what comes in and what goes out: raw records, clicks, and the output tables with their comments."""
 
 from collections import Counter
+from collections.abc import Iterable
 
 from pyspark.sql import types as T
 
 from clickscore.errors import ConfigError, TableError
 
-RAW = T.StructType(
-    [
-        T.StructField("value", T.BinaryType()),
-        T.StructField("source", T.StringType()),
-        T.StructField("source_offset", T.LongType()),
-    ]
+OUTCOME = (
+    T.StructField(
+        "_rejection",
+        T.StructType([T.StructField("reason", T.StringType()), T.StructField("detail", T.StringType())]),
+    ),
+    T.StructField("_duplicate", T.BooleanType()),
+    T.StructField("_raw", T.StringType()),
+    T.StructField("_kept", T.BooleanType()),
 )
-"""What every source yields: one row per record, with where it came from."""
-
-PARSED = T.StructType(
-    [
-        *RAW.fields[1:],
-        T.StructField(
-            "_rejection",
-            T.StructType([T.StructField("reason", T.StringType()), T.StructField("detail", T.StringType())]),
-        ),
-        T.StructField("_raw", T.StringType()),
-        T.StructField("_kept", T.BooleanType()),
-    ]
-)
-"""What parsing adds to the click's fields; the names with an underscore never reach a table."""
+"""What parsing finds out about a record; names with an underscore never reach a table."""
 
 FIELD_TYPES = (T.StringType, T.BooleanType, T.ByteType, T.ShortType, T.IntegerType, T.LongType, T.FloatType,
                T.DoubleType, T.DecimalType, T.TimestampType, T.DateType)  # fmt: skip
@@ -45,25 +35,43 @@ LINEAGE = (
     _column("source", T.StringType(), "Where the record came from: a file, or a topic and its partition"),
     _column("source_offset", T.LongType(), "Position of the record in its source, where the source has one"),
 )
+SOURCE_TIME = T.StructField("_source_time", T.TimestampType())
+"""When the source took the record in, where it says so; it tells how far the stream is behind."""
+
+_HEADER = T.StructType([T.StructField("key", T.StringType()), T.StructField("value", T.BinaryType())])
+KEPT = {
+    "key": _column("source_key", T.BinaryType(), "Key of the record in its topic"),
+    "headers": _column("source_headers", T.ArrayType(_HEADER), "Headers of the record in its topic"),
+}
+"""Columns of lineage that a Kafka source adds on demand."""
+
 BATCH_ID = _column("batch_id", T.LongType(), "Micro-batch that wrote the row", nullable=False)
 
-SCORED = (
+_SCORE = (
     _column("score", T.DoubleType(), "Prediction of the model for the click"),
     _column("model_name", T.StringType(), "Registered model that made the prediction", nullable=False),
     _column("model_version", T.StringType(), "Version of the registered model", nullable=False),
     _column("scored_at", T.TimestampType(), "When the micro-batch was scored, UTC", nullable=False),
-    *LINEAGE,
-    BATCH_ID,
 )
+SCORED = (*_SCORE, *LINEAGE, BATCH_ID)
 """The columns that follow the click's own fields in ``scored_clicks``."""
 
-REJECTED_CLICKS = T.StructType(
+_REASON = (
+    _column("raw", T.StringType(), "The record, unchanged; bytes that are no UTF-8 stand as ISO 8859-1"),
+    _column("reason", T.StringType(), "Code of the reason, for instance missing_field", nullable=False),
+    _column("detail", T.StringType(), "What was expected and what was found"),
+)
+_RECEIVED_AT = _column("received_at", T.TimestampType(), "When the micro-batch read the record, UTC", nullable=False)
+REJECTED_CLICKS = T.StructType([*_REASON, *LINEAGE, _RECEIVED_AT, BATCH_ID])
+
+SOURCE_GAPS = T.StructType(
     [
-        _column("raw", T.StringType(), "The record, unchanged; bytes that are no UTF-8 stand as ISO 8859-1"),
-        _column("reason", T.StringType(), "Code of the reason, for instance missing_field", nullable=False),
+        _column("source", T.StringType(), "Topic and partition", nullable=False),
+        _column("first_offset", T.LongType(), "First offset that was lost", nullable=False),
+        _column("last_offset", T.LongType(), "Last offset that was lost; null where nobody can know it"),
+        _column("reason", T.StringType(), "Code: aged_out, recreated, truncated or deleted", nullable=False),
         _column("detail", T.StringType(), "What was expected and what was found"),
-        *LINEAGE,
-        _column("received_at", T.TimestampType(), "When the micro-batch read the record, UTC", nullable=False),
+        _column("detected_at", T.TimestampType(), "When the gap was found, UTC", nullable=False),
         BATCH_ID,
     ]
 )
@@ -80,9 +88,19 @@ MODEL_TIMELINE = T.StructType(
 )
 
 
-def scored_clicks(click: T.StructType) -> T.StructType:
+def raw(kept: Iterable[T.StructField] = ()) -> T.StructType:
+    """Return what every source yields: one row per record, with where it came from and when."""
+    return T.StructType([T.StructField("value", T.BinaryType()), *LINEAGE, *kept, SOURCE_TIME])
+
+
+def scored_clicks(click: T.StructType, kept: Iterable[T.StructField] = ()) -> T.StructType:
     """Return the columns of ``scored_clicks``: the click's fields, then the score, the model and the lineage."""
-    return T.StructType([*click.fields, *SCORED])
+    return T.StructType([*click.fields, *_SCORE, *LINEAGE, *kept, BATCH_ID])
+
+
+def rejected_clicks(kept: Iterable[T.StructField] = ()) -> T.StructType:
+    """Return the columns of ``rejected_clicks``: the record and its reason, then the lineage."""
+    return T.StructType([*_REASON, *LINEAGE, *kept, _RECEIVED_AT, BATCH_ID])
 
 
 def check_click(click: T.StructType, id: str, time: str, visitor: str, where: str) -> None:
@@ -92,7 +110,7 @@ def check_click(click: T.StructType, id: str, time: str, visitor: str, where: st
         ConfigError: with every field that has an unsupported type or a name that the tables need for themselves, and
             every one of ``id``, ``time`` and ``visitor`` that is missing or may be null.
     """
-    taken = {field.name for field in SCORED}
+    taken = {field.name for field in (*SCORED, *KEPT.values())}
     problems = [
         f"{field.name}: the tables use this name themselves" for field in click.fields if field.name.lower() in taken
     ]

@@ -1,6 +1,6 @@
 """Features get a score, and scored clicks and rejections get the shape of their tables."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from pyspark.sql import Column, DataFrame
@@ -8,7 +8,7 @@ from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from clickscore.features import FEATURES_COLUMN
-from clickscore.schemas import REJECTED_CLICKS, scored_clicks
+from clickscore.schemas import rejected_clicks, scored_clicks
 
 Predict = Callable[[Column], Column]
 """The model as a function: the struct of its inputs to a ``DOUBLE``."""
@@ -29,7 +29,7 @@ def with_scores(clicks: DataFrame, predict: Predict) -> DataFrame:
     return clicks.withColumn("score", predict(F.col(FEATURES_COLUMN)))
 
 
-def as_scored_clicks(clicks: DataFrame, click: T.StructType, stamp: Stamp) -> DataFrame:
+def as_scored_clicks(clicks: DataFrame, click: T.StructType, kept: Iterable[T.StructField], stamp: Stamp) -> DataFrame:
     """Select the columns of ``scored_clicks`` in their order."""
     return clicks.withColumns(
         {
@@ -38,17 +38,16 @@ def as_scored_clicks(clicks: DataFrame, click: T.StructType, stamp: Stamp) -> Da
             "scored_at": stamp.moment,
             "batch_id": F.lit(stamp.batch_id).cast("bigint"),
         }
-    ).select(*scored_clicks(click).names)
+    ).select(*scored_clicks(click, kept).names)
 
 
-def as_rejected_clicks(records: DataFrame, stamp: Stamp) -> DataFrame:
-    """Keep the rejected records and select the columns of ``rejected_clicks`` in their order."""
+def as_rejected_clicks(records: DataFrame, kept: Iterable[T.StructField], stamp: Stamp) -> DataFrame:
+    """Select the columns of ``rejected_clicks`` in their order."""
     return (
-        records.where("_rejection IS NOT NULL")
-        .withColumn("raw", F.col("_raw"))
+        records.withColumn("raw", F.col("_raw"))
         .withColumn("reason", F.col("_rejection.reason"))
         .withColumn("detail", F.col("_rejection.detail"))
         .withColumn("received_at", stamp.moment)
         .withColumn("batch_id", F.lit(stamp.batch_id).cast("bigint"))
-        .select(*REJECTED_CLICKS.names)
+        .select(*rejected_clicks(kept).names)
     )

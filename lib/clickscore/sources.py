@@ -1,4 +1,4 @@
-"""Where clicks come from; every source yields the same raw records: ``value``, ``source``, ``source_offset``."""
+"""Where clicks come from; every source yields the same raw records, those of ``schemas.raw``."""
 
 from collections.abc import Collection
 
@@ -6,9 +6,12 @@ from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.streaming.readwriter import DataStreamReader
 
-from clickscore.config import DeltaSource, FolderSource
 from clickscore.errors import SourceError
 from clickscore.files import path_exists
+from clickscore.kafka import read_topics
+from clickscore.offsets import read_topic_state
+from clickscore.schemas import SOURCE_TIME
+from clickscore.source_config import DeltaSource, FolderSource, KafkaSource, Source
 from clickscore.tables import Table
 
 FILE_NAMES = "*.{json,jsonl,ndjson,json.gz,jsonl.gz,ndjson.gz}"
@@ -24,8 +27,8 @@ MICROSECOND_FORMAT = "yyyy-MM-dd'T'HH:mm:ss.SSSSSSXXX"
 FILE_PATH = "_metadata.file_path"
 
 
-def check_source(spark: SparkSession, source: FolderSource | DeltaSource) -> None:
-    """Make sure that the source is there and has the configured column.
+def check_source(spark: SparkSession, source: Source) -> None:
+    """Make sure that the source is there, and has the topics or the column of the configuration.
 
     Raises:
         SourceError: if not.
@@ -33,6 +36,9 @@ def check_source(spark: SparkSession, source: FolderSource | DeltaSource) -> Non
     if isinstance(source, FolderSource):
         if not path_exists(spark, source.path):
             raise SourceError(f"source.path: no such folder: {source.path}. Create it, or correct the path.")
+        return
+    if isinstance(source, KafkaSource):
+        read_topic_state(spark, source)
         return
     table = Table(source.table)
     if not table.exists(spark):
@@ -42,14 +48,19 @@ def check_source(spark: SparkSession, source: FolderSource | DeltaSource) -> Non
         raise SourceError(f"source.column: {source.table} has no column {source.column}; it has {', '.join(columns)}.")
 
 
-def read_stream(spark: SparkSession, source: FolderSource | DeltaSource, unreadable: Collection[str] = ()) -> DataFrame:
-    """Start reading; columns as in ``schemas.RAW``.
+def read_stream(
+    spark: SparkSession, source: Source, unreadable: Collection[str] = (), accept_loss: bool = False
+) -> DataFrame:
+    """Start reading; columns as in ``schemas.raw``.
 
     Args:
         spark: the session.
         source: what to read.
         unreadable: paths of files to pass over, as Spark names them.
+        accept_loss: pass over records of a topic that are gone before they were read.
     """
+    if isinstance(source, KafkaSource):
+        return read_topics(spark, source, accept_loss)
     reader = spark.readStream.option("maxBytesPerTrigger", source.max_bytes)
     if isinstance(source, DeltaSource):
         return _read_table(reader, source)
@@ -65,7 +76,7 @@ def read_stream(spark: SparkSession, source: FolderSource | DeltaSource, unreada
 
 
 def read_batch(spark: SparkSession, folder: str) -> DataFrame:
-    """Read all files of a folder once; columns as in ``schemas.RAW``."""
+    """Read all files of a folder once; columns as in ``schemas.raw``."""
     reader = spark.read.format("text").option("lineSep", "\n").option("recursiveFileLookup", "true")
     return _lines(reader.option("pathGlobFilter", FILE_NAMES).load(folder))
 
@@ -87,5 +98,10 @@ def _lines(lines: DataFrame) -> DataFrame:
 
 
 def _select(rows: DataFrame, record: Column, source: Column) -> DataFrame:
-    no_offset = F.lit(None).cast("bigint")
-    return rows.select(record.cast("binary").alias("value"), source.alias("source"), no_offset.alias("source_offset"))
+    no_offset, no_time = F.lit(None).cast("bigint"), F.lit(None).cast("timestamp")
+    return rows.select(
+        record.cast("binary").alias("value"),
+        source.alias("source"),
+        no_offset.alias("source_offset"),
+        no_time.alias(SOURCE_TIME.name),
+    )

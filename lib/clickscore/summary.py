@@ -19,7 +19,7 @@ def print_summary(spark: SparkSession, console: Console, output: Output, click: 
     scored, rejected = Table(output.scored), Table(output.rejected)
     console.print(
         f"\n{lines.read:,} records in {lines.batches:,} micro-batches: {lines.scored:,} scored, "
-        f"{lines.rejected:,} rejected",
+        f"{lines.rejected:,} rejected" + (f", {lines.duplicates:,} duplicates" if lines.duplicates else ""),
         highlight=False,
     )
     for name, table in (("scored clicks", scored), ("rejected clicks", rejected)):

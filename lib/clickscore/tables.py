@@ -69,8 +69,15 @@ class Table:
 
     def stream(self, spark: SparkSession) -> str | None:
         """Return the id of the stream that the table is bound to."""
-        properties = {row.key: row.value for row in spark.sql(f"SHOW TBLPROPERTIES {self.sql_name}").collect()}
-        return properties.get(STREAM_PROPERTY)
+        return self.properties(spark).get(STREAM_PROPERTY)
+
+    def properties(self, spark: SparkSession) -> dict[str, str]:
+        """Return the table's properties."""
+        return {row.key: row.value for row in spark.sql(f"SHOW TBLPROPERTIES {self.sql_name}").collect()}
+
+    def set_property(self, spark: SparkSession, key: str, value: str) -> None:
+        """Set a property of the table."""
+        spark.sql(f"ALTER TABLE {self.sql_name} SET TBLPROPERTIES ('{key}' = '{value}')")
 
     def check(self, spark: SparkSession, expected: T.StructType) -> None:
         """Make sure that the table can take rows of the expected shape, or that its place is free.
@@ -106,7 +113,7 @@ class Table:
             builder = builder.property(key, value)
         builder.execute()
         if self.stream(spark) != stream:
-            spark.sql(f"ALTER TABLE {self.sql_name} SET TBLPROPERTIES ('{STREAM_PROPERTY}' = '{stream}')")
+            self.set_property(spark, STREAM_PROPERTY, stream)
 
     def append(self, rows: DataFrame, stream: str, batch_id: int) -> None:
         """Append the rows of a micro-batch, exactly once: a second call for the same batch changes nothing."""

@@ -10,13 +10,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from shopsim import visits
-from shopsim.records import Faults, JsonLines, with_faults
+from shopsim import feed
+from shopsim.records import Faults
 
-MAX_NATURAL_RATE = 200.0
-"""Clicks/s up to which a live feed keeps the visitors' own pace; above it, sessions run faster than life."""
-FILE_SECONDS = 1.0
-"""Length of a live file in seconds."""
 GZIP_LEVEL = 1
 
 
@@ -31,22 +27,11 @@ def write_history(
     Yields:
         The number of records in each new file once it is there. Faults may add a few to the number of clicks.
     """
-    flow = visits.flow(seed, start_ms, clicks / (days * 86_400))
-    renderer, rng = JsonLines(seed), np.random.default_rng([seed, 2])
-    held = pa.array([], pa.binary())
-    file_number = 0
-    while clicks > 0:
-        block = next(flow)
-        block = block.take(slice(0, clicks))
-        clicks -= len(block)
-        held = pa.concat_arrays([held, with_faults(renderer.render(block), faults, rng)])
-        while len(held) >= clicks_per_file or (clicks == 0 and len(held)):
-            lines, held = held[:clicks_per_file], held[clicks_per_file:]
-            file = folder / _name(seed, file_number, gzipped)
-            if not file.exists():
-                write_whole(file, lines, gzipped)
-                yield len(lines)
-            file_number += 1
+    for number, lines in enumerate(feed.past(clicks, clicks_per_file, start_ms, days, seed, faults)):
+        file = folder / _name(seed, number, gzipped)
+        if not file.exists():
+            write_whole(file, lines, gzipped)
+            yield len(lines)
 
 
 def write_live(
@@ -60,24 +45,10 @@ def write_live(
     Yields:
         The number of records in each file once it is there.
     """
-    flow = visits.flow(seed, int(clock() * visits.MS_PER_S), min(clicks_per_second, MAX_NATURAL_RATE), rhythm=False)
-    renderer, rng = JsonLines(seed), np.random.default_rng([seed, 2])
-    block = next(flow).take(slice(0, 0))  # The first block only fills the shop with visitors.
-    begun = clock()
-    sent, file_number = 0, 0
-    while clicks is None or sent < clicks:
-        upto = round((file_number + 1) * FILE_SECONDS * clicks_per_second)
-        count = (upto if clicks is None else min(upto, clicks)) - sent
-        while len(block) < count:
-            block = visits.Clicks.concat([block, next(flow)])
-        now, block = block.take(slice(0, count)), block.take(slice(count, None))
-        now = visits.stretched(now, (begun + sent / clicks_per_second) * visits.MS_PER_S, clicks_per_second)
-        time.sleep(max(0.0, begun + (sent + count) / clicks_per_second - clock()))
-        lines = with_faults(renderer.render(now), faults, rng)
-        write_whole(folder / _name(int(begun), file_number, gzipped), lines, gzipped)
+    begun = int(clock())
+    for number, lines in enumerate(feed.live(clicks, clicks_per_second, seed, faults, clock)):
+        write_whole(folder / _name(begun, number, gzipped), lines, gzipped)
         yield len(lines)
-        sent += count
-        file_number += 1
 
 
 def write_whole(path: Path, lines: pa.Array, gzipped: bool = False) -> None:

@@ -1,0 +1,90 @@
+"""Offsets: what the broker holds, and what the checkpoint says was planned, so that no loss between them is silent."""
+
+import json
+import re
+from collections.abc import Iterable
+from typing import Any
+
+from py4j.protocol import Py4JJavaError
+from pyspark.sql import SparkSession
+
+from clickscore.errors import SourceError
+from clickscore.files import path_exists
+from clickscore.gaps import Partition, Topics
+from clickscore.kafka import consumer_properties
+from clickscore.source_config import KafkaSource
+
+ANSWER_MS = 15_000
+"""How long the broker has to answer; Kafka's own minute is long for a person who waits for a typing error."""
+
+
+def read_topic_state(spark: SparkSession, source: KafkaSource) -> Topics:
+    """Ask the broker for the topics of the source, their ids, and their oldest and next offsets.
+
+    Raises:
+        SourceError: if the broker does not answer, does not let us in, or has no such topic.
+    """
+    # Kafka's own client, from the jar that Spark reads with: the same properties, and the same answers.
+    jvm: Any = spark.sparkContext._jvm
+    properties = jvm.java.util.HashMap()
+    limits = {"default.api.timeout.ms": ANSWER_MS, "request.timeout.ms": ANSWER_MS}
+    for name, value in {**limits, **consumer_properties(source)}.items():
+        properties[name] = str(value)
+    try:
+        admin = jvm.org.apache.kafka.clients.admin.AdminClient.create(properties)
+        try:
+            return _ask(jvm, admin, source)
+        finally:
+            admin.close()
+    except Py4JJavaError as error:
+        raise SourceError(f"source: {source.bootstrap_servers} cannot be read: {_cause(error)}.") from None
+
+
+def _ask(jvm: Any, admin: Any, source: KafkaSource) -> Topics:
+    names = sorted(admin.listTopics().names().get())
+    wanted = [n for n in names if n in source.topics] if source.topics else _matching(source.pattern or "", names)
+    missing = sorted(set(source.topics or ()) - set(wanted))
+    if missing or not wanted:
+        raise SourceError(
+            f"source: {source.bootstrap_servers} has no topic {', '.join(missing) or f'like {source.pattern}'}; it has "
+            f"{', '.join(names) or 'none that we may see'}. Make the topic, correct the name, or grant the right to "
+            f"describe it."
+        )
+    described = admin.describeTopics(wanted).allTopicNames().get()
+    ids = {name: described[name].topicId().toString() for name in described}
+    partitions = [(name, partition.partition()) for name in described for partition in described[name].partitions()]
+    spec = jvm.org.apache.kafka.clients.admin.OffsetSpec
+    return Topics(ids, *[_offsets(jvm, admin, partitions, which) for which in (spec.earliest(), spec.latest())])
+
+
+def _matching(pattern: str, names: Iterable[str]) -> list[str]:
+    return [name for name in names if re.fullmatch(pattern, name)]
+
+
+def _offsets(jvm: Any, admin: Any, partitions: Iterable[Partition], which: Any) -> dict[Partition, int]:
+    asked = jvm.java.util.HashMap()
+    for topic, number in partitions:
+        asked[jvm.org.apache.kafka.common.TopicPartition(topic, number)] = which
+    answered = admin.listOffsets(asked).all().get()
+    return {(partition.topic(), partition.partition()): answered[partition].offset() for partition in answered}
+
+
+def _cause(error: Py4JJavaError) -> str:
+    cause = error.java_exception
+    while cause.getCause() is not None:
+        cause = cause.getCause()
+    return f"{cause.getClass().getSimpleName()}: {cause.getMessage()}"
+
+
+def planned_offsets(spark: SparkSession, checkpoint: str, batch_id: int) -> dict[Partition, int]:
+    """Return where a micro-batch was planned to end: the next offset of each partition, as in Spark's offset log.
+
+    Empty for a micro-batch that the log does not have, such as the one before the first.
+    """
+    entry = f"{checkpoint}/offsets/{batch_id}"
+    if batch_id < 0 or not path_exists(spark, entry):
+        return {}
+    row = spark.read.text(entry, wholetext=True).collect()[0]
+    # A version, the batch's metadata, and then one line for each source; we have one.
+    offsets: dict[str, dict[str, int]] = json.loads(row[0].splitlines()[-1])
+    return {(topic, int(number)): offset for topic, numbers in offsets.items() for number, offset in numbers.items()}

@@ -1,0 +1,75 @@
+"""What configurations are built from: sections that take no unknown key, sizes, intervals, references to secrets."""
+
+import difflib
+import re
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+
+_UNITS_MS = {"millisecond": 1, "second": 1_000, "minute": 60_000, "hour": 3_600_000}
+_INTERVAL = re.compile(rf"(\d+) ({'|'.join(_UNITS_MS)})s?")
+_SIZE = re.compile(r"(\d+) ?(KiB|MiB|GiB)")
+_BYTES = {"KiB": 1024, "MiB": 1024**2, "GiB": 1024**3}
+_REFERENCE = re.compile(r"env:\w+|file:.+|secret:[^/]+/.+")
+
+
+class Section(BaseModel):
+    """A part of the configuration; keys it does not know, and values of another type, are errors."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+def existing_file(path: Path) -> Path:
+    """Return the path of a file that is there.
+
+    Raises:
+        ValueError: with the nearest name beside it.
+    """
+    if path.is_file():
+        return path
+    siblings = [str(other) for other in path.parent.glob("*")] if path.parent.is_dir() else []
+    raise ValueError(f"no such file: {path}{nearest(str(path), siblings)}")
+
+
+def _size(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    match = _SIZE.fullmatch(value)
+    if not match:
+        raise ValueError(f'expected a number of bytes or a size such as "64 MiB", found {value!r}')
+    return int(match[1]) * _BYTES[match[2]]
+
+
+def is_interval(text: str) -> bool:
+    """Tell whether the text is an interval such as ``10 minutes``."""
+    return _INTERVAL.fullmatch(text) is not None
+
+
+def _interval_ms(value: object) -> object:
+    match = _INTERVAL.fullmatch(value) if isinstance(value, str) else None
+    if not match:
+        raise ValueError(f'expected an interval such as "10 minutes", found {value!r}')
+    return int(match[1]) * _UNITS_MS[match[2]]
+
+
+def _reference(text: str) -> str:
+    if not _REFERENCE.fullmatch(text):
+        # Without what was found: it may be the secret itself.
+        raise ValueError("expected a reference to a secret: env:NAME, file:PATH or secret:scope/key, found a literal")
+    return text
+
+
+ExistingFile = Annotated[Path, AfterValidator(existing_file), Field(strict=False)]
+Size = Annotated[int, BeforeValidator(_size), Field(gt=0)]
+Text = Annotated[str, Field(min_length=1)]
+Milliseconds = Annotated[int, BeforeValidator(_interval_ms), Field(gt=0)]
+Reference = Annotated[str, AfterValidator(_reference)]
+"""Where a secret is, never the secret itself."""
+
+
+def nearest(name: str, names: Iterable[str]) -> str:
+    """Return a hint at the most similar of the names, or nothing."""
+    close = difflib.get_close_matches(name, list(names), n=1)
+    return f"; did you mean {close[0]}?" if close else ""
