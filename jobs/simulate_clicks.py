@@ -10,15 +10,13 @@ from shopsim import feed, topics
 from shopsim.landing import write_history, write_live
 from shopsim.records import Faults
 
-PARTITIONS = 4
-
 
 def main() -> int:
     """Simulate clicks and say how many."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
     parser.add_argument("--to", choices=("folder", "kafka"), default="folder", help="where the clicks go")
     parser.add_argument("--servers", default="127.0.0.1:9092", help="the brokers; make kafka-up starts one")
-    parser.add_argument("--topic", default="clicks", help="the topic; it is made with 4 partitions if there is none")
+    parser.add_argument("--topic", default="clicks", help="the topic; it is made if there is none")
     parser.add_argument("--folder", type=Path, default=Path("build/demo/landing"), help="where the files appear")
     parser.add_argument("--clicks", type=int, help="how many; without it, a live feed never ends", default=None)
     parser.add_argument("--rate", type=float, help="clicks per second as they happen; without it, the past at once")
@@ -33,37 +31,26 @@ def main() -> int:
     a = parser.parse_args()
     if a.rate is None and a.clicks is None:
         parser.error("give --clicks, or --rate for a live feed")
-    faults = Faults(a.malformed, a.duplicate, a.late)
+    faults, start_ms = Faults(a.malformed, a.duplicate, a.late), int(a.start.timestamp() * 1000)
     began = time.monotonic()
-    start_ms = int(a.start.timestamp() * 1000)
-    if a.to == "kafka":
-        return _send(a, faults, start_ms)
-    if a.rate is None:
-        files = write_history(a.folder, a.clicks, a.clicks_per_file, start_ms, a.days, a.seed, faults, a.gzip)
+    if a.to == "kafka" and a.rate is None:
+        sent = topics.send(feed.past(a.clicks, a.clicks_per_file, start_ms, a.days, a.seed, faults), a.servers, a.topic)
+    elif a.to == "kafka":
+        sent = topics.send(feed.live(a.clicks, a.rate, a.seed, faults), a.servers, a.topic)
+    elif a.rate is None:
+        sent = write_history(a.folder, a.clicks, a.clicks_per_file, start_ms, a.days, a.seed, faults, a.gzip)
     else:
-        files = write_live(a.folder, a.clicks, a.rate, a.seed, faults, a.gzip)
-    records = sum(files)
-    if not records:
-        print(f"{a.folder} holds these clicks of seed {a.seed} already; nothing written")
-        return 0
-    print(f"{records:,} records in {a.folder}, {records / (time.monotonic() - began):,.0f} a second")
-    return 0
-
-
-def _send(a: argparse.Namespace, faults: Faults, start_ms: int) -> int:
-    began = time.monotonic()
-    portions = (
-        feed.past(a.clicks, a.clicks_per_file, start_ms, a.days, a.seed, faults)
-        if a.rate is None
-        else feed.live(a.clicks, a.rate, a.seed, faults)
-    )
+        sent = write_live(a.folder, a.clicks, a.rate, a.seed, faults, a.gzip)
     try:
-        topics.make_topic(a.servers, a.topic, PARTITIONS)
-        records = sum(topics.send(portions, a.servers, a.topic))
+        records = sum(sent)
     except topics.DeliveryError as error:
         print(error, file=sys.stderr)
         return 1
-    print(f"{records:,} records confirmed by topic {a.topic}, {records / (time.monotonic() - began):,.0f} a second")
+    if not records:
+        print(f"{a.folder} holds these clicks of seed {a.seed} already; nothing written")
+        return 0
+    place = f"confirmed by {a.servers}" if a.to == "kafka" else f"in {a.folder}"
+    print(f"{records:,} records {place}, {records / (time.monotonic() - began):,.0f} a second")
     return 0
 
 

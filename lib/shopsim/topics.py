@@ -5,8 +5,10 @@ from typing import Any
 
 import pyarrow as pa
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
-from confluent_kafka.admin import AdminClient, NewTopic
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.cimpl import NewTopic
 
+PARTITIONS = 4
 PATIENCE_S = 60
 """How long a portion may take until the broker has confirmed it."""
 
@@ -26,7 +28,7 @@ class DeliveryError(Exception):
     """Raised when the broker does not confirm a record."""
 
 
-def make_topic(servers: str, topic: str, partitions: int) -> None:
+def make_topic(servers: str, topic: str, partitions: int = PARTITIONS) -> None:
     """Make the topic, unless there is one of that name.
 
     Raises:
@@ -50,6 +52,7 @@ def send(portions: Iterable[pa.BinaryArray], servers: str, topic: str) -> Iterat
     Raises:
         DeliveryError: if a record is not.
     """
+    make_topic(servers, topic)
     producer = Producer({**PRODUCER, "bootstrap.servers": servers})
     confirmations = _Confirmations()
     for records in portions:

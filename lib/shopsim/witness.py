@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 import psutil
+import pyarrow as pa
 import yaml
 from confluent_kafka import Consumer, TopicPartition
 from deltalake import DeltaTable, QueryBuilder
@@ -42,10 +43,8 @@ def rows_in_tables(scored: str, rejected: str) -> dict[str, tuple[int, int]]:
     if not all(DeltaTable.is_deltatable(table) for table in (scored, rejected)):
         return {}
     query = QueryBuilder().register("scored", DeltaTable(scored)).register("rejected", DeltaTable(rejected))
-    rows = query.execute(ROWS).read_all()
-    return {
-        str(source): (records.as_py(), offsets.as_py()) for source, records, offsets in zip(*rows.columns, strict=True)
-    }
+    rows = pa.table(query.execute(ROWS)).to_pylist()
+    return {row["source"]: (row["records"], row["offsets"]) for row in rows}
 
 
 def main() -> int:
@@ -62,7 +61,8 @@ def main() -> int:
     wanted: dict[str, int] = {}
     for topic in source["topics"]:
         wanted |= offsets_in_topic(a.servers or source["bootstrap_servers"], topic)
-    found, last_change = {}, time.monotonic()
+    found: dict[str, tuple[int, int]] = {}
+    last_change = time.monotonic()
     while time.monotonic() - last_change < PATIENCE_S:
         rows = rows_in_tables(output["scored"], output["rejected"])
         if twice := [source for source, (records, offsets) in rows.items() if records != offsets]:
