@@ -60,24 +60,24 @@ class Report:
         read: records read.
         scored: rows of ``scored_clicks``.
         rejected: rows of ``rejected_clicks``.
-        duplicates: clicks passed over because their id was seen before; None if nobody looked.
         sources: files or partitions that records came from.
         seconds: time from its begin to its last commit.
         newest_us: newest event time, microseconds since 1970.
-        arrived_us: newest time at which the source took a record in, the same way.
         model: version that scored it.
+        arrived_us: newest time at which the source took a record in, the same way; None if it does not say.
+        duplicates: clicks passed over because their id was seen before; None if nobody looked.
     """
 
     batch_id: int
     read: int
     scored: int
     rejected: int
-    duplicates: int | None
     sources: int
     seconds: float
     newest_us: int | None
-    arrived_us: int | None
     model: ModelVersion
+    arrived_us: int | None = None
+    duplicates: int | None = None
 
 
 @dataclass

@@ -9,6 +9,7 @@ from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
 PARTITIONS = 4
+CONNECT_S = 10
 PATIENCE_S = 60
 """How long a portion may take until the broker has confirmed it."""
 
@@ -36,7 +37,7 @@ def make_topic(servers: str, topic: str, partitions: int = PARTITIONS) -> None:
     """
     admin = AdminClient({"bootstrap.servers": servers, "log_level": 0})
     try:
-        for made in admin.create_topics([NewTopic(topic, partitions, 1)], request_timeout=PATIENCE_S).values():
+        for made in admin.create_topics([NewTopic(topic, partitions, 1)], request_timeout=CONNECT_S).values():
             made.result()
     except KafkaException as error:
         if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:

@@ -3,8 +3,9 @@ from pathlib import Path
 
 import pytest
 
-from clickscore.config import DeltaSource, FolderSource, load
+from clickscore.config import load
 from clickscore.errors import ConfigError
+from clickscore.source_config import DeltaSource, FolderSource
 
 DDL = "conf/click.ddl"
 
@@ -68,7 +69,7 @@ def test_missing_key_is_named(file: Path) -> None:
 
 
 def test_wrong_kind_of_source_lists_the_kinds(file: Path) -> None:
-    assert "source.kind: expected folder or delta; did you mean folder?" in problems(file, "source.kind=foldr")
+    assert "source.kind: expected folder or delta or kafka; did you mean folder?" in problems(file, "source.kind=foldr")
 
 
 def test_model_uri_without_alias_or_version_is_refused(file: Path) -> None:

@@ -6,19 +6,21 @@ from pathlib import Path
 import yaml
 
 from clickscore import decoding, features, microbatch, schemas
+from clickscore.source_config import KafkaSource, Security
 
 README = Path("README.md").read_text()
 
 
 def test_every_column_of_every_table_is_explained() -> None:
     columns = {field.name for field in (*schemas.SCORED, *schemas.REJECTED_CLICKS, *schemas.MODEL_TIMELINE)}
+    columns |= {field.name for field in (*schemas.KEPT.values(), *schemas.SOURCE_GAPS)}
     assert not {name for name in columns if f"`{name}`" not in README}
 
 
 def test_every_reason_is_explained() -> None:
     reasons = {value for name, value in vars(decoding).items() if name.isupper() and isinstance(value, str)}
     reasons |= {features.MISSING_FEATURE, microbatch.UNREADABLE_FILE}
-    assert len(reasons) == 11
+    assert len(reasons) == 12
     assert not {reason for reason in reasons if f"| `{reason}` |" not in README}
 
 
@@ -28,6 +30,11 @@ def test_configuration_of_the_readme_is_the_shipped_one() -> None:
     shipped = yaml.safe_load(Path("conf/local.yaml").read_text())
     shipped.pop("training")
     assert yaml.safe_load(found[1]) == shipped
+
+
+def test_every_key_of_the_kafka_source_is_explained() -> None:
+    keys = {*KafkaSource.model_fields, *Security.model_fields} - {"kind"}
+    assert not {key for key in keys if f"`{key}`" not in README}
 
 
 def test_every_make_target_that_is_named_exists() -> None:

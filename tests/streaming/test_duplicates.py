@@ -1,0 +1,123 @@
+"""Clicks that come twice, through real streams with real state."""
+
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pyspark.sql import SparkSession
+
+from clickscore.errors import CheckpointError
+
+MakeClick = Callable[..., dict[str, Any]]
+
+
+@pytest.fixture
+def thrifty_shop(shop: Any) -> Any:
+    """A shop that scores each id once in ten minutes."""
+    shop.set(deduplicate={"window": "10 minutes"})
+    return shop
+
+
+def ago(**span: float) -> str:
+    return (datetime.now(timezone.utc) - timedelta(**span)).isoformat()
+
+
+def test_same_id_is_scored_once_within_a_batch_over_batches_and_over_restarts(
+    spark: SparkSession, thrifty_shop: Any, make_click: MakeClick
+) -> None:
+    thrifty_shop.land("a.jsonl", make_click(1), make_click(2), make_click(1))
+    first = thrifty_shop.run(spark)
+    thrifty_shop.land("b.jsonl", make_click(2), make_click(3), "rubbish")
+    second = thrifty_shop.run(spark)
+    thrifty_shop.land("c.jsonl", make_click(1), make_click(3))
+    third = thrifty_shop.run(spark)
+    assert sorted(thrifty_shop.scored["id"]) == ["c1", "c2", "c3"]
+    assert "3 in          2 scored       0 rejected       1 duplicates" in first
+    assert "3 in          1 scored       1 rejected       1 duplicates" in second
+    assert "2 in          0 scored       0 rejected       2 duplicates" in third
+    assert "2 records in 1 micro-batches: 0 scored, 0 rejected, 2 duplicates" in third
+
+
+def test_late_click_is_scored_not_dropped(spark: SparkSession, thrifty_shop: Any, make_click: MakeClick) -> None:
+    thrifty_shop.land("a.jsonl", make_click(1, at=ago(seconds=1)))
+    thrifty_shop.run(spark)
+    thrifty_shop.land(
+        "b.jsonl",
+        make_click(2, at=ago(hours=3)),
+        make_click(3, at=ago(days=40)),
+        make_click(4, at="1999-12-31T23:59:59Z"),
+        make_click(5, at=ago(days=-2)),
+        make_click(3, at=ago(days=40)),
+    )
+    thrifty_shop.run(spark)
+    assert sorted(thrifty_shop.scored["id"]) == ["c1", "c2", "c3", "c4", "c5"]
+
+
+def test_rejected_record_holds_no_id(spark: SparkSession, thrifty_shop: Any, make_click: MakeClick) -> None:
+    thrifty_shop.land("a.jsonl", make_click(1, price="cheap"), make_click(1), "rubbish", "rubbish")
+    thrifty_shop.run(spark)
+    assert thrifty_shop.scored["id"].tolist() == ["c1"]
+    assert thrifty_shop.rejected["reason"].tolist() == ["malformed_json", "malformed_json", "wrong_type"]
+
+
+def test_more_rejections_than_the_first_pass_carries_are_all_written(
+    spark: SparkSession, thrifty_shop: Any, make_click: MakeClick
+) -> None:
+    rubbish = [f"rubbish {number} " + "x" * 2_000 for number in range(500)]
+    thrifty_shop.land("a.jsonl", make_click(1), make_click(1), make_click(2, quantity=None), *rubbish)
+    thrifty_shop.run(spark)
+    thrifty_shop.land("b.jsonl", make_click(1), make_click(3))
+    thrifty_shop.run(spark)
+    assert sorted(thrifty_shop.scored["id"]) == ["c1", "c2", "c3"]
+    assert sorted(thrifty_shop.rejected["raw"]) == sorted(rubbish)
+
+
+def test_click_without_a_feature_is_rejected_with_its_raw_record(
+    spark: SparkSession, thrifty_shop: Any, make_click: MakeClick
+) -> None:
+    (thrifty_shop.home / "features.sql").write_text(
+        "SELECT price * 2 / (quantity - 1) AS double_price, CAST(quantity AS DOUBLE) AS quantity FROM click"
+    )
+    thrifty_shop.set(features=str(thrifty_shop.home / "features.sql"))
+    thrifty_shop.land("a.jsonl", make_click(1, quantity=1), make_click(2, quantity=3))
+    thrifty_shop.run(spark)
+    assert thrifty_shop.scored["id"].tolist() == ["c2"]
+    assert thrifty_shop.rejected["reason"].tolist() == ["missing_feature"]
+    assert '"c1"' in thrifty_shop.rejected["raw"][0]
+
+
+def test_id_is_forgotten_after_the_window(spark: SparkSession, shop: Any, make_click: MakeClick) -> None:
+    shop.set(deduplicate={"window": "2 seconds"})
+    shop.land("a.jsonl", make_click(1))
+    shop.run(spark)
+    time.sleep(3)
+    shop.land("b.jsonl", make_click(1))
+    shop.run(spark)
+    assert shop.scored["id"].tolist() == ["c1", "c1"]
+
+
+@pytest.mark.parametrize("point", ["scored_clicks", "before_commit_log"])
+def test_killed_batch_neither_loses_nor_repeats(
+    point: str, spark: SparkSession, thrifty_shop: Any, make_click: MakeClick
+) -> None:
+    thrifty_shop.land("a.jsonl", make_click(1), make_click(2), make_click(2), "rubbish")
+    dying = [sys.executable, str(Path("tests/streaming/dying_job.py")), point, "0", str(thrifty_shop.config_file)]
+    assert subprocess.run(dying, capture_output=True, start_new_session=True, check=False).returncode == -9
+    thrifty_shop.land("b.jsonl", make_click(2), make_click(3))
+    said = thrifty_shop.run(spark)
+    assert sorted(thrifty_shop.scored["id"]) == ["c1", "c2", "c3"]
+    assert thrifty_shop.rejected["raw"].tolist() == ["rubbish"]
+    assert "6 records in 2 micro-batches: 3 scored, 1 rejected, 2 duplicates" in said
+
+
+def test_checkpoint_that_began_without_it_is_refused(spark: SparkSession, shop: Any, make_click: MakeClick) -> None:
+    shop.land("a.jsonl", make_click(1))
+    shop.run(spark)
+    shop.set(deduplicate={"window": "10 minutes"})
+    with pytest.raises(CheckpointError, match=r"began without it.*Take deduplicate out again"):
+        shop.run(spark)
