@@ -68,6 +68,10 @@ format: $(VENV)/.ready ## Put the code into its format
 bench-parse: setup ## Measure the two ways to parse clicks
 	$(JOB) benchmarks/parse.py
 
+.PHONY: bench-sources
+bench-sources: setup ## Measure Kafka against the landing folder, with and without the search for duplicates
+	$(JOB) benchmarks/sources.py
+
 .PHONY: package
 package: dist/clickscore.zip ## Build dist/clickscore.zip for --py-files, and the wheel for Databricks
 

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-import psutil
+from cpu import cpu_seconds
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
@@ -46,13 +46,6 @@ def with_from_json(raw: DataFrame, click: T.StructType) -> DataFrame:
     fields = [F.col("click").getField(field.name).alias(field.name) for field in click]
     kept = F.when(reason.isNotNull(), F.col("raw"))
     return parsed.select(*fields, "source", "source_offset", reason.alias("reason"), kept.alias("_raw"))
-
-
-def cpu_seconds() -> float:
-    """Return the CPU time of this process and all below it so far."""
-    me = psutil.Process()
-    times = [process.cpu_times() for process in [me, *me.children(recursive=True)]]
-    return float(sum(t.user + t.system + t.children_user + t.children_system for t in times))
 
 
 def measure(arm: Callable[[], DataFrame]) -> tuple[float, float]:

@@ -18,7 +18,7 @@ from clickscore import files, kafka, schemas
 from clickscore.checkpoint import Checkpoint, read_checkpoint
 from clickscore.config import AVAILABLE_NOW, Config
 from clickscore.duplicates import STATE_STORE, mark_duplicates, unpack
-from clickscore.errors import ClickscoreError, ModelError, StreamError, first_line
+from clickscore.errors import ClickscoreError, ModelError, SourceError, StreamError, first_line
 from clickscore.microbatch import MicroBatches, StopRequestedError, Tables, UnreadableFileError
 from clickscore.model import predict_with, share, warm_up
 from clickscore.progress import ProgressLines
@@ -165,7 +165,12 @@ def _run_stream(
 
 def _explain_loss(spark: SparkSession, wiring: Wiring) -> None:
     """Raise a better error than the engine's, if records that are gone are why the stream has failed."""
-    gaps = wiring.watch.gaps_ahead(read_checkpoint(spark, wiring.checkpoint.path).last_done) if wiring.watch else []
+    if not wiring.watch:
+        return
+    try:
+        gaps = wiring.watch.gaps_ahead(read_checkpoint(spark, wiring.checkpoint.path).last_done)
+    except SourceError:
+        return  # The broker is away, so the engine's own error is the better one.
     if gaps:
         raise StreamError(describe_loss(gaps))
 

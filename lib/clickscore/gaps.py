@@ -88,7 +88,9 @@ def _gaps_of(
 ) -> list[Gap]:  # fmt: skip
     topic = partition[0]
     if partition not in topics.latest:
-        return [Gap(partition, first, None, DELETED, "the partition is no longer there")]
+        return [
+            Gap(partition, first, None, DELETED, "it is no longer there, or no longer among the topics of the source")
+        ]
     earliest, latest = topics.earliest[partition], topics.latest[partition]
     upto = latest if upto is None else upto
     was, now = known_ids.get(topic), topics.ids.get(topic)

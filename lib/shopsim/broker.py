@@ -4,6 +4,7 @@
 """
 
 import argparse
+import socket
 import subprocess
 import sys
 import time
@@ -83,6 +84,9 @@ class Broker:
                 raise BrokerError(f"the broker of {self.home} listens on another port; make kafka-down stops it")
             self._await_answer()
             return False
+        for port in (self.port, self.port + 1):
+            if _is_taken(port):
+                raise BrokerError(f"port {port} is taken by another process; choose other ports with KAFKA_PORT=<port>")
         self.home.mkdir(parents=True, exist_ok=True)
         self._properties.write_text("".join(f"{key}={value}\n" for key, value in self._server().items()))
         (self.home / "log4j2.properties").write_text(LOG4J2)
@@ -183,6 +187,11 @@ class Broker:
     @property
     def _pid_file(self) -> Path:
         return self.home / "broker.pid"
+
+
+def _is_taken(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex((HOST, port)) == 0
 
 
 def main() -> int:

@@ -35,9 +35,15 @@ def test_broker_is_healthy_after_up_and_a_second_up_is_harmless(tmp_path: Path, 
     assert "no broker running" in shell(*down).stdout
 
 
-def test_broker_that_cannot_start_shows_its_log(tmp_path: Path, broker: Broker) -> None:
-    with pytest.raises(BrokerError, match=r"did not start(.|\n)*Address already in use"):
+def test_port_of_another_process_is_refused(tmp_path: Path, broker: Broker) -> None:
+    with pytest.raises(BrokerError, match=f"port {broker.port} is taken by another process"):
         Broker(tmp_path, broker.port).start()
+
+
+def test_broker_that_cannot_start_shows_its_log(tmp_path: Path, broker: Broker) -> None:
+    bad = Broker(tmp_path, broker.port + 20, settings={"log.segment.bytes": "not a number"})
+    with pytest.raises(BrokerError, match=r"not a number"):
+        bad.start()
 
 
 def test_simulator_sends_clicks_that_the_broker_confirms(topic: Any) -> None:

@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,9 @@ import deltalake
 import pytest
 from confluent_kafka.admin import NewPartitions
 from pyspark.sql import SparkSession
+from rich.console import Console
+
+from clickscore import app
 
 MakeClick = Callable[..., dict[str, Any]]
 Offsets = Callable[[Any], dict[str, list[int]]]
@@ -94,7 +98,7 @@ def test_partition_added_between_runs_is_read_from_its_beginning(
     assert rows_of_offsets(kafka_shop) == {f"{topic.name}-0": [0], f"{topic.name}-1": [0, 1]}
 
 
-@pytest.mark.parametrize("point", ["scored_clicks", "rejected_clicks", "before_commit_log"])
+@pytest.mark.parametrize("point", ["scored_clicks", "before_commit_log"])
 def test_killed_job_goes_on_and_every_offset_is_there_exactly_once(
     point: str, spark: SparkSession, kafka_shop: Any, topic: Any, make_click: MakeClick, rows_of_offsets: Offsets
 ) -> None:
@@ -110,3 +114,30 @@ def test_killed_job_goes_on_and_every_offset_is_there_exactly_once(
     kafka_shop.run(spark)
     assert rows_of_offsets(kafka_shop) == {f"{topic.name}-{partition}": list(range(250)) for partition in range(4)}
     assert len(kafka_shop.rejected) == 20
+
+
+class AddsPartitionAfterFirstBatch(StringIO):
+    """A console on which the first micro-batch appears at the moment when the topic gets another partition."""
+
+    def __init__(self, topic: Any, record: dict[str, Any]) -> None:
+        super().__init__()
+        self.topic, self.record = topic, record
+
+    def write(self, text: str) -> int:
+        if "batch    0" in text:
+            self.topic.broker.admin.create_partitions([NewPartitions(self.topic.name, 2)])[self.topic.name].result()
+            self.topic.send(self.record, partition=1)
+        return super().write(text)
+
+
+def test_partition_added_while_a_backlog_is_read_waits_for_the_next_run(
+    spark: SparkSession, kafka_shop: Any, topic: Any, make_click: MakeClick, rows_of_offsets: Offsets
+) -> None:
+    settings = kafka_shop.config.source.model_dump(mode="json", exclude_none=True)
+    kafka_shop.set(source={**settings, "max_records": 10})
+    topic.make(1)
+    topic.send(*(make_click(number) for number in range(30)))
+    console = Console(file=AddsPartitionAfterFirstBatch(topic, make_click(99)), width=200)
+    app.run(kafka_shop.config, lambda: spark, console)
+    kafka_shop.run(spark)
+    assert rows_of_offsets(kafka_shop) == {f"{topic.name}-0": list(range(30)), f"{topic.name}-1": [0]}

@@ -132,9 +132,12 @@ def test_loss_while_the_stream_runs_stops_it_with_the_same_message(
     spark: SparkSession, kafka_shop: Any, topic: Any, make_click: MakeClick
 ) -> None:
     topic.make(1)
-    topic.send(*(make_click(number) for number in range(30)))
+    for number in range(30):
+        topic.send(make_click(number))
     settings = kafka_shop.config.source.model_dump(mode="json", exclude_none=True)
-    kafka_shop.set(source={**settings, "max_records": 10})
+    # Without this the consumer would have fetched everything before it is gone.
+    one_by_one = {"max.partition.fetch.bytes": "1", "fetch.max.bytes": "1", "max.poll.records": "1"}
+    kafka_shop.set(source={**settings, "max_records": 10, "options": one_by_one})
     seen = AgesOutAfterFirstBatch(topic)
     with pytest.raises(StreamError, match=f"{topic.name}-0: offsets 10 to 24 are lost"):
         app.run(kafka_shop.config, lambda: spark, Console(file=seen, width=200))

@@ -6,7 +6,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import types as T
 
 from clickscore.clicks import MAX_KEPT_BYTES, parse
-from clickscore.schemas import RAW
+from clickscore.schemas import raw as raw_columns
 
 CLICK = T.StructType(
     [
@@ -22,8 +22,8 @@ NOON = "2026-03-01T12:00:00Z"
 
 
 def raw(spark: SparkSession, *records: bytes | None) -> DataFrame:
-    rows = [(bytearray(r) if r is not None else None, "part-0", number) for number, r in enumerate(records)]
-    return spark.createDataFrame(rows, RAW).coalesce(1)
+    rows = [(bytearray(r) if r is not None else None, "part-0", number, None) for number, r in enumerate(records)]
+    return spark.createDataFrame(rows, raw_columns()).coalesce(1)
 
 
 def rejections(frame: DataFrame) -> list[tuple[str | None, str | None]]:
@@ -56,7 +56,7 @@ def test_every_record_comes_out_once_and_in_order(spark: SparkSession) -> None:
     assert [tuple(row) for row in rows] == [
         ("1", 0, None),
         (None, 1, "malformed_json"),
-        (None, 2, "empty_record"),
+        (None, 2, "tombstone"),
         ("2", 3, None),
         (None, 4, "not_an_object"),
     ]

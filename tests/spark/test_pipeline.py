@@ -7,7 +7,8 @@ from pyspark.sql import types as T
 
 from clickscore import pipeline
 from clickscore.pipeline import Contract
-from clickscore.schemas import RAW, REJECTED_CLICKS, scored_clicks
+from clickscore.schemas import REJECTED_CLICKS, scored_clicks
+from clickscore.schemas import raw as raw_columns
 from clickscore.scoring import Stamp
 
 INPUTS = T.StructType([T.StructField("double_price", T.DoubleType()), T.StructField("quantity", T.LongType(), False)])
@@ -22,8 +23,8 @@ def stamp(spark: SparkSession) -> Stamp:
 @pytest.fixture
 def raw(spark: SparkSession) -> DataFrame:
     records = [GOOD, {**GOOD, "id": "b", "quantity": None}, {**GOOD, "price": "x"}]
-    rows = [(bytearray(json.dumps(record).encode()), "file", number) for number, record in enumerate(records)]
-    return spark.createDataFrame(rows, RAW)
+    rows = [(bytearray(json.dumps(record).encode()), "file", number, None) for number, record in enumerate(records)]
+    return spark.createDataFrame(rows, raw_columns())
 
 
 def test_accepted_click_becomes_a_row_of_scored_clicks(raw: DataFrame, contract: Contract, stamp: Stamp) -> None:
@@ -37,7 +38,7 @@ def test_accepted_click_becomes_a_row_of_scored_clicks(raw: DataFrame, contract:
 
 def test_every_other_record_becomes_a_row_of_rejected_clicks(raw: DataFrame, contract: Contract, stamp: Stamp) -> None:
     outcomes = pipeline.with_outcomes(raw, contract, INPUTS, keep_all=True)
-    rejected = pipeline.rejected(outcomes, stamp)
+    rejected = pipeline.rejected(outcomes, contract, stamp)
     assert rejected.columns == REJECTED_CLICKS.names
     rows = rejected.orderBy("source_offset").collect()
     assert [(row.reason, json.loads(row.raw)["id"], row.batch_id) for row in rows] == [
@@ -52,6 +53,14 @@ def test_census_counts_every_record_once(raw: DataFrame, contract: Contract) -> 
     # The record with the missing feature was parsed well, so its raw text is not at hand in the first pass.
     assert (row["read"], row["rejected"], row["kept"], row["sources"]) == (3, 2, 1, ["file"])
     assert [rejection["reason"] for rejection in row["rejections"]] == ["wrong_type"]
+
+
+def test_duplicate_is_neither_scored_nor_rejected_but_counted(raw: DataFrame, contract: Contract, stamp: Stamp) -> None:
+    outcomes = pipeline.with_outcomes(raw, contract, INPUTS, keep_all=True).withColumn("_duplicate", F.lit(True))
+    [row] = outcomes.agg(*pipeline.census(contract)).collect()
+    assert (row["read"], row["duplicates"], row["rejected"]) == (3, 3, 0)
+    assert pipeline.scored(outcomes, contract, lambda inputs: inputs["double_price"], stamp).count() == 0
+    assert pipeline.rejected(outcomes, contract, stamp).count() == 0
 
 
 def test_records_are_decoded_once(
