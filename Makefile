@@ -30,14 +30,16 @@ demo: setup ## Simulate clicks, train and register a model, score the clicks, sh
 demo-kafka: setup ## The same over Kafka: clicks keep arriving while the stream scores them
 	$(JOB) jobs/simulate_clicks.py --folder build/demo/history --clicks 200000 --days 21 --start 2026-03-01 --seed 1
 	$(JOB) jobs/train_model.py --config conf/kafka.yaml --once
-	$(JOB) -m shopsim.broker up --port $(KAFKA_PORT)
-	$(JOB) jobs/simulate_clicks.py --to kafka $(KAFKA) --clicks 50000 --start 2026-03-22 --seed 2 --malformed 0.002
 	@# The stream runs in the background while the clicks come; when the witness has seen all of them, it is stopped.
-	$(JOB) jobs/score_stream.py --config conf/kafka.yaml $(KAFKA_RUN) & job=$$!; \
+	@# Whatever happens, the broker is stopped at the end.
+	trap '$(JOB) -m shopsim.broker down' EXIT; \
+	  $(JOB) -m shopsim.broker up --port $(KAFKA_PORT) \
+	  && $(JOB) jobs/simulate_clicks.py --to kafka $(KAFKA) --clicks 50000 --start 2026-03-22 --malformed 0.002 \
+	  || exit 1; \
+	  $(JOB) jobs/score_stream.py --config conf/kafka.yaml $(KAFKA_RUN) & job=$$!; \
 	  $(JOB) jobs/simulate_clicks.py --to kafka $(KAFKA) --rate 2000 --clicks 100000 --seed 3 --malformed 0.002 \
 	  && $(JOB) -m shopsim.witness --config conf/kafka.yaml $(KAFKA) --job $$job; seen=$$?; \
 	  kill -TERM $$job; wait $$job && exit $$seen
-	$(JOB) -m shopsim.broker down
 
 .PHONY: kafka-up
 kafka-up: setup ## Start a Kafka broker on this machine; KAFKA_PORT=9092
@@ -77,6 +79,7 @@ package: dist/clickscore.zip ## Build dist/clickscore.zip for --py-files, and th
 
 .PHONY: clean
 clean: ## Remove what the demo and the tests have left; keeps .venv and build/jars
+	if [ -e build/kafka/broker.pid ]; then $(JOB) -m shopsim.broker down; fi
 	rm -rf build/demo build/demo-kafka build/kafka build/test dist .mypy_cache .pytest_cache .ruff_cache
 
 # The parts

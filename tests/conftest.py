@@ -9,12 +9,14 @@ from typing import Any
 
 import deltalake
 import lightgbm
+import mlflow
 import numpy as np
 import pandas as pd
 import pytest
 import yaml
 from pyspark.sql import SparkSession
 from rich.console import Console
+from sklearn.linear_model import LogisticRegression
 
 from clickscore import app, training
 from clickscore.config import Config, load
@@ -59,6 +61,25 @@ def register_booster(uri: str, seed: int, name: str = MODEL, alias: str = "champ
     booster = lightgbm.train(parameters, lightgbm.Dataset(features, label), num_boost_round=10)
     version, _ = Registry(uri, create=True).register(booster, name, alias, features.head(2), {}, {}, {})
     return version
+
+
+@pytest.fixture(name="register_classifier")
+def _register_classifier() -> Callable[..., None]:
+    return register_classifier
+
+
+def register_classifier(registry_uri: str, features: pd.DataFrame, name: str) -> None:
+    label = [number % 2 for number in range(len(features))]
+    classifier = LogisticRegression().fit(features.to_numpy(), label)
+    mlflow.set_tracking_uri(registry_uri)
+    mlflow.set_registry_uri(registry_uri)
+    mlflow.set_experiment("small_model")
+    signature = mlflow.models.infer_signature(features, classifier.predict_proba(features.to_numpy()))
+    with mlflow.start_run():
+        info = mlflow.sklearn.log_model(classifier, name="model", signature=signature, registered_model_name=name,
+                                        pyfunc_predict_fn="predict_proba", pip_requirements=[])  # fmt: skip
+    client = mlflow.MlflowClient(tracking_uri=registry_uri, registry_uri=registry_uri)
+    client.set_registered_model_alias(name, "champion", info.registered_model_version)
 
 
 def click(number: int, **fields: Any) -> dict[str, Any]:

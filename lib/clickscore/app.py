@@ -17,7 +17,7 @@ from rich.console import Console
 from clickscore import files, kafka, schemas
 from clickscore.checkpoint import Checkpoint, read_checkpoint
 from clickscore.config import AVAILABLE_NOW, Config
-from clickscore.duplicates import STATE_STORE, mark_duplicates, unpack
+from clickscore.duplicates import mark_duplicates, prepare_state, unpack
 from clickscore.errors import ClickscoreError, ModelError, SourceError, StreamError, first_line
 from clickscore.microbatch import MicroBatches, StopRequestedError, Tables, UnreadableFileError
 from clickscore.model import predict_with, share, warm_up
@@ -146,11 +146,12 @@ def _run_stream(
         try:
             batches.tables.set_result(_bind_tables(spark, wiring, checkpoint, fetch, str(query.id)))
             _await(query, batches, stopping)
-        except StreamingQueryException:
+        except StreamingQueryException as failure:
             if isinstance(batches.failure, StopRequestedError):
                 return
             if not isinstance(batches.failure, UnreadableFileError):
-                _explain_loss(spark, wiring)
+                if not accept_loss:
+                    _explain_loss(spark, wiring, failure)
                 raise
             if batches.failure.path in [file.path for file in unreadable]:
                 raise  # passing over it did not help, so it never will
@@ -163,25 +164,27 @@ def _run_stream(
             query.stop()
 
 
-def _explain_loss(spark: SparkSession, wiring: Wiring) -> None:
+def _explain_loss(spark: SparkSession, wiring: Wiring, failure: StreamingQueryException) -> None:
     """Raise a better error than the engine's, if records that are gone are why the stream has failed."""
     if not wiring.watch:
         return
     try:
-        gaps = wiring.watch.gaps_ahead(read_checkpoint(spark, wiring.checkpoint.path).last_done)
+        gaps = wiring.watch.gaps_ahead(read_checkpoint(spark, wiring.checkpoint.path))
     except SourceError:
         return  # The broker is away, so the engine's own error is the better one.
     if gaps:
-        raise StreamError(describe_loss(gaps))
+        raise StreamError(describe_loss(gaps)) from failure
 
 
 def _start(spark: SparkSession, wiring: Wiring, batches: MicroBatches, accept_loss: bool) -> StreamingQuery:
     config, contract = wiring.config, wiring.contract
     rows = read_stream(spark, config.source, [file.path for file in batches.unreadable], accept_loss)
     if config.deduplicate:
-        for key, value in STATE_STORE.items():
-            spark.conf.set(key, value)
-        rows = mark_duplicates(rows, contract.click, contract.id, config.deduplicate.window_ms)
+        prepare_state(spark)
+        is_interrupted = batches.planned_before > wiring.checkpoint.last_done
+        # A replay may be scored by another version than the current one.
+        keep_all = is_interrupted or any(not field.nullable for field in wiring.model.inputs)
+        rows = mark_duplicates(rows, contract.click, contract.id, config.deduplicate.window_ms, keep_all)
     writer = rows.writeStream.queryName("clickscore").option("checkpointLocation", config.checkpoint)
     if config.trigger == AVAILABLE_NOW:
         writer = writer.trigger(availableNow=True)

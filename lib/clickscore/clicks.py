@@ -68,7 +68,9 @@ def _decoder(click_json: str) -> tuple[Decoder, pa.Schema]:
     return Decoder(click), to_arrow_schema(nullable, timezone="UTC")
 
 
-def decode_batch(batch: pa.RecordBatch, click_json: str, keep_all: bool) -> pa.RecordBatch:
+def decode_batch(
+    batch: pa.RecordBatch, click_json: str, keep_all: bool, max_kept_bytes: int = MAX_KEPT_BYTES
+) -> pa.RecordBatch:
     """Decode an Arrow batch of raw records; see ``parse``."""
     decoder, columns = _decoder(click_json)
     values = batch.column(VALUE)
@@ -82,7 +84,7 @@ def decode_batch(batch: pa.RecordBatch, click_json: str, keep_all: bool) -> pa.R
     if late:
         arrays = _blanked(arrays, late)
     rejection = _rejection_array(rejections, len(records))
-    raw, kept = _raw_arrays(records, rejections, keep_all)
+    raw, kept = _raw_arrays(records, rejections, keep_all, max_kept_bytes)
     no_duplicate = pa.repeat(False, len(records))
     return pa.RecordBatch.from_arrays(
         [*arrays, *map(batch.column, lineage), rejection, no_duplicate, raw, kept],
@@ -197,10 +199,11 @@ def _rejection_array(rejections: Rejections, count: int) -> pa.Array:
     return pa.array(column, _REJECTION_TYPE)
 
 
-def _raw_arrays(records: list[bytes | None], rejections: Rejections, keep_all: bool) -> tuple[pa.Array, pa.Array]:
+def _raw_arrays(
+    records: list[bytes | None], rejections: Rejections, keep_all: bool, budget: int
+) -> tuple[pa.Array, pa.Array]:
     raw: list[str | None] = [None] * len(records)
     kept = [keep_all] * len(records)
-    budget = MAX_KEPT_BYTES
     for row in range(len(records)) if keep_all else sorted(rejections):
         record = records[row]
         budget -= len(record or b"")

@@ -105,6 +105,9 @@ def load(path: Path, overrides: Iterable[str] = ()) -> Config:
     """
     try:
         tree = yaml.safe_load(existing_file(path).read_text(encoding="utf-8"))
+    except yaml.MarkedYAMLError as error:
+        where = f" at line {error.problem_mark.line + 1}" if error.problem_mark else ""
+        raise ConfigError(str(path), [f"it is not readable as YAML: {error.problem}{where}"]) from None
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise ConfigError(str(path), [f"it is not readable as YAML: {error}"]) from None
     except ValueError as error:
@@ -131,7 +134,8 @@ def _override(tree: dict[str, Any], override: str) -> None:
     try:
         tree[last] = yaml.safe_load(value)
     except yaml.YAMLError:
-        raise ConfigError(f"--set {override}", [f"{value} is not readable as YAML"]) from None
+        # Without the value: it may be a secret that somebody has mistyped.
+        raise ConfigError(f"--set {key_path}", ["its value is not readable as YAML"]) from None
 
 
 def _sentence(detail: ErrorDetails) -> str:

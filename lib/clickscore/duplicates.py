@@ -10,6 +10,7 @@ is one of processing time, and a click without a twin in it passes, whatever its
 The id is held by the first copy that parses. One that lacks a feature holds it too, and goes to the rejected clicks.
 """
 
+import sys
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -18,7 +19,7 @@ import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
-from pyspark.sql import DataFrame
+from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 from pyspark.sql.streaming.stateful_processor import StatefulProcessor, StatefulProcessorHandle
@@ -36,15 +37,25 @@ HASH_KEYS = ("clickscore-id-lo", "clickscore-id-hi")
 """Keys of two 64-bit hashes. Two of a billion ids are equal in 128 bits with a probability below 1e-20; then one click
 would count as a duplicate of the other."""
 
+PARTITIONS = "spark.sql.shuffle.partitions"
 STATE_STORE = {
     "spark.sql.streaming.stateStore.providerClass":
         "org.apache.spark.sql.execution.streaming.state.RocksDBStateStoreProvider",
-    # Only what has changed is written at a micro-batch, not the whole state.
+    # A micro-batch writes the slices that it has changed, not the whole state.
     "spark.sql.streaming.stateStore.rocksdb.changelogCheckpointing.enabled": "true",
     # Counting keys costs a look-up for each of them.
     "spark.sql.streaming.stateStore.rocksdb.trackTotalNumberOfRows": "false",
 }  # fmt: skip
-"""What the session needs for this state."""
+
+
+def prepare_state(spark: SparkSession) -> None:
+    """Set what this state needs in the session; a stream keeps it, as its checkpoint does."""
+    for key, value in STATE_STORE.items():
+        spark.conf.set(key, value)
+    # Each partition is a state store that is opened and committed at every micro-batch, whether it has a bucket or not.
+    partitions = int(spark.conf.get(PARTITIONS) or BUCKETS)
+    spark.conf.set(PARTITIONS, str(min(partitions, BUCKETS)))
+
 
 PACKED = T.StructType(
     [
@@ -60,7 +71,7 @@ Hashes = npt.NDArray[np.uint64]
 """One row per id with its two hashes; zeros for a record without an id, which is nobody's duplicate."""
 
 
-def mark_duplicates(raw: DataFrame, click: T.StructType, id: str, window_ms: int) -> DataFrame:
+def mark_duplicates(raw: DataFrame, click: T.StructType, id: str, window_ms: int, keep_all: bool = True) -> DataFrame:
     """Decode the records of a stream and mark those whose id was seen within the window.
 
     Args:
@@ -68,16 +79,18 @@ def mark_duplicates(raw: DataFrame, click: T.StructType, id: str, window_ms: int
         click: the fields of a click.
         id: the field that tells clicks apart.
         window_ms: how long an id is remembered at least, in milliseconds of processing time.
+        keep_all: carry the raw record of every click along, not only of the rejected ones; needed where a click can
+            still be rejected for its features, and a third of the cost.
 
     Returns:
-        Packed records, for ``unpack``: ``records BINARY`` with an Arrow message of decoded records, all raw records
-        among them, and ``is_duplicate BINARY``, a byte for each record.
+        Packed records, for ``unpack``: ``records BINARY`` with an Arrow message of decoded records, and
+        ``is_duplicate BINARY``, a byte for each record.
     """
     click_json = click.json()
 
     def pack(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for batch in batches:
-            yield _pack_batch(decode_batch(batch, click_json, keep_all=True), id)
+            yield _pack_batch(decode_batch(batch, click_json, keep_all, max_kept_bytes=sys.maxsize), id)
 
     marked: DataFrame = (
         raw.mapInArrow(pack, PACKED)
@@ -136,7 +149,8 @@ class SeenIds(StatefulProcessor):
                 remembered.append((begin, _as_hashes(blob)))
         is_new = first_sightings(hashes, [seen for _, seen in remembered])
         fresh = [seen for begin, seen in remembered if begin == current]
-        self._slices.updateValue((current,), (_sorted(np.concatenate([*fresh, hashes[is_new]])).tobytes(),))
+        if is_new.any():
+            self._slices.updateValue((current,), (_sorted(np.concatenate([*fresh, hashes[is_new]])).tobytes(),))
         is_duplicate = ~is_new & hashes.any(axis=1)
         marks = np.split(is_duplicate, np.cumsum([len(part) for part in parts])[:-1])
         yield pd.DataFrame({"records": packed["records"].tolist(), "is_duplicate": [m.tobytes() for m in marks]})
@@ -189,7 +203,7 @@ def _pack_batch(parsed: pa.RecordBatch, id: str) -> pa.RecordBatch:
     order = np.argsort(buckets, kind="stable")
     parsed, hashes = parsed.take(pa.array(order)), hashes[order]
     numbers, begins = np.unique(buckets[order], return_index=True)
-    ends = [*begins[1:], len(order)]
+    ends = [*begins[1:], len(order)][: len(begins)]
     slices = [slice(begin, end) for begin, end in zip(begins, ends, strict=True)]
     first = [_position(parsed, int(begin)) for begin in begins]
     return pa.RecordBatch.from_arrays(

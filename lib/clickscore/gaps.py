@@ -49,11 +49,13 @@ class Topics:
         ids: topic to its id, which a topic that is made again does not get again.
         earliest: first offset of each partition.
         latest: offset that the next record of each partition will get.
+        names: all topics of the broker, also those that are not read.
     """
 
     ids: Mapping[str, str]
     earliest: Mapping[Partition, int]
     latest: Mapping[Partition, int]
+    names: frozenset[str] = frozenset()
 
 
 def source_name(partition: Partition) -> str:
@@ -65,51 +67,76 @@ def find_gaps(
     start: Mapping[Partition, int],
     topics: Topics,
     known_ids: Mapping[str, str],
-    end: Mapping[Partition, int] | None = None,
+    end: Mapping[Partition, int],
+    is_done: bool,
 ) -> list[Gap]:
     """Find what is lost between the offsets that were read and those that can be read.
 
     Args:
-        start: first offset of each partition that has not been read.
+        start: first offset of each partition that has not been read; empty for a stream that never began.
         topics: what the broker holds.
         known_ids: ids of the topics when the offsets were written.
-        end: offset behind the last one that a micro-batch was to read, for a micro-batch that went on over the gap;
-            without it, what the stream would lose if it went on now.
+        end: offset behind the last one that the next micro-batch is to read, where it is planned already.
+        is_done: whether that micro-batch has been read, so that the gaps are those that it went over.
     """
+    if not start:
+        return []
     gaps: list[Gap] = []
-    for partition, first in sorted(start.items()):
-        upto = (end or topics.latest).get(partition)
-        gaps += _gaps_of(partition, first, upto, topics, known_ids)
+    for partition in sorted({*start, *(end if is_done else topics.latest)}):
+        planned = end.get(partition)
+        if partition not in topics.latest:
+            gaps.append(_deleted(partition, start.get(partition, 0), topics))
+        elif partition not in start:
+            # A partition that has come since is read from its beginning.
+            gaps += _aged_out(partition, 0, planned, topics)
+        elif known_ids.get(partition[0], topics.ids.get(partition[0])) != topics.ids.get(partition[0]):
+            gaps += _recreated(partition, start[partition], planned, topics, known_ids)
+        else:
+            gaps += _truncated(partition, start[partition], planned, topics, is_done)
+            gaps += _aged_out(partition, start[partition], planned, topics)
     return gaps
 
 
-def _gaps_of(
-    partition: Partition, first: int, upto: int | None, topics: Topics, known_ids: Mapping[str, str]
-) -> list[Gap]:  # fmt: skip
-    topic = partition[0]
-    if partition not in topics.latest:
-        return [
-            Gap(partition, first, None, DELETED, "it is no longer there, or no longer among the topics of the source")
-        ]
+def _deleted(partition: Partition, first: int, topics: Topics) -> Gap:
+    if partition[0] in topics.names:
+        return Gap(partition, first, None, DELETED, "it is no longer among the topics of the source; put it back there")
+    return Gap(partition, first, None, DELETED, "the topic is no longer there")
+
+
+def _recreated(
+    partition: Partition, first: int, planned: int | None, topics: Topics, known_ids: Mapping[str, str]
+) -> list[Gap]:
+    earliest = topics.earliest[partition]
+    was, now = known_ids[partition[0]], topics.ids[partition[0]]
+    detail = f"the topic was deleted and made again: its id was {was}, now it is {now}"
+    # The rest of the old topic is gone; of the new one, the stream passes over what lies below its offset.
+    skipped = min(first, topics.latest[partition] if planned is None else planned)
+    gaps = [Gap(partition, first, None, RECREATED, detail)]
+    if skipped > earliest:
+        gaps.append(Gap(partition, earliest, skipped - 1, RECREATED, "these are records of the new topic"))
+    return gaps
+
+
+def _truncated(partition: Partition, first: int, planned: int | None, topics: Topics, is_done: bool) -> list[Gap]:
     earliest, latest = topics.earliest[partition], topics.latest[partition]
-    upto = latest if upto is None else upto
-    was, now = known_ids.get(topic), topics.ids.get(topic)
-    if was and now and was != now:
-        detail = f"the topic was deleted and made again: its id was {was}, now it is {now}"
-        # The rest of the old topic is gone; of the new one, the stream passes over what lies below its offset.
-        gaps = [Gap(partition, first, None, RECREATED, detail)]
-        skipped = min(first, upto)
-        if skipped > earliest:
-            gaps.append(Gap(partition, earliest, skipped - 1, RECREATED, "these are records of the new topic"))
-        return gaps
-    if latest < first:
-        detail = f"the next offset should be {first} or above, the log ends at {latest}: what it had was cut off"
-        return (
-            [Gap(partition, earliest, max(latest - 1, earliest), TRUNCATED, detail)]
-            if latest > earliest
-            else [Gap(partition, latest, None, TRUNCATED, detail)]
+    # A micro-batch that is done says itself where the log ended when it was planned; meanwhile the log has grown.
+    ended = planned if is_done and planned is not None else latest
+    if ended < first:
+        detail = (
+            f"the next offset should be {first} or above, the log ends at {ended}: it was cut off, nobody knows "
+            f"where: records below the cut were read before, those above it will not be"
         )
-    if earliest > first:
-        detail = f"the next offset should be {first}, the oldest that is still there is {earliest}"
-        return [Gap(partition, first, min(earliest, max(upto, first)) - 1, AGED_OUT, detail)]
+        return [Gap(partition, min(earliest, ended), ended - 1 if ended > earliest else None, TRUNCATED, detail)]
+    if planned is not None and latest < planned:
+        detail = f"the log should reach offset {planned - 1}, it ends at {latest}: it was cut off"
+        return [Gap(partition, latest, planned - 1, TRUNCATED, detail)]
     return []
+
+
+def _aged_out(partition: Partition, first: int, planned: int | None, topics: Topics) -> list[Gap]:
+    earliest = topics.earliest[partition]
+    upto = min(earliest, topics.latest[partition] if planned is None else planned)
+    if upto <= first:
+        return []
+    detail = f"the next offset should be {first}, the oldest that is still there is {earliest}"
+    return [Gap(partition, first, upto - 1, AGED_OUT, detail)]

@@ -3,7 +3,6 @@
 import ipaddress
 from collections.abc import Callable
 from datetime import datetime
-from pathlib import Path
 
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
@@ -29,8 +28,9 @@ def consumer_properties(source: KafkaSource) -> dict[str, str]:
         ConfigError: if a secret cannot be read.
     """
     return {
-        **source.options,
         **_security_properties(source.security, lambda reference, key: resolve(reference, f"source.security.{key}")),
+        # After the security, so that a login handler of one's own is not lost; all else of it is refused as an option.
+        **source.options,
         "bootstrap.servers": source.bootstrap_servers,
         # What an aborted transaction wrote never happened; by default Spark would read it.
         "isolation.level": "read_committed",
@@ -48,7 +48,7 @@ def _security_properties(security: Security, secret: Callable[[str, str], str]) 
     for kind, store in (("truststore", security.truststore), ("keystore", security.keystore)):
         if store:
             properties[f"ssl.{kind}.location"] = str(store)
-            properties[f"ssl.{kind}.type"] = _STORE_TYPES.get(Path(store).suffix, "PKCS12")
+            properties[f"ssl.{kind}.type"] = _STORE_TYPES.get(store.suffix.lower(), "PKCS12")
     for key in ("truststore_password", "keystore_password", "key_password"):
         if reference := getattr(security, key):
             properties[f"ssl.{key.replace('_', '.')}"] = secret(reference, key)
@@ -64,7 +64,7 @@ def _login(security: Security, secret: Callable[[str, str], str]) -> str:
     values = {name: secret(getattr(security, key), key) for name, key in keys.items()}
     if security.scope:
         values["scope"] = security.scope
-    # The form of RFC-less JAAS files: Kafka reads quoted values with a backslash before quotes and backslashes.
+    # Kafka reads quoted values, with a backslash before quotes and backslashes in them.
     escaped = {name: value.replace("\\", "\\\\").replace('"', '\\"') for name, value in values.items()}
     options = "".join(f' {name}="{value}"' for name, value in escaped.items())
     return f"{_LOGIN_MODULES[security.mechanism or 'PLAIN']} required{options};"
@@ -88,7 +88,8 @@ def read_topics(spark: SparkSession, source: KafkaSource, accept_loss: bool) -> 
     if source.topics:
         options["subscribe"] = ",".join(source.topics)
     else:
-        options["subscribePattern"] = source.pattern
+        # Spark would take any topic with the pattern somewhere in its name.
+        options["subscribePattern"] = f"^(?:{source.pattern})$"
     if source.start in (EARLIEST, LATEST):
         options["startingOffsets"] = source.start
     else:

@@ -125,7 +125,7 @@ class MicroBatches:
     tables: Future[Tables] = field(default_factory=Future)
     unreadable: list[UnreadableFileError] = field(default_factory=list)
     decode: Decode = parse
-    record_gaps: Callable[[int, datetime, str, Table], object] | None = None
+    record_gaps: Callable[[int, datetime, str], None] | None = None
     stopping: threading.Event = field(default_factory=threading.Event)
     failure: Exception | None = None
 
@@ -169,7 +169,7 @@ class MicroBatches:
             rows = rows.unionByName(self._frame(unreadable)) if unreadable else rows
             tables.rejected.append(rows, tables.stream, batch_id)
         if self.record_gaps:
-            self.record_gaps(batch_id, now, tables.stream, tables.rejected)
+            self.record_gaps(batch_id, now, tables.stream)
         self.report(
             Report(
                 batch_id=batch_id,

@@ -1,10 +1,10 @@
 """Offsets: what the broker holds, and what the checkpoint says was planned, so that no loss between them is silent."""
 
 import json
-import re
 from collections.abc import Iterable
 from typing import Any
 
+from py4j.java_gateway import JavaClass
 from py4j.protocol import Py4JJavaError
 from pyspark.sql import SparkSession
 
@@ -13,6 +13,10 @@ from clickscore.files import path_exists
 from clickscore.gaps import Partition, Topics
 from clickscore.kafka import consumer_properties
 from clickscore.source_config import KafkaSource
+
+_BYTES = "org.apache.kafka.common.serialization.ByteArrayDeserializer"
+_NO_DESERIALIZERS = {"key.deserializer": _BYTES, "value.deserializer": _BYTES}
+"""Kafka's check of consumer options asks for these two, which Spark sets itself."""
 
 ANSWER_MS = 15_000
 """How long the broker has to answer; Kafka's own minute is long for a person who waits for a typing error."""
@@ -26,12 +30,20 @@ def read_topic_state(spark: SparkSession, source: KafkaSource) -> Topics:
     """
     # Kafka's own client, from the jar that Spark reads with: the same properties, and the same answers.
     jvm: Any = spark.sparkContext._jvm
+    kafka = jvm.org.apache.kafka.clients
+    if not isinstance(kafka.admin.AdminClient, JavaClass):
+        raise SourceError(
+            "source: Kafka's classes are not there. Start with the package org.apache.spark:spark-sql-kafka-0-10 of "
+            "your Spark version (spark-submit --packages), or add its jars to the cluster."
+        )
     properties = jvm.java.util.HashMap()
     limits = {"default.api.timeout.ms": ANSWER_MS, "request.timeout.ms": ANSWER_MS}
-    for name, value in {**limits, **consumer_properties(source)}.items():
+    for name, value in {**_NO_DESERIALIZERS, **limits, **consumer_properties(source)}.items():
         properties[name] = str(value)
     try:
-        admin = jvm.org.apache.kafka.clients.admin.AdminClient.create(properties)
+        # The executors' consumers would find a wrong value only after the start.
+        kafka.consumer.ConsumerConfig(properties)
+        admin = kafka.admin.AdminClient.create(properties)
         try:
             return _ask(jvm, admin, source)
         finally:
@@ -42,7 +54,12 @@ def read_topic_state(spark: SparkSession, source: KafkaSource) -> Topics:
 
 def _ask(jvm: Any, admin: Any, source: KafkaSource) -> Topics:
     names = sorted(admin.listTopics().names().get())
-    wanted = [n for n in names if n in source.topics] if source.topics else _matching(source.pattern or "", names)
+    if source.topics:
+        wanted = [name for name in names if name in source.topics]
+    else:
+        # Java's own matching: Spark compiles the pattern with it.
+        pattern = jvm.java.util.regex.Pattern.compile(source.pattern)
+        wanted = [name for name in names if pattern.matcher(name).matches()]
     missing = sorted(set(source.topics or ()) - set(wanted))
     if missing or not wanted:
         raise SourceError(
@@ -54,11 +71,8 @@ def _ask(jvm: Any, admin: Any, source: KafkaSource) -> Topics:
     ids = {name: described[name].topicId().toString() for name in described}
     partitions = [(name, partition.partition()) for name in described for partition in described[name].partitions()]
     spec = jvm.org.apache.kafka.clients.admin.OffsetSpec
-    return Topics(ids, *[_offsets(jvm, admin, partitions, which) for which in (spec.earliest(), spec.latest())])
-
-
-def _matching(pattern: str, names: Iterable[str]) -> list[str]:
-    return [name for name in names if re.fullmatch(pattern, name)]
+    earliest, latest = (_offsets(jvm, admin, partitions, which) for which in (spec.earliest(), spec.latest()))
+    return Topics(ids, earliest, latest, frozenset(names))
 
 
 def _offsets(jvm: Any, admin: Any, partitions: Iterable[Partition], which: Any) -> dict[Partition, int]:
@@ -77,14 +91,14 @@ def _cause(error: Py4JJavaError) -> str:
 
 
 def planned_offsets(spark: SparkSession, checkpoint: str, batch_id: int) -> dict[Partition, int]:
-    """Return where a micro-batch was planned to end: the next offset of each partition, as in Spark's offset log.
+    """Return where a micro-batch was planned to end: the next offset of each partition, as in Spark's logs.
 
-    Empty for a micro-batch that the log does not have, such as the one before the first.
+    Before the first micro-batch that is where the stream began; empty if the logs do not say.
     """
-    entry = f"{checkpoint}/offsets/{batch_id}"
-    if batch_id < 0 or not path_exists(spark, entry):
+    entry = f"{checkpoint}/offsets/{batch_id}" if batch_id >= 0 else f"{checkpoint}/sources/0/0"
+    if not path_exists(spark, entry):
         return {}
     row = spark.read.text(entry, wholetext=True).collect()[0]
-    # A version, the batch's metadata, and then one line for each source; we have one.
+    # Versions and metadata come first, the offsets of our only source are the last line.
     offsets: dict[str, dict[str, int]] = json.loads(row[0].splitlines()[-1])
     return {(topic, int(number)): offset for topic, numbers in offsets.items() for number, offset in numbers.items()}

@@ -90,7 +90,8 @@ MODEL_TIMELINE = T.StructType(
 
 def raw(kept: Iterable[T.StructField] = ()) -> T.StructType:
     """Return what every source yields: one row per record, with where it came from and when."""
-    return T.StructType([T.StructField("value", T.BinaryType()), *LINEAGE, *kept, SOURCE_TIME])
+    lineage = [T.StructField(field.name, field.dataType) for field in (*LINEAGE, *kept)]
+    return T.StructType([T.StructField("value", T.BinaryType()), *lineage, SOURCE_TIME])
 
 
 def scored_clicks(click: T.StructType, kept: Iterable[T.StructField] = ()) -> T.StructType:
@@ -130,6 +131,8 @@ def check_click(click: T.StructType, id: str, time: str, visitor: str, where: st
             problems.append(f"click.{role} is {name}, but there is no such field; there are {', '.join(names)}")
         elif names[name].nullable:
             problems.append(f"{name}: click.{role} needs a NOT NULL field")
+    if id in names and isinstance(names[id].dataType, T.ArrayType | T.MapType | T.StructType):
+        problems.append(f"{id}: click.id needs a single value, found {names[id].dataType.simpleString()}")
     if time in names and not isinstance(names[time].dataType, T.TimestampType):
         problems.append(f"{time}: click.time needs a TIMESTAMP, found {names[time].dataType.simpleString()}")
     if problems:

@@ -25,6 +25,8 @@ def print_summary(spark: SparkSession, console: Console, output: Output, click: 
     for name, table in (("scored clicks", scored), ("rejected clicks", rejected)):
         console.print(f"  {name:<16} {table.name}", highlight=False, soft_wrap=True)
     console.print(f"  {'model timeline':<16} {scored.beside('model_timeline').name}", highlight=False, soft_wrap=True)
+    if (gaps := scored.beside("source_gaps")).exists(spark):
+        console.print(f"  {'source gaps':<16} {gaps.name}", highlight=False, soft_wrap=True)
     if lines.first_batch is None:
         console.print("\nThere was nothing new to read.")
         return

@@ -9,7 +9,7 @@ from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
 from clickscore.checkpoint import Checkpoint
-from clickscore.gaps import AGED_OUT, Gap, find_gaps
+from clickscore.gaps import AGED_OUT, Gap, Topics, find_gaps
 from clickscore.offsets import planned_offsets, read_topic_state
 from clickscore.schemas import SOURCE_GAPS
 from clickscore.source_config import KafkaSource
@@ -22,58 +22,80 @@ TOPICS_PROPERTY = "clickscore.topics"
 class TopicWatch:
     """Compares the checkpoint's offsets with the broker's."""
 
-    def __init__(self, spark: SparkSession, source: KafkaSource, checkpoint: Checkpoint, scored: Table) -> None:
-        """Remember which topics the stream has read so far; reads a property of ``scored_clicks``."""
-        self._spark, self._source, self._checkpoint, self._scored = spark, source, checkpoint, scored
+    def __init__(
+        self, spark: SparkSession, source: KafkaSource, path: str, scored: Table, rejected: Table
+    ) -> None:  # fmt: skip
+        """Remember which topics the stream has read so far; reads a property of ``scored_clicks``.
+
+        Args:
+            spark: the session.
+            source: the topics.
+            path: the checkpoint.
+            scored: ``scored_clicks``.
+            rejected: ``rejected_clicks``.
+        """
+        self._spark, self._source, self._path, self._tables = spark, source, path, (scored, rejected)
+        self.gaps_table = scored.beside("source_gaps")
         known = scored.properties(spark).get(TOPICS_PROPERTY) if scored.exists(spark) else None
         self._known: dict[str, str] = json.loads(known or "{}")
+        self._topics = Topics({}, {}, {})
 
-    def gaps_ahead(self, last_done: int) -> list[Gap]:
-        """Return what is lost if the stream goes on behind the last micro-batch that is done.
+    def gaps_ahead(self, checkpoint: Checkpoint) -> list[Gap]:
+        """Return what is lost if the stream goes on from the checkpoint.
 
         Raises:
             SourceError: if the broker or a topic cannot be reached.
         """
-        topics = read_topic_state(self._spark, self._source)
-        start = planned_offsets(self._spark, self._checkpoint.path, last_done)
-        return find_gaps(start, topics, self._known)
+        self._topics = read_topic_state(self._spark, self._source)
+        is_interrupted = checkpoint.last_planned > checkpoint.last_done
+        end = self._planned(checkpoint.last_planned) if is_interrupted else {}
+        return find_gaps(self._planned(checkpoint.last_done), self._topics, self._known, end, is_done=False)
 
     def remember_topics(self) -> None:
-        """Keep the ids of the topics, so that one that is made again under its old name is not taken for it."""
-        ids = {**self._known, **read_topic_state(self._spark, self._source).ids}
+        """Keep the ids of the topics that were seen last, so that one made again under its name is not taken for it."""
+        ids = {**self._known, **self._topics.ids}
         if ids != self._known:
-            self._scored.set_property(self._spark, TOPICS_PROPERTY, json.dumps(ids))
+            self._tables[0].set_property(self._spark, TOPICS_PROPERTY, json.dumps(ids))
             self._known = ids
 
-    def record(self, batch_id: int, now: datetime, stream: str, rejected: Table) -> list[Gap]:
-        """Append to ``source_gaps`` what a finished micro-batch went over, exactly once, and return it."""
-        start, end = (
-            planned_offsets(self._spark, self._checkpoint.path, number) for number in (batch_id - 1, batch_id)
-        )
-        topics = read_topic_state(self._spark, self._source)
-        found = find_gaps(start, topics, self._known, end)
-        gaps = self._without_read(found, batch_id, rejected)
+    def record(self, batch_id: int, now: datetime, stream: str) -> None:
+        """Append to ``source_gaps`` what a micro-batch went over whose clicks are in the tables, exactly once.
+
+        Raises:
+            SourceError: if the broker cannot be asked; the micro-batch is not done then.
+        """
+        self._topics = read_topic_state(self._spark, self._source)
+        start, end = self._planned(batch_id - 1), self._planned(batch_id)
+        found = find_gaps(start, self._topics, self._known, end, is_done=True)
+        gaps = [gap for whole in found for gap in self._without_read(whole, batch_id)]
         if gaps:
-            table = self._scored.beside("source_gaps")
-            table.create(self._spark, SOURCE_GAPS, ["source", "batch_id"], stream)
+            self.gaps_table.create(self._spark, SOURCE_GAPS, ["source", "batch_id"], stream)
             rows = [(g.source, g.first, g.last, g.reason, g.detail, now, batch_id) for g in gaps]
-            table.append(self._spark.createDataFrame(rows, SOURCE_GAPS), stream, batch_id)
+            self.gaps_table.append(self._spark.createDataFrame(rows, SOURCE_GAPS), stream, batch_id)
         self.remember_topics()
-        return gaps
 
-    def _without_read(self, found: Iterable[Gap], batch_id: int, rejected: Table) -> list[Gap]:
+    def _planned(self, batch_id: int) -> dict[tuple[str, int], int]:
+        return planned_offsets(self._spark, self._path, batch_id)
+
+    def _without_read(self, gap: Gap, batch_id: int) -> list[Gap]:
         """Leave out what was read before it aged out: between the reading and the look at the broker, time passes."""
-        gaps = []
-        for gap in found:
-            first_read = self._first_read(gap.source, batch_id, rejected) if gap.reason == AGED_OUT else None
-            if first_read is None or gap.last is None or gap.last < first_read:
-                gaps.append(gap)
-            elif first_read > gap.first:
-                gaps.append(replace(gap, last=first_read - 1))
-        return gaps
+        if gap.reason != AGED_OUT or gap.last is None:
+            return [gap]
+        of_gap = (F.col("batch_id") == batch_id) & (F.col("source") == gap.source)
+        of_gap &= F.col("source_offset").between(gap.first, gap.last)
+        rows = [table.read(self._spark).where(of_gap).select("source_offset").collect() for table in self._tables]
+        return list(without(gap, (row[0] for part in rows for row in part)))
 
-    def _first_read(self, source: str, batch_id: int, rejected: Table) -> int | None:
-        of_batch = (F.col("batch_id") == batch_id) & (F.col("source") == source)
-        tables = (self._scored.read(self._spark), rejected.read(self._spark))
-        firsts = [table.where(of_batch).agg(F.min("source_offset")).collect()[0][0] for table in tables]
-        return min((first for first in firsts if first is not None), default=None)
+
+def without(gap: Gap, offsets: Iterable[int]) -> Iterable[Gap]:
+    """Yield the parts of a gap that are left when some of its offsets were read after all."""
+    first, last = gap.first, gap.last
+    if last is None:
+        yield gap
+        return
+    for offset in [*sorted(offsets), last + 1]:
+        if offset > first:
+            is_whole = (first, offset) == (gap.first, last + 1)
+            detail = gap.detail if is_whole else f"{gap.detail}; some were read in time"
+            yield replace(gap, first=first, last=offset - 1, detail=detail)
+        first = offset + 1

@@ -3,20 +3,16 @@
 from concurrent.futures import Future
 from dataclasses import dataclass
 
-from pyspark.errors import AnalysisException
 from pyspark.sql import SparkSession
-from pyspark.sql import functions as F
 
-from clickscore import features, pipeline, schemas
+from clickscore import features, schemas
 from clickscore.checkpoint import Checkpoint, check_belongs, check_state, read_checkpoint
 from clickscore.config import Config
 from clickscore.contract import feature_types, read_contract
-from clickscore.errors import ConfigError, DataLossError, first_line
-from clickscore.gaps import Gap
-from clickscore.model import predict_with
+from clickscore.errors import DataLossError
+from clickscore.gaps import AGED_OUT, Gap
 from clickscore.pipeline import Contract
 from clickscore.registry import ModelVersion
-from clickscore.scoring import Stamp
 from clickscore.source_config import KafkaSource
 from clickscore.sources import check_source
 from clickscore.tables import Table
@@ -72,8 +68,9 @@ def check(spark: SparkSession, config: Config, fetching: "Future[ModelVersion]",
     check_state(spark, checkpoint, config.deduplicate is not None)
     watch, gaps = None, []
     if isinstance(config.source, KafkaSource):
-        watch = TopicWatch(spark, config.source, checkpoint, scored)
-        gaps = watch.gaps_ahead(checkpoint.last_done)
+        watch = TopicWatch(spark, config.source, config.checkpoint, scored, rejected)
+        watch.gaps_table.check(spark, schemas.SOURCE_GAPS)
+        gaps = watch.gaps_ahead(checkpoint)
         if gaps and not accept_loss:
             raise DataLossError(describe_loss(gaps))
     return Wiring(config, contract, model, checkpoint, scored, rejected, timeline, watch, tuple(gaps))
@@ -82,12 +79,12 @@ def check(spark: SparkSession, config: Config, fetching: "Future[ModelVersion]",
 def describe_loss(gaps: list[Gap]) -> str:
     """Say what is lost and what can be done about it."""
     lines = "\n".join(f"  - {gap}" for gap in gaps)
+    has_aged = any(gap.reason == AGED_OUT for gap in gaps)
     return (
         f"records are gone from the source before they were read:\n{lines}\n"
         f"Bring them back, if there is a copy; or start with --accept-loss to go on behind them, which writes each gap "
-        f"to the table source_gaps; or begin anew with a new checkpoint and new tables. A longer retention of the "
-        f"topic (retention.ms) keeps this from happening again."
-    )
+        f"to the table source_gaps; or begin anew with a new checkpoint and new tables."
+    ) + (" A longer retention.ms of the topic keeps this from happening again." if has_aged else "")
 
 
 def _rehearse(spark: SparkSession, contract: Contract, model: ModelVersion, where: str) -> None:

@@ -21,7 +21,6 @@ HOST = "127.0.0.1"
 PORT = 9092
 CLUSTER_ID = "Y2xpY2tzY29yZS1kZW1vLQ"
 """Any 16 bytes in base64; there is only ever one node in this cluster."""
-PARTITIONS = 4
 START_PATIENCE_S = 60
 STOP_PATIENCE_S = 30
 JARS = Path("build/jars/broker")
@@ -32,11 +31,11 @@ JAVA = ("java", "-Xmx512m", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC")
 
 LOG4J2 = """\
 rootLogger.level = warn
-rootLogger.appenderRef.file.ref = file
-appender.file.type = Console
-appender.file.name = file
-appender.file.layout.type = PatternLayout
-appender.file.layout.pattern = %d %p %c{1}: %m%n
+rootLogger.appenderRef.console.ref = console
+appender.console.type = Console
+appender.console.name = console
+appender.console.layout.type = PatternLayout
+appender.console.layout.pattern = %d %p %c{1}: %m%n
 """
 
 
@@ -154,7 +153,6 @@ class Broker:
             "listeners": f"PLAINTEXT://{self.servers},CONTROLLER://{controller}",
             "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
             "log.dirs": str((self.home / "data").absolute()),
-            "num.partitions": str(PARTITIONS),
             "offsets.topic.replication.factor": "1",
             "transaction.state.log.replication.factor": "1",
             "transaction.state.log.min.isr": "1",

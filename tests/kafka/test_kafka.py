@@ -143,6 +143,9 @@ def test_new_stream_begins_where_the_configuration_says(
 def test_pattern_finds_the_topics(spark: SparkSession, kafka_shop: Any, topic: Any, make_click: MakeClick) -> None:
     topic.make(1)
     topic.send(make_click(1))
+    around = type(topic)(topic.broker, f"test-{topic.name}-old")
+    around.make(1)
+    around.send(make_click(2))  # The pattern stands in the middle of its name, which is another one.
     kafka_shop.set(
         source={"kind": "kafka", "bootstrap_servers": topic.broker.servers, "pattern": topic.name[:-1] + "[0-9a-f]"}
     )
@@ -161,6 +164,17 @@ def test_unreachable_broker_is_named(spark: SparkSession, shop: Any) -> None:
     shop.set(source={"kind": "kafka", "bootstrap_servers": "127.0.0.1:1", "topics": "clicks", "options": settings})
     with pytest.raises(SourceError, match=r"127.0.0.1:1 cannot be read: TimeoutException"):
         shop.run(spark)
+
+
+def test_option_with_a_wrong_value_is_refused_before_anything_is_written(
+    spark: SparkSession, kafka_shop: Any, topic: Any
+) -> None:
+    topic.make(1)
+    settings = kafka_shop.config.source.model_dump(mode="json", exclude_none=True)
+    kafka_shop.set(source={**settings, "options": {"fetch.min.bytes": "many"}})
+    with pytest.raises(SourceError, match=r"Invalid value many for configuration fetch.min.bytes"):
+        kafka_shop.run(spark)
+    assert not (kafka_shop.home / "checkpoint").exists()
 
 
 def test_plaintext_to_another_machine_is_warned_about() -> None:

@@ -1,6 +1,8 @@
 """What is gone from a topic before it was read is never passed over in silence."""
 
 import shutil
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from io import StringIO
@@ -13,6 +15,8 @@ from rich.console import Console
 
 from clickscore import app
 from clickscore.errors import DataLossError, StreamError
+from clickscore.gaps import Gap
+from clickscore.topicwatch import without
 
 MakeClick = Callable[..., dict[str, Any]]
 
@@ -113,6 +117,28 @@ def test_log_that_was_cut_off_stops_the_job(
     topic.send(make_click(52))
     read_ten.run(spark)
     assert "c52" in set(read_ten.scored["id"])
+
+
+def test_records_of_an_interrupted_first_batch_that_aged_out_are_missed(
+    spark: SparkSession, kafka_shop: Any, topic: Any, make_click: MakeClick
+) -> None:
+    topic.make(1)
+    topic.send(*(make_click(number) for number in range(30)))
+    dying = [sys.executable, "tests/streaming/dying_job.py", "model_timeline", "0", str(kafka_shop.config_file)]
+    assert subprocess.run(dying, capture_output=True, start_new_session=True, check=False).returncode == -9
+    age_out(topic, 25)
+    with pytest.raises(DataLossError, match="offsets 0 to 24 are lost .aged_out."):
+        kafka_shop.run(spark)
+    run_accepting_loss(kafka_shop, spark)
+    assert kafka_shop.table("source_gaps")[["first_offset", "last_offset"]].values.tolist() == [[0, 24]]
+    assert sorted(kafka_shop.scored["source_offset"]) == list(range(25, 30))
+
+
+def test_offsets_that_were_read_in_time_are_no_part_of_the_gap() -> None:
+    gap = Gap(("clicks", 0), 10, 19, "aged_out", "why")
+    assert [(left.first, left.last) for left in without(gap, [15, 10, 11])] == [(12, 14), (16, 19)]
+    assert list(without(gap, range(10, 20))) == []
+    assert list(without(gap, [])) == [gap]
 
 
 class AgesOutAfterFirstBatch(StringIO):

@@ -10,7 +10,6 @@ import pandas as pd
 import pytest
 import yaml
 from pyspark.sql import SparkSession
-from sklearn.linear_model import LogisticRegression
 
 from clickscore import app, pipeline
 from clickscore.errors import (
@@ -111,10 +110,10 @@ def test_micro_batch_of_nothing_but_rubbish_goes_to_the_rejected_clicks(
 
 
 def test_click_that_lacks_a_required_feature_is_rejected_with_its_raw_record(
-    spark: SparkSession, shop: Any, make_click: MakeClick, registry_uri: str
+    spark: SparkSession, shop: Any, make_click: MakeClick, registry_uri: str, register_classifier: Callable[..., None]
 ) -> None:
     features = pd.DataFrame({"double_price": [1.0, 2.0], "quantity": [1, 2]})
-    log_classifier(registry_uri, features, "needs_quantity")
+    register_classifier(registry_uri, features, "needs_quantity")
     shop.set(model={"uri": "models:/needs_quantity@champion", "registry": registry_uri})
     shop.land("a.jsonl", make_click(1, quantity=None), make_click(2))
     shop.run(spark)
@@ -123,21 +122,9 @@ def test_click_that_lacks_a_required_feature_is_rejected_with_its_raw_record(
     assert (row["reason"], row["raw"]) == ("missing_feature", json.dumps(make_click(1, quantity=None)))
 
 
-def log_classifier(registry_uri: str, features: pd.DataFrame, name: str) -> None:
-    label = [number % 2 for number in range(len(features))]
-    classifier = LogisticRegression().fit(features.to_numpy(), label)
-    mlflow.set_tracking_uri(registry_uri)
-    mlflow.set_registry_uri(registry_uri)
-    mlflow.set_experiment("small_model")
-    signature = mlflow.models.infer_signature(features, classifier.predict_proba(features.to_numpy()))
-    with mlflow.start_run():
-        info = mlflow.sklearn.log_model(classifier, name="model", signature=signature, registered_model_name=name,
-                                        pyfunc_predict_fn="predict_proba", pip_requirements=[])  # fmt: skip
-    client = mlflow.MlflowClient(tracking_uri=registry_uri, registry_uri=registry_uri)
-    client.set_registered_model_alias(name, "champion", info.registered_model_version)
-
-
-def test_another_shop_runs_by_configuration_alone(spark: SparkSession, shop: Any, registry_uri: str) -> None:
+def test_another_shop_runs_by_configuration_alone(
+    spark: SparkSession, shop: Any, registry_uri: str, register_classifier: Callable[..., None]
+) -> None:
     (shop.home / "hit.ddl").write_text(
         "`hit-no` BIGINT NOT NULL, ts TIMESTAMP NOT NULL, who STRING NOT NULL, secs INT, "
         "basket STRUCT<total: DECIMAL(9,2)>"
@@ -145,7 +132,7 @@ def test_another_shop_runs_by_configuration_alone(spark: SparkSession, shop: Any
     (shop.home / "hit.sql").write_text("SELECT secs / 60 AS minutes, basket.total AS total FROM click")
     rng = np.random.default_rng(1)
     features = pd.DataFrame({"minutes": rng.uniform(0, 5, 50), "total": rng.uniform(0, 90, 50)})
-    log_classifier(registry_uri, features, "other_shop")
+    register_classifier(registry_uri, features, "other_shop")
     shop.set(
         click={"schema": str(shop.home / "hit.ddl"), "id": "hit-no", "time": "ts", "visitor": "who"},
         features=str(shop.home / "hit.sql"),

@@ -1,5 +1,6 @@
 """Clicks that come twice, through real streams with real state."""
 
+import json
 import subprocess
 import sys
 import time
@@ -8,6 +9,7 @@ from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 from pyspark.sql import SparkSession
 
@@ -78,17 +80,18 @@ def test_more_rejections_than_the_first_pass_carries_are_all_written(
 
 
 def test_click_without_a_feature_is_rejected_with_its_raw_record(
-    spark: SparkSession, thrifty_shop: Any, make_click: MakeClick
-) -> None:
-    (thrifty_shop.home / "features.sql").write_text(
-        "SELECT price * 2 / (quantity - 1) AS double_price, CAST(quantity AS DOUBLE) AS quantity FROM click"
-    )
-    thrifty_shop.set(features=str(thrifty_shop.home / "features.sql"))
-    thrifty_shop.land("a.jsonl", make_click(1, quantity=1), make_click(2, quantity=3))
-    thrifty_shop.run(spark)
+    spark: SparkSession, thrifty_shop: Any, registry_uri: str, make_click: MakeClick,
+    register_classifier: Callable[..., None],
+) -> None:  # fmt: skip
+    register_classifier(registry_uri, pd.DataFrame({"double_price": [1.0, 2.0], "quantity": [1, 2]}), "needs_quantity")
+    thrifty_shop.set(model={"uri": "models:/needs_quantity@champion", "registry": registry_uri})
+    thrifty_shop.land("a.jsonl", make_click(1, quantity=None), make_click(2), make_click(1, quantity=None))
+    said = thrifty_shop.run(spark)
     assert thrifty_shop.scored["id"].tolist() == ["c2"]
-    assert thrifty_shop.rejected["reason"].tolist() == ["missing_feature"]
-    assert '"c1"' in thrifty_shop.rejected["raw"][0]
+    assert thrifty_shop.rejected[["reason", "raw"]].values.tolist() == [
+        ["missing_feature", json.dumps(make_click(1, quantity=None))]
+    ]
+    assert "1 scored, 1 rejected, 1 duplicates" in said
 
 
 def test_id_is_forgotten_after_the_window(spark: SparkSession, shop: Any, make_click: MakeClick) -> None:

@@ -105,7 +105,9 @@ def test_one_table_for_both_is_refused(file: Path) -> None:
 
 
 def test_override_that_is_no_yaml_is_refused(file: Path) -> None:
-    assert "[1 is not readable as YAML" in problems(file, "trigger=[1")
+    said = problems(file, 'source.security.password="hunter2')
+    assert "--set source.security.password cannot be used:\n  - its value is not readable as YAML" in said
+    assert "hunter2" not in said
 
 
 def test_override_without_a_value_is_refused(file: Path) -> None:
