@@ -3,16 +3,20 @@
 from concurrent.futures import Future
 from dataclasses import dataclass
 
+from pyspark.errors import AnalysisException
 from pyspark.sql import SparkSession
+from pyspark.sql import functions as F
 
-from clickscore import features, schemas
+from clickscore import features, pipeline, schemas
 from clickscore.checkpoint import Checkpoint, check_belongs, check_state, read_checkpoint
 from clickscore.config import Config
 from clickscore.contract import feature_types, read_contract
-from clickscore.errors import DataLossError
+from clickscore.errors import ConfigError, DataLossError, first_line
 from clickscore.gaps import AGED_OUT, Gap
+from clickscore.model import predict_with
 from clickscore.pipeline import Contract
 from clickscore.registry import ModelVersion
+from clickscore.scoring import Stamp
 from clickscore.source_config import KafkaSource
 from clickscore.sources import check_source
 from clickscore.tables import Table

@@ -127,7 +127,7 @@ def test_records_of_an_interrupted_first_batch_that_aged_out_are_missed(
     dying = [sys.executable, "tests/streaming/dying_job.py", "model_timeline", "0", str(kafka_shop.config_file)]
     assert subprocess.run(dying, capture_output=True, start_new_session=True, check=False).returncode == -9
     age_out(topic, 25)
-    with pytest.raises(DataLossError, match="offsets 0 to 24 are lost .aged_out."):
+    with pytest.raises(DataLossError, match=r"offsets 0 to 24 are lost .aged_out."):
         kafka_shop.run(spark)
     run_accepting_loss(kafka_shop, spark)
     assert kafka_shop.table("source_gaps")[["first_offset", "last_offset"]].values.tolist() == [[0, 24]]

@@ -9,13 +9,13 @@ def topics(earliest: int, latest: int, id: str = "a") -> Topics:
     return Topics({"clicks": id}, {PARTITION: earliest}, {PARTITION: latest})
 
 
-def ranges(
-    start: int, held: Topics, planned: int | None = None, done: bool = False
-) -> list[tuple[int, int | None, str]]:
+Ranges = list[tuple[int, int | None, str]]
+
+
+def ranges(start: int, held: Topics, planned: int | None = None, done: bool = False) -> Ranges:
     end = {} if planned is None else {PARTITION: planned}
-    return [
-        (gap.first, gap.last, gap.reason) for gap in find_gaps({PARTITION: start}, held, {"clicks": "a"}, end, done)
-    ]
+    gaps = find_gaps({PARTITION: start}, held, {"clicks": "a"}, end, done)
+    return [(gap.first, gap.last, gap.reason) for gap in gaps]
 
 
 def test_nothing_is_lost_when_the_next_offset_is_still_there() -> None:
