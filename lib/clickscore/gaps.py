@@ -88,12 +88,12 @@ def find_gaps(
             gaps.append(_deleted(partition, start.get(partition, 0), topics))
         elif partition not in start:
             # A partition that has come since is read from its beginning.
-            gaps += _aged_out(partition, 0, planned, topics)
+            gaps += _aged_out(partition, 0, planned if is_done else None, topics)
         elif known_ids.get(partition[0], topics.ids.get(partition[0])) != topics.ids.get(partition[0]):
             gaps += _recreated(partition, start[partition], planned, topics, known_ids)
         else:
             gaps += _truncated(partition, start[partition], planned, topics, is_done)
-            gaps += _aged_out(partition, start[partition], planned, topics)
+            gaps += _aged_out(partition, start[partition], planned if is_done else None, topics)
     return gaps
 
 

@@ -30,4 +30,5 @@ def test_checkpoint_tells_where_a_micro_batch_was_planned_to_end(
     checkpoint = str(kafka_shop.home / "checkpoint")
     assert planned_offsets(spark, checkpoint, 0) == {(topic.name, 0): 0, (topic.name, 1): 2}
     assert planned_offsets(spark, checkpoint, 7) == {}
-    assert planned_offsets(spark, checkpoint, -1) == {}
+    assert planned_offsets(spark, checkpoint, -1) == {(topic.name, 0): 0, (topic.name, 1): 0}  # Where it began.
+    assert planned_offsets(spark, str(kafka_shop.home / "nothing"), -1) == {}

@@ -34,6 +34,7 @@ def test_topic_that_is_empty_after_ageing_has_lost_all_up_to_its_end() -> None:
 def test_micro_batch_loses_no_more_than_it_was_to_read() -> None:
     assert ranges(10, topics(25, 30), planned=20, done=True) == [(10, 19, AGED_OUT)]
     assert ranges(10, topics(25, 30), planned=10, done=True) == []
+    assert ranges(10, topics(25, 30), planned=20) == [(10, 24, AGED_OUT)]
 
 
 def test_topic_with_another_id_lost_its_rest_and_hides_its_beginning() -> None:
