@@ -6,7 +6,6 @@ import sys
 import time
 from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -106,13 +105,7 @@ def test_id_is_forgotten_after_the_window(spark: SparkSession, shop: Any, make_c
 
 def test_killed_batch_neither_loses_nor_repeats(spark: SparkSession, thrifty_shop: Any, make_click: MakeClick) -> None:
     thrifty_shop.land("a.jsonl", make_click(1), make_click(2), make_click(2), "rubbish")
-    dying = [
-        sys.executable,
-        str(Path("tests/streaming/dying_job.py")),
-        "scored_clicks",
-        "0",
-        str(thrifty_shop.config_file),
-    ]
+    dying = [sys.executable, "tests/streaming/dying_job.py", "scored_clicks", "0", str(thrifty_shop.config_file)]
     assert subprocess.run(dying, capture_output=True, start_new_session=True, check=False).returncode == -9
     thrifty_shop.land("b.jsonl", make_click(2), make_click(3))
     said = thrifty_shop.run(spark)
