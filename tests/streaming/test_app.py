@@ -12,6 +12,7 @@ import yaml
 from pyspark.sql import SparkSession
 
 from clickscore import app, pipeline
+from clickscore.contract import read_contract
 from clickscore.errors import (
     CheckpointError,
     ConfigError,
@@ -84,7 +85,7 @@ def test_stream_and_batch_give_the_same_scores_to_the_last_bit(
     shop.run(spark)
     streamed = shop.scored.set_index("id")
     assert sorted(set(streamed["batch_id"])) == [0, 1, 2]
-    contract = app.read_contract(shop.config)
+    contract = read_contract(shop.config)
     registry = Registry(shop.config.model.registry)
     model = registry.fetch(*registry.resolve(shop.config.model.uri), tmp_path / "model")
     outcomes = pipeline.with_outcomes(read_batch(spark, str(shop.landing)), contract, model.inputs)
