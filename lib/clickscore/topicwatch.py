@@ -16,7 +16,8 @@ from clickscore.source_config import KafkaSource
 from clickscore.tables import Table
 
 TOPICS_PROPERTY = "clickscore.topics"
-"""Table property with the ids of the topics that the stream reads."""
+"""Table property with the ids of the topics that the stream reads: JSON in hexadecimal, because Spark shows a property as
+redacted if it happens to have ``url`` or ``token`` in it, as a topic or an id may."""
 
 
 class TopicWatch:
@@ -37,7 +38,7 @@ class TopicWatch:
         self._spark, self._source, self._path, self._tables = spark, source, path, (scored, rejected)
         self.gaps_table = scored.beside("source_gaps")
         known = scored.properties(spark).get(TOPICS_PROPERTY) if scored.exists(spark) else None
-        self._known: dict[str, str] = json.loads(known or "{}")
+        self._known: dict[str, str] = json.loads(bytes.fromhex(known)) if known else {}
         self._topics = Topics({}, {}, {})
 
     def gaps_ahead(self, checkpoint: Checkpoint) -> list[Gap]:
@@ -55,7 +56,7 @@ class TopicWatch:
         """Keep the ids of the topics that were seen last, so that one made again under its name is not taken for it."""
         ids = {**self._known, **self._topics.ids}
         if ids != self._known:
-            self._tables[0].set_property(self._spark, TOPICS_PROPERTY, json.dumps(ids))
+            self._tables[0].set_property(self._spark, TOPICS_PROPERTY, json.dumps(ids).encode().hex())
             self._known = ids
 
     def record(self, batch_id: int, now: datetime, stream: str) -> None:
