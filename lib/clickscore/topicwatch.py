@@ -16,8 +16,8 @@ from clickscore.source_config import KafkaSource
 from clickscore.tables import Table
 
 TOPICS_PROPERTY = "clickscore.topics"
-"""Table property with the ids of the topics that the stream reads: JSON in hexadecimal, because Spark shows a property as
-redacted if it happens to have ``url`` or ``token`` in it, as a topic or an id may."""
+"""Table property with the ids of the topics that the stream reads: JSON in hexadecimal, because Spark hides a property
+that happens to have ``url`` or ``token`` in it, as the name or the id of a topic may."""
 
 
 class TopicWatch:

@@ -116,7 +116,7 @@ class Topic:
 
 @pytest.fixture
 def topic(broker: Broker) -> Topic:
-    # Spark hides properties of tables that have `url` in them; what is remembered of a topic must come back all the same.
+    # Spark hides properties of tables that have `url` in them; what is remembered of a topic must come back.
     return Topic(broker, f"url-clicks-{uuid.uuid4().hex[:8]}")
 
 
