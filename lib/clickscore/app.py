@@ -76,9 +76,8 @@ def _fetch_current(config: Config, folder: Path) -> ModelVersion:
         return registry.fetch(*registry.resolve(config.model.uri), folder)
     except ClickscoreError:
         raise
-    except Exception as error:
-        # A registry is a server, a database or a folder, each with errors of its own without a common class. Whatever
-        # it raises, there is no model: one message and exit status 2, with the cause chained.
+    except Exception as error:  # a registry is a server, a database or a folder: their errors have no common class
+        # Whatever it raises, there is no model: one message and exit status 2, with the cause chained.
         where = f"model: {config.model.uri} cannot be fetched from {config.model.registry}"
         raise ModelError(redacted(f"{where}: {type(error).__name__}: {first_line(error)}")) from error
 

@@ -81,7 +81,7 @@ def mark_duplicates(raw: DataFrame, click: T.StructType, id: str, window_ms: int
         id: the field that tells clicks apart.
         window_ms: how long an id is remembered at least, in milliseconds of processing time.
         keep_all: carry the raw record of every click along, not only of the rejected ones; needed where a click can
-            still be rejected for its features, and a third of the cost.
+            still be rejected for its features, and nearly half of what the search for duplicates costs.
 
     Returns:
         Packed records, for ``unpack``: ``records BINARY`` with an Arrow message of decoded records, and
