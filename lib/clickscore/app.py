@@ -4,30 +4,33 @@ import signal
 import tempfile
 import threading
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from functools import cache, partial
+from functools import partial
 from pathlib import Path
 
 from pyspark.errors import StreamingQueryException
-from pyspark.sql import SparkSession
+from pyspark.sql import Row, SparkSession
 from pyspark.sql.streaming.query import StreamingQuery
 from rich.console import Console
 
 from clickscore import files, kafka, schemas
 from clickscore.checkpoint import Checkpoint, read_checkpoint
 from clickscore.config import AVAILABLE_NOW, Config
+from clickscore.deployment import Deployment
 from clickscore.duplicates import mark_duplicates, prepare_state, unpack
-from clickscore.errors import ClickscoreError, ModelError, SourceError, StreamError, first_line
-from clickscore.microbatch import MicroBatches, StopRequestedError, Tables, UnreadableFileError
-from clickscore.model import predict_with, share, warm_up
+from clickscore.errors import SourceError, StreamError
+from clickscore.lineup import Lineup
+from clickscore.microbatch import MicroBatches, RawNeededError, StopRequestedError, Tables
+from clickscore.modelwatch import ModelWatch
 from clickscore.progress import ProgressLines
-from clickscore.registry import ModelVersion, Registry, redacted
-from clickscore.scoring import Predict
+from clickscore.registry import fetch_current, fetch_version
 from clickscore.source_config import FolderSource, KafkaSource
 from clickscore.sources import FILE_NAMES, read_stream
 from clickscore.summary import print_summary
 from clickscore.timeline import Timeline
+from clickscore.unreadable import UnreadableFileError
+from clickscore.version import ModelVersion
 from clickscore.wiring import Wiring, check, describe_loss
 
 POLL_SECONDS = 1
@@ -49,47 +52,37 @@ def run(config: Config, make_session: Callable[[], SparkSession], console: Conso
         StreamingQueryException: if the stream fails.
     """
     with tempfile.TemporaryDirectory(prefix="clickscore-") as folder, ThreadPoolExecutor(1) as aside:
-        fetching = aside.submit(_fetch_current, config, Path(folder))
+        fetching = aside.submit(fetch_current, config.model, Path(folder))
+        fetch = partial(fetch_version, config.model, folder=Path(folder))
         spark = make_session()
         # From here on: before, there is nothing to finish, and the session sets a handler of its own.
         with _stop_signals() as stopping:
-            warming = aside.submit(_warm_up, spark, fetching)
-            wiring = check(spark, config, fetching, accept_loss)
-            warming.result()
-            fetch = partial(_fetch_version, config, Path(folder))
+            deployment = Deployment(spark, config.model)
+            picks = tuple(config.model.picks.values())
+            warming = aside.submit(lambda: deployment.warm_up(fetching.result(), picks))
+            wiring = check(spark, config, fetching, fetch, accept_loss)
+            if fetching.exception():
+                deployment.warm_up(wiring.model, picks)
+            else:
+                warming.result()
             is_finite = config.trigger == AVAILABLE_NOW
             backlog = _files_to_read(spark, wiring) if is_finite and console.is_terminal else None
-            for warning in [*_warnings(config), *map(str, wiring.gaps)]:
-                console.print(f"warning: {warning}", style="yellow", highlight=False)
             with ProgressLines(console, backlog) as lines:
-                _run_stream(spark, wiring, fetch, lines, stopping, accept_loss)
+                for warning in [*_warnings(config), *wiring.warnings]:
+                    lines.warn(warning)
+                lineup = Lineup(
+                    config, wiring.contract, wiring.features, wiring.model, Path(folder), deployment, lines.warn
+                )
+                watch = ModelWatch(lineup, config.model.poll_ms / 1000, deployment, lines.warn)
+                try:
+                    _run_stream(spark, wiring, lineup, watch, fetch, lines, stopping, accept_loss)
+                finally:
+                    watch.stop()
             print_summary(spark, console, config.output, config.click, lines)
 
 
 def _warnings(config: Config) -> list[str]:
     return kafka.warnings(config.source) if isinstance(config.source, KafkaSource) else []
-
-
-def _fetch_current(config: Config, folder: Path) -> ModelVersion:
-    try:
-        registry = Registry(config.model.registry)
-        return registry.fetch(*registry.resolve(config.model.uri), folder)
-    except ClickscoreError:
-        raise
-    except Exception as error:  # a registry is a server, a database or a folder: their errors have no common class
-        # Whatever it raises, there is no model: one message and exit status 2, with the cause chained.
-        where = f"model: {config.model.uri} cannot be fetched from {config.model.registry}"
-        raise ModelError(redacted(f"{where}: {type(error).__name__}: {first_line(error)}")) from error
-
-
-def _warm_up(spark: SparkSession, fetching: "Future[ModelVersion]") -> None:
-    model = fetching.result()
-    share(spark, model)
-    warm_up(spark, model)
-
-
-def _fetch_version(config: Config, folder: Path, name: str, version: str) -> ModelVersion:
-    return Registry(config.model.registry).fetch(name, version, folder)
 
 
 def _files_to_read(spark: SparkSession, wiring: Wiring) -> int | None:
@@ -122,40 +115,47 @@ def _stop_signals() -> Iterator[list[int]]:
 
 
 def _run_stream(
-    spark: SparkSession, wiring: Wiring, fetch: Callable[[str, str], ModelVersion], lines: ProgressLines,
-    stopping: list[int], accept_loss: bool,
+    spark: SparkSession, wiring: Wiring, lineup: Lineup, watch: ModelWatch, fetch: Callable[[str, str], ModelVersion],
+    lines: ProgressLines, stopping: list[int], accept_loss: bool,
 ) -> None:  # fmt: skip
-    @cache
-    def predict(model: ModelVersion) -> Predict:
-        share(spark, model)
-        return predict_with(model)
-
     unreadable: list[UnreadableFileError] = []
+    failed: dict[int, list[Row]] = {}
+    checkpoint = wiring.checkpoint
+    # A replay may be scored by another version than the current one.
+    keep_all = checkpoint.last_planned > checkpoint.last_done or wiring.model.has_required_inputs
     while not stopping:
-        # A file that cannot be read ends the query; the next one plans the same micro-batch again without the file.
-        checkpoint = read_checkpoint(spark, wiring.checkpoint.path) if unreadable else wiring.checkpoint
         batches = MicroBatches(
-            spark, wiring.contract, predict, checkpoint.last_planned, lines.report, unreadable=unreadable
+            spark, wiring.contract, lineup, checkpoint.last_planned, lines.report, unreadable=unreadable, seen=failed
         )
         if wiring.config.deduplicate:
             batches.decode = partial(unpack, kept=wiring.contract.kept)
+            batches.is_raw_at_hand = keep_all
         if wiring.watch and accept_loss:
             batches.record_gaps = wiring.watch.record
         query = _start(spark, wiring, batches, accept_loss)
         try:
-            batches.tables.set_result(_bind_tables(spark, wiring, checkpoint, fetch, str(query.id)))
+            tables = _bind_tables(spark, wiring, checkpoint, fetch, str(query.id))
+            lineup.bind(tables.timeline, checkpoint.last_planned + 1)
+            watch.start()
+            batches.tables.set_result(tables)
             _await(query, batches, stopping)
         except StreamingQueryException as failure:
-            if isinstance(batches.failure, StopRequestedError):
-                return
-            if not isinstance(batches.failure, UnreadableFileError):
-                if not accept_loss:
-                    _explain_loss(spark, wiring, failure)
-                raise
-            if batches.failure.path in [file.path for file in unreadable]:
-                raise  # passing over it did not help, so it never will
-            unreadable.append(batches.failure)
-            lines.console.print(f"cannot read {batches.failure}; it goes to the rejected clicks", style="yellow")
+            match batches.failure:
+                case StopRequestedError():
+                    return
+                case StreamError() as broken:
+                    raise broken from failure
+                case RawNeededError() as needed if not keep_all:
+                    keep_all, failed[needed.batch_id] = True, needed.seen
+                case UnreadableFileError() as file if file.path not in [other.path for other in unreadable]:
+                    unreadable.append(file)
+                    lines.warn(f"cannot read {file}; it goes to the rejected clicks")
+                case _:
+                    if not accept_loss:
+                        _explain_loss(spark, wiring, failure)
+                    raise
+            # The next query plans the same micro-batch again, without the file, or with all raw records.
+            checkpoint = read_checkpoint(spark, wiring.checkpoint.path)
         else:
             return
         finally:
@@ -180,10 +180,7 @@ def _start(spark: SparkSession, wiring: Wiring, batches: MicroBatches, accept_lo
     rows = read_stream(spark, config.source, [file.path for file in batches.unreadable], accept_loss)
     if config.deduplicate:
         prepare_state(spark)
-        is_interrupted = batches.planned_before > wiring.checkpoint.last_done
-        # A replay may be scored by another version than the current one.
-        keep_all = is_interrupted or any(not field.nullable for field in wiring.model.inputs)
-        rows = mark_duplicates(rows, contract.click, contract.id, config.deduplicate.window_ms, keep_all)
+        rows = mark_duplicates(rows, contract.click, contract.id, config.deduplicate.window_ms, batches.is_raw_at_hand)
     writer = rows.writeStream.queryName("clickscore").option("checkpointLocation", config.checkpoint)
     if config.trigger == AVAILABLE_NOW:
         writer = writer.trigger(availableNow=True)
@@ -198,7 +195,10 @@ def _bind_tables(
     """Create the tables that are missing and bind all of them to the stream, now that it has an id."""
     click, contract = wiring.config.click, wiring.contract
     wiring.scored.create(
-        spark, schemas.scored_clicks(contract.click, contract.kept), [click.time, click.visitor, "batch_id"], stream
+        spark,
+        schemas.scored_clicks(contract.click, contract.kept, contract.scores),
+        [click.time, click.visitor, "batch_id"],
+        stream,
     )
     wiring.rejected.create(spark, schemas.rejected_clicks(contract.kept), ["received_at", "batch_id"], stream)
     wiring.timeline.create(spark, schemas.MODEL_TIMELINE, ["from_batch"], stream)
@@ -209,7 +209,7 @@ def _bind_tables(
         table.last_batch(spark, stream) if interrupted else checkpoint.last_done
         for table in (wiring.scored, wiring.rejected)
     )
-    timeline = Timeline(spark, wiring.timeline, wiring.model, fetch)
+    timeline = Timeline(spark, wiring.timeline, stream, fetch)
     return Tables(stream, wiring.scored, wiring.rejected, timeline, scored_upto, rejected_upto)
 
 

@@ -9,6 +9,7 @@ from pydantic import AfterValidator, Field, ValidationError, model_validator
 from pydantic_core import ErrorDetails
 
 from clickscore.errors import ConfigError
+from clickscore.model_config import Allow, Gate, Model, Promotion
 from clickscore.sections import ExistingFile, Milliseconds, Section, Text, existing_file, is_interval, nearest
 from clickscore.source_config import SOURCES, Security, Source
 
@@ -35,13 +36,6 @@ class Click(Section):
     id: Text
     time: Text
     visitor: Text
-
-
-class Model(Section):
-    """The registered model: ``models:/<name>@<alias>`` or ``models:/<name>/<version>``, and the registry it is in."""
-
-    uri: Annotated[str, Field(pattern=r"^models:/[^/@]+(@[^/@]+|/[0-9]+)$")]
-    registry: Text
 
 
 class Output(Section):
@@ -80,7 +74,11 @@ class Deduplicate(Section):
 
 
 class Config(Section):
-    """A whole run. ``training`` is only needed by ``train_model``; without ``deduplicate`` every click is scored."""
+    """A whole run.
+
+    ``training`` is only needed by ``train_model``, ``promotion`` by ``promote_model``; without ``deduplicate`` every
+    click is scored.
+    """
 
     source: Source
     click: Click
@@ -91,6 +89,7 @@ class Config(Section):
     trigger: Annotated[str, AfterValidator(_trigger)]
     deduplicate: Deduplicate | None = None
     training: Training | None = None
+    promotion: Promotion = Field(default_factory=Promotion)
 
 
 def load(path: Path, overrides: Iterable[str] = ()) -> Config:
@@ -149,7 +148,7 @@ def _sentence(detail: ErrorDetails) -> str:
         return f"{key}: unknown key{nearest(keys[-1], _names(location[:-1]))}"
     if detail["type"] == "missing":
         return f"{key}: missing"
-    if detail["type"] == "string_pattern_mismatch" and key == "model.uri":
+    if detail["type"] == "string_pattern_mismatch" and key in ("model.uri", "model.challenger"):
         return f"{key}: expected models:/<name>@<alias> or models:/<name>/<version>, found {detail['input']!r}"
     if detail["type"] == "union_tag_invalid":
         return f"{key}.kind: expected {' or '.join(SOURCES)}{nearest(str(_tag(detail)), SOURCES)}"
@@ -162,7 +161,7 @@ def _sentence(detail: ErrorDetails) -> str:
 
 _SECTIONS: dict[str, type[Section]] = {
     "click": Click, "model": Model, "output": Output, "training": Training, "deduplicate": Deduplicate,
-    "security": Security,
+    "security": Security, "allow": Allow, "promotion": Promotion, "gate": Gate,
 }  # fmt: skip
 
 

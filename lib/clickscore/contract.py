@@ -23,9 +23,18 @@ def read_contract(config: Config) -> Contract:
     except PySparkException as error:
         raise ConfigError(where, [f"expected fields in Spark DDL: {first_line(error)}"]) from None
     assert isinstance(click, T.StructType)
-    schemas.check_click(click, config.click.id, config.click.time, config.click.visitor, where)
+    picks = tuple(config.model.picks)
+    schemas.check_click(click, config.click.id, config.click.time, config.click.visitor, where, picks)
     select = features.select_list(config.features.read_text(encoding="utf-8"), str(config.features))
-    return Contract(click, config.click.id, config.click.time, select, _kept_columns(config.source))
+    return Contract(
+        click=click,
+        id=config.click.id,
+        time=config.click.time,
+        visitor=config.click.visitor,
+        select=select,
+        kept=_kept_columns(config.source),
+        scores=schemas.Scores(picks, config.model.challenger is not None),
+    )
 
 
 def _kept_columns(source: Source) -> tuple[T.StructField, ...]:

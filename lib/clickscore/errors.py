@@ -5,8 +5,10 @@
     ClickscoreError
     ├── ConfigError        the configuration, its schema file or its features file
     ├── ModelError
-    │   ├── ModelNotFoundError   no such model, version or alias, or no such registry
-    │   └── SignatureError       the model and the features file do not fit together
+    │   ├── ModelNotFoundError     no such model, version or alias, or no such registry
+    │   ├── ModelUnavailableError  the registry or the files of a version cannot be reached now
+    │   ├── UntrustedModelError    loading it could run code, or its files were changed
+    │   └── SignatureError         the model and the features file do not fit together
     ├── SourceError        the source cannot be read as configured
     │   └── DataLossError        records are gone from the source before they were read
     ├── TableError         an output table exists in another shape
@@ -48,6 +50,14 @@ class ModelError(ClickscoreError):
 
 class ModelNotFoundError(ModelError):
     """Raised when the registry, the model, its version or its alias does not exist."""
+
+
+class ModelUnavailableError(ModelError):
+    """Raised when the registry, or the place where it keeps its files, does not answer; trying again may help."""
+
+
+class UntrustedModelError(ModelError):
+    """Raised when loading a model could run code that nobody has allowed, or its files are not those registered."""
 
 
 class SignatureError(ModelError):

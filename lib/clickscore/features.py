@@ -9,7 +9,12 @@ from pyspark.sql import types as T
 
 from clickscore.errors import ConfigError, SignatureError
 
-FEATURES_COLUMN = "_features"
+FEATURES_COLUMN, CHALLENGER_COLUMN = "_features", "_challenger_features"
+
+_SHARES = 1_000_000
+"""Parts that visitors are divided into when some of them are sampled."""
+_SAMPLE_SALT = "clickscore-challenger"
+"""Hashed along with the visitor, so that the sample is not that of somebody else's experiment on the same hash."""
 
 _SELECT = re.compile(r"\s*SELECT\b(?P<list>.*)\bFROM\s+click\s*;?\s*", re.IGNORECASE | re.DOTALL)
 _TEXT_OR_COMMENT = re.compile(r"""('(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*")|--[^\n]*""")
@@ -60,18 +65,49 @@ def with_model_input(clicks: DataFrame, inputs: T.StructType) -> DataFrame:
     return clicks.withColumn("_rejection", F.coalesce("_rejection", missing))
 
 
-def check_features(features: T.StructType, inputs: T.StructType, where: str) -> None:
+def with_challenger_input(clicks: DataFrame, inputs: T.StructType, visitor: str, share: float) -> DataFrame:
+    """Add the features of clicks that a challenger scores as well; they are those of some visitors, always the same.
+
+    Args:
+        clicks: with ``_features``, as the features file types them.
+        inputs: what the challenger's signature asks for.
+        visitor: the field that tells visitors apart.
+        share: part of the visitors, 0 to 1.
+
+    Returns:
+        With ``_challenger_features``, a struct of ``inputs``; null for other visitors, and where a required input is.
+    """
+    is_sampled = (
+        F.pmod(F.xxhash64(F.col(visitor).cast("string"), F.lit(_SAMPLE_SALT)), F.lit(_SHARES)) < share * _SHARES
+    )
+    for field in inputs:
+        if not field.nullable:
+            is_sampled &= _cast(field).isNotNull()
+    cast = F.struct(*[_cast(field) for field in inputs.fields])
+    return clicks.withColumn(CHALLENGER_COLUMN, F.when(is_sampled, cast))
+
+
+def check_features(
+    features: T.StructType, inputs: T.StructType, where: str, others: T.StructType | None = None
+) -> None:
     """Make sure that the features file produces every input of the model, castable to its type.
+
+    Args:
+        features: what the file produces.
+        inputs: what the model's signature asks for.
+        where: the file, for the message.
+        others: what another model asks for, which is at work beside it: its inputs are not too many.
 
     Raises:
         SignatureError: with all missing, extra and wrong ones in one message.
     """
     produced = {field.name: field.dataType for field in features.fields}
     wanted = {field.name: field.dataType for field in inputs.fields}
+    known = {*wanted, *(others.names if others else ())}
     counts = Counter(name.lower() for name in features.names)
     problems = [f"twice: {name}" for name, count in counts.items() if count > 1]
     problems += [f"missing: {name} {wanted[name].simpleString()}" for name in wanted if name not in produced]
-    problems += [f"extra: {name}, which the model does not know" for name in produced if name not in wanted]
+    problems += [f"extra: {name}, which the model does not know" for name in produced if name not in known]
     problems += [
         f"wrong type: {name} is {produced[name].simpleString()}, the model wants {wanted[name].simpleString()}"
         for name in wanted

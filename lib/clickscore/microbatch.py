@@ -1,6 +1,5 @@
 """One micro-batch: raw records in, rows of both tables out, exactly once, in one pass over the records."""
 
-import re
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
@@ -10,45 +9,36 @@ from queue import Empty, Queue
 from time import monotonic
 from typing import Any
 
-from py4j.protocol import Py4JJavaError
-from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame, Observation, Row, SparkSession
 from pyspark.sql import functions as F
 
-from clickscore import pipeline
+from clickscore import failures, pipeline
 from clickscore.clicks import parse
-from clickscore.pipeline import Contract, Decode
-from clickscore.registry import ModelVersion
+from clickscore.firstpass import Answered
+from clickscore.lineup import Lineup
+from clickscore.pipeline import Challenge, Contract, Decode
 from clickscore.schemas import LINEAGE, rejected_clicks
-from clickscore.scoring import Predict, Stamp
+from clickscore.scoring import Stamp
 from clickscore.tables import Table
 from clickscore.timeline import Timeline
-
-UNREADABLE_FILE = "unreadable_file"
+from clickscore.unreadable import UNREADABLE_FILE, UnreadableFileError, as_unreadable_file
+from clickscore.version import ModelVersion
 
 OBSERVATION_PATIENCE_S = 60
 """Metrics come from Spark's listener some milliseconds after the write; a minute without them means that none come."""
-
-_UNREADABLE = re.compile(r"\[FAILED_READ_FILE[^\]]*\] Encountered error while reading file (?P<path>\S+?)\.(?=\s)")
-_DAMAGE = re.compile(
-    r"(?P<cause>(?:EOFException|ZipException|ChecksumException|FileNotFoundException|AccessControlException)[^\n]*"
-    r"|IOException: (?:invalid|incorrect|too many|unknown|gzip|stored gzip|not a gzip) [^\n]*"
-    r"|File does not exist[^\n]*)"
-)
-"""Failures that reading again will not cure; a time-out or a lost connection is not among them and fails the run."""
 
 
 class StopRequestedError(Exception):
     """Raised into the stream by a micro-batch that must not begin any more."""
 
 
-class UnreadableFileError(Exception):
-    """Raised into the stream when a file of the micro-batch cannot be read; the run goes on without that file."""
+class RawNeededError(Exception):
+    """Raised into the stream when it does not carry raw records of good clicks along, but one has to be rejected."""
 
-    def __init__(self, batch_id: int, path: str, cause: str) -> None:
-        """Keep which file it is and what is wrong with it."""
-        self.batch_id, self.path, self.cause = batch_id, path, cause
-        super().__init__(f"{path}: {cause}")
+    def __init__(self, batch_id: int, seen: list[Row]) -> None:
+        """Keep which clicks of the micro-batch failed, as far as somebody has seen it."""
+        self.batch_id, self.seen = batch_id, seen
+        super().__init__(f"batch {batch_id}")
 
 
 @dataclass(frozen=True)
@@ -108,23 +98,27 @@ class MicroBatches:
     Attributes:
         spark: the session.
         contract: what a click is.
-        predict_with: model version to predict function.
+        lineup: the models.
         planned_before: last micro-batch that an earlier run may have begun.
         report: told about every finished micro-batch.
         tables: the output tables, as soon as they are bound to the stream.
         unreadable: files of a micro-batch that cannot be read.
+        seen: clicks that failed, by micro-batch, where that was seen before the stream was started again.
         decode: raw records, or what the stream made of them, to decoded ones.
+        is_raw_at_hand: whether the raw record of a good click can be had.
         record_gaps: told about every micro-batch whose clicks are in the tables, to look for what it went over.
     """
 
     spark: SparkSession
     contract: Contract
-    predict_with: Callable[[ModelVersion], Predict]
+    lineup: Lineup
     planned_before: int
     report: Callable[[Report], None]
     tables: Future[Tables] = field(default_factory=Future)
     unreadable: list[UnreadableFileError] = field(default_factory=list)
+    seen: dict[int, list[Row]] = field(default_factory=dict)
     decode: Decode = parse
+    is_raw_at_hand: bool = True
     record_gaps: Callable[[int, datetime, str], None] | None = None
     stopping: threading.Event = field(default_factory=threading.Event)
     failure: Exception | None = None
@@ -134,38 +128,25 @@ class MicroBatches:
         try:
             self._process(raw, batch_id, self.tables.result())
         except Exception as error:
-            self.failure = _as_unreadable_file(error, batch_id) or error
+            self.failure = as_unreadable_file(error, batch_id) or error
             raise self.failure from error
 
     def _process(self, raw: DataFrame, batch_id: int, tables: Tables) -> None:
         if self.stopping.is_set():
             raise StopRequestedError
-        began = monotonic()
-        now = datetime.now(timezone.utc)
-        model = tables.timeline.model_for(batch_id, batch_id <= self.planned_before, tables.stream)
-        stamp = Stamp(batch_id, F.lit(now), model.name, model.version)
-        outcomes = pipeline.with_outcomes(raw, self.contract, model.inputs, decode=self.decode)
-        census = pipeline.census(self.contract)
+        began, now = monotonic(), datetime.now(timezone.utc)
+        champion, challenger = self.lineup.models_for(batch_id, batch_id <= self.planned_before)
+        if champion.has_required_inputs and not self.is_raw_at_hand:
+            raise RawNeededError(batch_id, [])
+        stamp = Stamp(batch_id, F.lit(now), *champion.key)
         if batch_id > tables.scored_upto:
-            observation = Observation()
-            scored = pipeline.scored(
-                outcomes.observe(observation, *census), self.contract, self.predict_with(model), stamp
-            )
-            tables.scored.append(scored, tables.stream, batch_id)
-            seen = _observed(observation, tables.scored, batch_id)
+            seen = self._score(raw, champion, challenger, stamp, tables)
         else:
-            seen = outcomes.agg(*census).collect()[0].asDict()
+            seen = self._count(raw, champion, batch_id, tables)
         unreadable = [self._as_row(file, now) for file in self.unreadable if file.batch_id == batch_id]
-        rejected = seen["rejected"] + len(unreadable)
+        rejected = seen["rejected"] + seen["failed"] + len(unreadable)
         if rejected and batch_id > tables.rejected_upto:
-            complete = seen["kept"] == seen["rejected"]
-            rows = self._frame(
-                [self._as_rejected(row, now, batch_id) for row in seen["rejections"]] if complete else []
-            )
-            if not complete:
-                # Too many to come along with the first pass: read the records once more, for them alone.
-                every = pipeline.with_outcomes(raw, self.contract, model.inputs, keep_all=True, decode=self.decode)
-                rows = pipeline.rejected(every, self.contract, stamp)
+            rows = self._rejected(raw, champion, seen, stamp, now, tables)
             rows = rows.unionByName(self._frame(unreadable)) if unreadable else rows
             tables.rejected.append(rows, tables.stream, batch_id)
         if self.record_gaps:
@@ -174,16 +155,61 @@ class MicroBatches:
             Report(
                 batch_id=batch_id,
                 read=seen["read"] + len(unreadable),
-                scored=seen["read"] - seen["rejected"] - seen["duplicates"],
+                scored=seen["read"] - seen["rejected"] - seen["failed"] - seen["duplicates"],
                 rejected=rejected,
                 duplicates=None if self.decode is parse else seen["duplicates"],
                 sources=len(seen["sources"]) + len(unreadable),
                 seconds=monotonic() - began,
                 newest_us=seen["newest"],
                 arrived_us=seen["arrived"],
-                model=model,
+                model=champion,
             )
         )
+
+    def _outcomes(
+        self, raw: DataFrame, champion: ModelVersion, keep_all: bool, challenge: Challenge | None
+    ) -> DataFrame:
+        return pipeline.with_outcomes(raw, self.contract, champion.inputs, keep_all, self.decode, challenge)
+
+    def _score(
+        self, raw: DataFrame, champion: ModelVersion, challenger: ModelVersion | None, stamp: Stamp, tables: Tables
+    ) -> Answered:
+        """Write the scored clicks of a micro-batch; return what was seen on the way."""
+        return self.lineup.first_pass.score(
+            lambda challenge: self._outcomes(raw, champion, False, challenge),
+            champion,
+            challenger,
+            stamp,
+            write=lambda rows: tables.scored.append(rows, tables.stream, stamp.batch_id),
+            observed=lambda observation: _observed(observation, tables.scored, stamp.batch_id),
+        )
+
+    def _count(self, raw: DataFrame, champion: ModelVersion, batch_id: int, tables: Tables) -> Answered:
+        """Return the same for a micro-batch whose scored clicks an earlier run has written."""
+        outcomes = self._outcomes(raw, champion, False, None)
+        seen = outcomes.agg(*pipeline.census(self.contract)).collect()[0].asDict()
+        asked = seen["read"] - seen["rejected"] - seen["duplicates"]
+        scored = tables.scored.read_batch(self.spark, tables.stream, batch_id).count()
+        return seen | {"failed": asked - scored, "failures": self.seen.get(batch_id, [])}
+
+    def _rejected(
+        self, raw: DataFrame, champion: ModelVersion, seen: Answered, stamp: Stamp, now: datetime, tables: Tables
+    ) -> DataFrame:
+        """Return the rejected records: those that came along with the first pass, or all of them from a second one."""
+        if seen["kept"] == seen["rejected"] and not seen["failed"]:
+            return self._frame([self._as_rejected(row, now, stamp.batch_id) for row in seen["rejections"]])
+        if not self.is_raw_at_hand:
+            raise RawNeededError(stamp.batch_id, seen["failures"])
+        # Too many to come along, or clicks that passed all but the model: read the records once more, for them alone.
+        every = self._outcomes(raw, champion, True, None)
+        if seen["failed"]:
+            if len(seen["failures"]) == seen["failed"]:
+                failed = failures.failed_as_seen(self.spark.createDataFrame(seen["failures"], failures.SEEN))
+            else:
+                scored = tables.scored.read_batch(self.spark, tables.stream, stamp.batch_id)
+                failed = failures.failed_as_missing(every, scored, self.contract)
+            every = failures.with_failures(every, failed, self.contract)
+        return pipeline.rejected(every, self.contract, stamp)
 
     def _frame(self, rows: list[tuple[object, ...]]) -> DataFrame:
         return self.spark.createDataFrame(rows, rejected_clicks(self.contract.kept))
@@ -209,13 +235,3 @@ def _observed(observation: Observation, table: Table, batch_id: int) -> dict[str
             f"{table.name} holds batch {batch_id} already, from another run on the same checkpoint. "
             f"Make sure that only one run is alive, and start it again."
         ) from None
-
-
-def _as_unreadable_file(error: Exception, batch_id: int) -> UnreadableFileError | None:
-    if not isinstance(error, PySparkException | Py4JJavaError):
-        return None
-    file, damage = _UNREADABLE.search(str(error)), _DAMAGE.search(str(error))
-    if not file or not damage:
-        return None
-    # The error writes local paths as file:///, the metadata of a file as file:/.
-    return UnreadableFileError(batch_id, file["path"].replace("file:///", "file:/", 1), damage["cause"])

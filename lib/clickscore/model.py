@@ -1,133 +1,150 @@
-"""The model at work: its files go to the executors, each Python worker loads it once, a column function applies it."""
+"""The model at work in a Python worker: loaded once for each version, fed in the form it likes best.
+
+Everything here runs on the executors, and on the driver only in tests. MLflow and the libraries of the models are
+imported where a model needs them: a worker that serves a LightGBM Booster never waits for MLflow.
+"""
 
 import shutil
-from collections.abc import Callable, Iterator
-from functools import lru_cache
+import tempfile
+import zipfile
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 from pyspark import SparkFiles
-from pyspark.errors import PySparkException
-from pyspark.sql import SparkSession
-from pyspark.sql import types as T
-from pyspark.sql.pandas.functions import arrow_udf, pandas_udf
+from pyspark.core.broadcast import Broadcast
 
-from clickscore.errors import ModelError
-from clickscore.registry import ModelVersion
-from clickscore.scoring import Predict
+from clickscore.outputs import Outputs, as_outputs
+from clickscore.trust import check_digest, digest
+from clickscore.version import BOOSTER, ONNX
 
-LOADED_VERSIONS = 2
-"""Model versions that a Python worker keeps in memory: the current one, and the one before for a replayed batch."""
-
-Scorer = Callable[[pa.StructArray], npt.NDArray[np.float64]]
-"""A loaded model: the inputs of some clicks to their scores."""
+Scorer = Callable[[pa.StructArray], Outputs]
+"""A loaded model: the inputs of some clicks to its predictions."""
 
 
-def share(spark: SparkSession, model: ModelVersion) -> None:
-    """Give every executor the model's files, once per session."""
-    if Path(SparkFiles.get(model.archive)).exists():
-        return
-    archive = model.folder.parent / model.archive
-    shutil.make_archive(str(archive.with_suffix("")), "zip", model.folder)
-    spark.addArtifacts(str(archive), archive=True)
+@dataclass(frozen=True)
+class Served:
+    """A model version as the workers know it.
+
+    Attributes:
+        label: the version, for messages.
+        digest: SHA-256 of its files.
+        kind: how it is fed.
+        files: its files as one zip, fetched by an executor when it first needs them.
+    """
+
+    label: str
+    digest: str
+    kind: str
+    files: "Broadcast[bytes]"
 
 
-def warm_up(spark: SparkSession, model: ModelVersion) -> None:
-    """Load the model in the Python workers before the first click needs it.
+_loaded: dict[str, Scorer] = {}
+"""The versions that this worker has in memory, by digest."""
+
+
+def scorer(served: Served) -> Scorer:
+    """Return the loaded model; it is loaded once in the life of a worker.
 
     Raises:
-        ModelError: if it cannot be loaded there, or fails on its own input example; a Booster, on a click with nothing.
+        UntrustedModelError: if the files are not those that were registered; nothing of them is loaded then.
     """
-    archive, is_booster, names = model.archive, model.is_booster, model.inputs.names
+    if served.digest not in _loaded:
+        folder = _folder(served.digest)
+        _unpack(served, folder)
+        check_digest(folder, served.digest, served.label)
+        _loaded[served.digest] = _LOADERS.get(served.kind, _load_pyfunc)(folder)
+    return _loaded[served.digest]
 
-    def load(batches: Iterator[pa.Array]) -> Iterator[pa.Array]:
-        folder = SparkFiles.get(archive)
-        if is_booster:
-            nothing = pa.array([None], pa.float64())
-            _load_booster(folder)(pa.StructArray.from_arrays([nothing] * len(names), names))
-        else:
-            _try_example(folder)
-        yield from batches
 
-    workers = spark.sparkContext.defaultParallelism
+def forget(digests: Iterable[str]) -> None:
+    """Let go of versions that no micro-batch will ask for any more, in memory and on the executor's disk."""
+    for old in digests:
+        _loaded.pop(old, None)
+        shutil.rmtree(_folder(old), ignore_errors=True)
+
+
+def _folder(of: str) -> Path:
+    # Spark removes this place with the executor, and its workers share it.
+    return Path(SparkFiles.getRootDirectory(), f"clickscore-model-{of}")
+
+
+def _unpack(served: Served, folder: Path) -> None:
+    if folder.is_dir():
+        if digest(folder) == served.digest:
+            return
+        shutil.rmtree(folder)  # Somebody has been here; the digest is checked once more on what comes now.
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    aside = Path(tempfile.mkdtemp(dir=folder.parent))
+    with zipfile.ZipFile(BytesIO(served.files.value)) as archive:
+        archive.extractall(aside)
     try:
-        spark.range(workers, numPartitions=workers).select(arrow_udf(load, T.LongType())("id")).collect()
-    except PySparkException as error:
-        reason = str(error).strip().splitlines()[-1]
-        raise ModelError(f"{model.name} version {model.version} cannot be used for scoring: {reason}") from None
+        aside.rename(folder)
+    except OSError:  # another worker of this executor was faster
+        shutil.rmtree(aside)
 
 
-def predict_with(model: ModelVersion) -> Predict:
-    """Return the model as a function of a struct column with the model's inputs.
-
-    A LightGBM Booster reads the Arrow data as it is; any other model gets a pandas DataFrame through ``pyfunc``.
-    """
-    archive = model.archive
-
-    def predict_arrow(batches: Iterator[pa.Array]) -> Iterator[pa.Array]:
-        score = _load_booster(SparkFiles.get(archive))
-        for inputs in batches:
-            yield pa.array(score(inputs), pa.float64())
-
-    def predict_pandas(batches: Iterator[pd.DataFrame]) -> Iterator[pd.Series]:
-        score = _load_pyfunc(SparkFiles.get(archive))
-        for inputs in batches:
-            yield pd.Series(score(inputs))
-
-    udf = arrow_udf(predict_arrow, T.DoubleType()) if model.is_booster else pandas_udf(predict_pandas, T.DoubleType())
-    return cast(Predict, udf)
-
-
-@lru_cache(maxsize=LOADED_VERSIONS)
-def _load_booster(folder: str) -> Scorer:
+def _load_booster(folder: Path) -> Scorer:
     import lightgbm
 
-    booster = lightgbm.Booster(model_file=Path(folder, "model.lgb"))
+    booster = lightgbm.Booster(model_file=folder / "model.lgb")
 
-    def score(inputs: pa.StructArray) -> npt.NDArray[np.float64]:
+    def score(inputs: pa.StructArray) -> Outputs:
         table = pa.Table.from_arrays(inputs.flatten(), names=[field.name for field in inputs.type])
-        return as_scores(booster.predict(table, num_threads=1), len(inputs))
+        return as_outputs(booster.predict(table, num_threads=1), len(inputs))
 
     return score
 
 
-@lru_cache(maxsize=LOADED_VERSIONS)
-def _load_pyfunc(folder: str) -> Callable[[pd.DataFrame], npt.NDArray[np.float64]]:
-    import mlflow.pyfunc
+def _load_onnx(folder: Path) -> Scorer:
+    import onnxruntime
+    from mlflow.models import Model
 
-    model = mlflow.pyfunc.load_model(folder)
+    file = folder / Model.load(str(folder)).flavors["onnx"]["data"]
+    options = onnxruntime.SessionOptions()
+    # MLflow's own session would take all cores, for each worker.
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    session = onnxruntime.InferenceSession(str(file), options, providers=["CPUExecutionProvider"])
+    wanted = session.get_inputs()
+    if len(wanted) != 1 or wanted[0].type not in _ONNX_TYPES or len(session.get_outputs()) != 1:
+        return _load_pyfunc(folder)
+    name, data_type = wanted[0].name, _ONNX_TYPES[wanted[0].type]
 
-    def score(inputs: pd.DataFrame) -> npt.NDArray[np.float64]:
-        return as_scores(model.predict(inputs), len(inputs))
+    def score(inputs: pa.StructArray) -> Outputs:
+        columns = [column.to_numpy(zero_copy_only=False) for column in inputs.flatten()]
+        [values] = session.run(None, {name: np.column_stack(columns).astype(data_type)})
+        return as_outputs(values, len(inputs))
 
     return score
 
 
-def _try_example(folder: str) -> None:
+_ONNX_TYPES: dict[str, Any] = {"tensor(float)": np.float32, "tensor(double)": np.float64}
+
+
+def _load_pyfunc(folder: Path) -> Scorer:
     import mlflow.pyfunc
 
-    score = _load_pyfunc(folder)
-    example = mlflow.pyfunc.load_model(folder).input_example
-    if isinstance(example, pd.DataFrame):
-        score(example)
+    model = mlflow.pyfunc.load_model(str(folder))
+
+    def score(inputs: pa.StructArray) -> Outputs:
+        return as_outputs(model.predict(as_frame(inputs)), len(inputs))
+
+    return score
 
 
-def as_scores(prediction: Any, rows: int) -> npt.NDArray[np.float64]:
-    """Return one score per row from whatever a model predicts.
+def as_frame(inputs: pa.StructArray) -> pd.DataFrame:
+    """Return the inputs as pyfunc wants them: nulls of numbers are NaN, times are in UTC without a zone."""
+    table = pa.Table.from_arrays(inputs.flatten(), names=[field.name for field in inputs.type])
+    frame: pd.DataFrame = table.to_pandas()
+    for field in inputs.type:
+        if pa.types.is_timestamp(field.type):
+            frame[field.name] = frame[field.name].dt.tz_localize(None).astype("datetime64[ns]")
+    return frame
 
-    One number per row is the score; of the two class probabilities of a binary classifier it is the second.
 
-    Raises:
-        ValueError: for any other shape.
-    """
-    scores = np.asarray(prediction, dtype=np.float64)
-    if scores.ndim == 2 and scores.shape[1] in (1, 2):
-        scores = scores[:, -1]
-    if scores.shape != (rows,):
-        raise ValueError(f"the model must predict one number, or two class probabilities, for each of {rows} clicks; "
-                         f"it predicted an array of shape {scores.shape}")  # fmt: skip
-    return scores
+_LOADERS: dict[str, Callable[[Path], Scorer]] = {BOOSTER: _load_booster, ONNX: _load_onnx}

@@ -5,16 +5,25 @@ go on leaves with its reason.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from clickscore.clicks import parse
-from clickscore.features import with_features, with_model_input
-from clickscore.schemas import LINEAGE
-from clickscore.scoring import Predict, Stamp, as_rejected_clicks, as_scored_clicks, with_scores
+from clickscore.features import with_challenger_input, with_features, with_model_input
+from clickscore.schemas import LINEAGE, Scores
+from clickscore.scoring import (
+    CHALLENGER_FAILURE,
+    FAILURE,
+    PREDICTED_COLUMN,
+    Predict,
+    Stamp,
+    as_rejected_clicks,
+    as_scored_clicks,
+    with_predictions,
+)
 
 Decode = Callable[[DataFrame, T.StructType, bool], DataFrame]
 """Raw records, the fields of a click, and whether to keep every raw record, to the columns of ``clicks.parse``."""
@@ -31,34 +40,54 @@ class Contract:
         click: the fields of a click.
         id: the field that tells clicks apart.
         time: the field with the event time.
+        visitor: the field that tells visitors apart.
         select: the select list of the features file.
         kept: columns of lineage beyond ``schemas.LINEAGE``.
+        scores: the scores that a click gets.
     """
 
     click: T.StructType
     id: str
     time: str
+    visitor: str
     select: str
     kept: tuple[T.StructField, ...] = ()
+    scores: Scores = field(default_factory=Scores)
+
+
+@dataclass(frozen=True)
+class Challenge:
+    """A challenger at work: what its signature asks for, and the share of visitors that it scores."""
+
+    inputs: T.StructType
+    share: float
 
 
 def with_outcomes(
-    raw: DataFrame, contract: Contract, inputs: T.StructType, keep_all: bool = False, decode: Decode = parse
-) -> DataFrame:
-    """Decode every record and compute the model's inputs; each ends up accepted, rejected or a duplicate."""
-    return (
-        raw.transform(decode, contract.click, keep_all)
-        .transform(with_features, contract.select)
-        .transform(with_model_input, inputs)
-    )
+    raw: DataFrame, contract: Contract, inputs: T.StructType, keep_all: bool = False, decode: Decode = parse,
+    challenge: Challenge | None = None,
+) -> DataFrame:  # fmt: skip
+    """Decode every record and compute the models' inputs; each ends up accepted, rejected or a duplicate."""
+    featured = raw.transform(decode, contract.click, keep_all).transform(with_features, contract.select)
+    if challenge:
+        featured = featured.transform(with_challenger_input, challenge.inputs, contract.visitor, challenge.share)
+    return featured.transform(with_model_input, inputs)
 
 
-def scored(outcomes: DataFrame, contract: Contract, predict: Predict, stamp: Stamp) -> DataFrame:
-    """Score the accepted clicks; one row of ``scored_clicks`` for each."""
-    return (
-        outcomes.where("_rejection IS NULL AND NOT _duplicate")
-        .transform(with_scores, predict)
-        .transform(as_scored_clicks, contract.click, contract.kept, stamp)
+def accepted(outcomes: DataFrame) -> DataFrame:
+    """Return the clicks that the model is asked about."""
+    return outcomes.where("_rejection IS NULL AND NOT _duplicate")
+
+
+def predicted(outcomes: DataFrame, predict: Predict, is_challenged: bool = False) -> DataFrame:
+    """Ask the model about the accepted clicks; adds ``_predicted``, with a score or the reason why there is none."""
+    return accepted(outcomes).transform(with_predictions, predict, is_challenged)
+
+
+def scored(predictions: DataFrame, contract: Contract, stamp: Stamp) -> DataFrame:
+    """Return one row of ``scored_clicks`` for each click that has got a score."""
+    return predictions.where(F.col(PREDICTED_COLUMN)[FAILURE].isNull()).transform(
+        as_scored_clicks, contract.click, contract.kept, contract.scores, stamp
     )
 
 
@@ -89,3 +118,35 @@ def census(contract: Contract) -> list[Column]:
         F.collect_set("source").alias("sources"),
         F.collect_list(F.when(at_hand, rejection)).alias("rejections"),
     ]
+
+
+def identity(contract: Contract) -> Column:
+    """Return what tells a click of a micro-batch apart: a hash of its fields and where it came from.
+
+    Two clicks with the same one are the same in everything that the tables keep of them.
+    """
+    return F.xxhash64(F.to_json(F.struct(*contract.click.names)), *[field.name for field in LINEAGE])
+
+
+def verdicts(contract: Contract, is_challenged: bool) -> list[Column]:
+    """Return the aggregates that a pass over the predictions counts on its way.
+
+    ``failed`` counts the clicks that the model fails on, ``failures`` lists those that come with a reason, as
+    ``identity`` and ``detail``. ``challenged``, ``challenger_failed`` and ``challenger_failure`` count the clicks that
+    the challenger was asked about, those of them that it failed on, and say why, for one of them.
+    """
+    failure = F.col(PREDICTED_COLUMN)[FAILURE]
+    listed = F.struct(identity(contract).alias("identity"), failure.alias("detail"))
+    columns = [
+        F.count(failure).alias("failed"),
+        F.collect_list(F.when(failure != "", listed)).alias("failures"),
+    ]
+    if is_challenged:
+        challenger_failure = F.col(PREDICTED_COLUMN)[CHALLENGER_FAILURE]
+        score = F.col(PREDICTED_COLUMN)["challenger_score"]
+        columns += [
+            F.count_if(challenger_failure.isNotNull() | score.isNotNull()).alias("challenged"),
+            F.count(challenger_failure).alias("challenger_failed"),
+            F.max(challenger_failure).alias("challenger_failure"),
+        ]
+    return columns

@@ -54,6 +54,10 @@ class ProgressLines:
         """Remove the bar."""
         self._bar.stop()
 
+    def warn(self, text: str) -> None:
+        """Print what a person should know; called from any thread."""
+        self.console.print(f"warning: {text}", style="yellow", highlight=False, markup=False, soft_wrap=True)
+
     def report(self, done: Report) -> None:
         """Print the line of a micro-batch, and move the bar on."""
         self._bar.advance(self._task, done.sources)

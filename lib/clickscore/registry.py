@@ -3,19 +3,22 @@
 MLflow is imported where it is used: that takes seconds, which the start of the session hides.
 """
 
-import hashlib
+import json
 import os
 import re
-from dataclasses import dataclass
+import shutil
+import tempfile
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-from pyspark.sql import types as T
 
-from clickscore.errors import ModelError, ModelNotFoundError, SignatureError
+from clickscore.errors import ClickscoreError, ModelError, ModelNotFoundError, ModelUnavailableError, first_line
+from clickscore.model_config import PICKLE, Allow, Model, split_uri
+from clickscore.trust import check_digest, check_files, digest
+from clickscore.version import ANSWERS_TAG, DIGEST_TAG, ModelVersion, read_version
 
 if TYPE_CHECKING:
     import lightgbm
@@ -24,35 +27,6 @@ if TYPE_CHECKING:
 SQLITE = "sqlite:///"
 MAX_RETRIES = 3
 """Times that a request to the registry is tried again, after 2, 4 and 8 s; MLflow's own 7 would take four minutes."""
-_URI = re.compile(r"models:/(?P<name>[^/@]+)(@(?P<alias>.+)|/(?P<version>\d+))")
-
-
-@dataclass(frozen=True)
-class ModelVersion:
-    """One version of a registered model, with its files at hand on the driver.
-
-    Attributes:
-        name: registered model.
-        version: its version.
-        run_id: MLflow run that made it.
-        digest: SHA-256 over the names and contents of its files.
-        inputs: what its signature asks for, in its order; NOT NULL fields are required.
-        folder: the files on the driver.
-        is_booster: whether a LightGBM Booster can be fed without pandas.
-    """
-
-    name: str
-    version: str
-    run_id: str | None
-    digest: str
-    inputs: T.StructType
-    folder: Path
-    is_booster: bool
-
-    @property
-    def archive(self) -> str:
-        """Name under which the executors get the files."""
-        return f"model-{self.digest[:16]}.zip"
 
 
 class Registry:
@@ -86,55 +60,88 @@ class Registry:
 
         Raises:
             ModelNotFoundError: if there is no such model, alias or version; tells which there are.
-            ModelError: if the registry does not answer.
+            ModelUnavailableError: if the registry does not answer.
         """
         from mlflow.exceptions import MlflowException
 
-        match = _URI.fullmatch(uri)
-        if not match:
-            raise ModelNotFoundError(f"model.uri: {uri} is neither models:/<name>@<alias> nor models:/<name>/<version>")
-        name = match["name"]
+        name, alias, version = split_uri(uri)
         try:
-            if match["alias"]:
-                return name, str(self._client.get_model_version_by_alias(name, match["alias"]).version)
-            return name, str(self._client.get_model_version(name, match["version"]).version)
+            if alias:
+                return name, str(self._client.get_model_version_by_alias(name, alias).version)
+            return name, str(self._client.get_model_version(name, version).version)
         except MlflowException as error:
             raise self._not_found(uri, name, error) from None
 
-    def fetch(self, name: str, version: str, folder: Path) -> ModelVersion:
-        """Copy the files of a version into a folder below ``folder`` and read its signature.
+    def fetch(self, name: str, version: str, folder: Path, allow: Allow, trusts_pickle: bool = False) -> ModelVersion:
+        """Copy the files of a version into a folder below ``folder``; nothing of it is loaded.
+
+        Args:
+            name: registered model.
+            version: its version.
+            folder: where the files go.
+            allow: what a model may be made of.
+            trusts_pickle: whether models that run code when they are loaded are taken.
 
         Raises:
-            ModelError: if the files cannot be fetched.
+            ModelUnavailableError: if the files cannot be fetched.
+            UntrustedModelError: if they are not those that were registered, or loading them could run code.
             SignatureError: if the model has no signature of named columns.
         """
-        import mlflow
         from mlflow.exceptions import MlflowException
-        from mlflow.models import Model
+        from mlflow.models import Model as Description
 
-        self._select()
         label = f"{name} version {version}"
         target = folder / f"{name}-{version}"
-        target.mkdir(parents=True, exist_ok=True)
         try:
-            mlflow.artifacts.download_artifacts(artifact_uri=f"models:/{name}/{version}", dst_path=str(target))
-            model = Model.load(str(target))
+            registered = self._client.get_model_version(name, version)
+            self._download(name, version, target)
+            found = digest(target)
+            if DIGEST_TAG in registered.tags:
+                check_digest(target, registered.tags[DIGEST_TAG], label)
+            check_files(target, allow, trusts_pickle, label)
+            description = Description.load(str(target))
         except (MlflowException, OSError) as error:
-            raise ModelError(redacted(f"{label} is registered, but its files cannot be fetched: {error}")) from None
-        if model.signature is None or model.signature.inputs is None or not model.signature.inputs.has_input_names():
-            raise SignatureError(
-                f"{label} has no signature of named columns, so nobody can tell which features it needs. "
-                f"Log it again with signature=mlflow.models.infer_signature(features, scores)."
-            )
-        return ModelVersion(
-            name=name,
-            version=version,
-            run_id=self._client.get_model_version(name, version).run_id or model.run_id,
-            digest=_digest(target),
-            inputs=_inputs(model.signature.inputs, label),
-            folder=target,
-            is_booster=_is_plain_booster(model.flavors, target),
+            shutil.rmtree(target, ignore_errors=True)
+            raise ModelUnavailableError(
+                redacted(f"{label} is registered, but its files cannot be fetched: {error}")
+            ) from None
+        return read_version(
+            description, target, name, version, found, registered.run_id, registered.tags, self._metrics
         )
+
+    def _download(self, name: str, version: str, target: Path) -> None:
+        import mlflow
+
+        self._select()
+        shutil.rmtree(target, ignore_errors=True)
+        target.mkdir(parents=True)
+        mlflow.artifacts.download_artifacts(artifact_uri=f"models:/{name}/{version}", dst_path=str(target))
+
+    def _metrics(self, run_id: str) -> dict[str, float]:
+        from mlflow.exceptions import MlflowException
+
+        try:
+            return dict(self._client.get_run(run_id).data.metrics)
+        except MlflowException:
+            return {}  # The run was deleted; the model does not need it.
+
+    def pin(self, name: str, version: str, answers: list[float]) -> str:
+        """Write down what the version is: the digest of its files, and its answers to its input example.
+
+        Returns:
+            The digest.
+        """
+        with tempfile.TemporaryDirectory() as folder:
+            target = Path(folder, "model")
+            self._download(name, version, target)
+            found = digest(target)
+        self._client.set_model_version_tag(name, version, DIGEST_TAG, found)
+        self._client.set_model_version_tag(name, version, ANSWERS_TAG, json.dumps(answers))
+        return found
+
+    def set_alias(self, name: str, alias: str, version: str) -> None:
+        """Let the alias point to the version."""
+        self._client.set_registered_model_alias(name, alias, version)
 
     def has_alias(self, name: str, alias: str) -> bool:
         """Tell whether a registered model has the alias."""
@@ -171,9 +178,10 @@ class Registry:
                 pip_requirements=[f"{package}=={metadata.version(package)}" for package in ("lightgbm", "mlflow")],
             )  # fmt: skip
         version = str(logged.registered_model_version)
+        self.pin(name, version, np.asarray(booster.predict(example)).tolist())
         is_first = bool(alias) and not self.has_alias(name, alias)
         if is_first:
-            self._client.set_registered_model_alias(name, alias, version)
+            self.set_alias(name, alias, version)
         return version, is_first
 
     def _select(self) -> None:
@@ -202,7 +210,7 @@ class Registry:
             try:
                 names = [other.name for other in self._client.search_registered_models()]
             except MlflowException:
-                return ModelError(redacted(f"model.registry: {self._uri} does not answer: {error}"))
+                return ModelUnavailableError(redacted(f"model.registry: {self._uri} does not answer: {error}"))
             return ModelNotFoundError(
                 f"model.uri: {redacted(self._uri)} has no model {name}; it has {', '.join(names) or 'none'}."
             )
@@ -211,38 +219,31 @@ class Registry:
         return ModelNotFoundError(f"model.uri: there is no {uri}. Aliases of {name}: {aliases}; versions: {numbers}.")
 
 
+def fetch_current(config: Model, folder: Path) -> ModelVersion:
+    """Fetch the version that the configuration stands for now.
+
+    Raises:
+        ModelError: if there is none, or its registry does not answer.
+    """
+    try:
+        registry = Registry(config.registry)
+        return fetch_version(config, *registry.resolve(config.uri), folder, registry)
+    except ClickscoreError:
+        raise
+    except Exception as error:  # a registry is a server, a database or a folder: their errors have no common class
+        # Whatever it raises, there is no model: one message and exit status 2, with the cause chained.
+        where = f"model: {config.uri} cannot be fetched from {config.registry}"
+        raise ModelUnavailableError(redacted(f"{where}: {type(error).__name__}: {first_line(error)}")) from error
+
+
+def fetch_version(
+    config: Model, name: str, version: str, folder: Path, registry: Registry | None = None
+) -> ModelVersion:
+    """Fetch one version by the rules of the configuration; see ``Registry.fetch``."""
+    registry = registry or Registry(config.registry)
+    return registry.fetch(name, version, folder, config.allow, config.trust == PICKLE)
+
+
 def redacted(uri: str) -> str:
     """Return a text with every user and password taken out of its URIs."""
     return re.sub(r"//[^/@]*@", "//***@", uri)
-
-
-def _inputs(schema: Any, label: str) -> T.StructType:
-    fields = []
-    for column in schema.inputs:
-        try:
-            data_type = column.type.to_spark()
-        except AttributeError:
-            raise SignatureError(
-                f"{label}: input {column.name} is {column.type}; only plain columns are supported"
-            ) from None
-        # Pandas has no whole number or boolean that is absent: one null would turn the column into another type.
-        can_be_null = isinstance(data_type, T.DoubleType | T.FloatType | T.StringType | T.TimestampType)
-        fields.append(T.StructField(column.name, data_type, can_be_null and not column.required))
-    return T.StructType(fields)
-
-
-def _is_plain_booster(flavors: dict[str, Any], folder: Path) -> bool:
-    file = folder / "model.lgb"
-    if "lightgbm" not in flavors or not file.is_file():
-        return False
-    # The last line lists the categories of pandas columns, which only the pandas path knows how to look up.
-    last_line = file.read_text(encoding="utf-8").rstrip().rpartition("\n")[2]
-    return last_line in ("pandas_categorical:null", "pandas_categorical:[]")
-
-
-def _digest(folder: Path) -> str:
-    digest = hashlib.sha256()
-    for file in sorted(path for path in folder.rglob("*") if path.is_file()):
-        digest.update(f"{file.relative_to(folder)}\0{file.stat().st_size}\0".encode())
-        digest.update(file.read_bytes())
-    return digest.hexdigest()

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 from pyspark.sql import types as T
 
@@ -47,14 +48,32 @@ KEPT = {
 
 BATCH_ID = _column("batch_id", T.LongType(), "Micro-batch that wrote the row", nullable=False)
 
-_SCORE = (
-    _column("score", T.DoubleType(), "Prediction of the model for the click"),
+_SCORE = _column("score", T.DoubleType(), "Prediction of the model for the click")
+_MODEL = (
     _column("model_name", T.StringType(), "Registered model that made the prediction", nullable=False),
     _column("model_version", T.StringType(), "Version of the registered model", nullable=False),
     _column("scored_at", T.TimestampType(), "When the micro-batch was scored, UTC", nullable=False),
 )
-SCORED = (*_SCORE, *LINEAGE, BATCH_ID)
-"""The columns that follow the click's own fields in ``scored_clicks``."""
+CHALLENGER = (
+    _column("challenger_score", T.DoubleType(), "Prediction of the challenger, for visitors that it scores as well"),
+    _column("challenger_version", T.StringType(), "Version of the challenger that made it"),
+)
+SCORED = (_SCORE, *_MODEL, *CHALLENGER, *LINEAGE, BATCH_ID)
+"""The columns that follow the click's own fields in ``scored_clicks``; the challenger's only where there is one."""
+
+
+@dataclass(frozen=True)
+class Scores:
+    """The scores that a click gets.
+
+    Attributes:
+        columns: the champion's, ``score`` first.
+        is_challenged: whether a challenger may score the click as well.
+    """
+
+    columns: tuple[str, ...] = (_SCORE.name,)
+    is_challenged: bool = False
+
 
 _REASON = (
     _column("raw", T.StringType(), "The record, unchanged; bytes that are no UTF-8 stand as ISO 8859-1"),
@@ -78,12 +97,15 @@ SOURCE_GAPS = T.StructType(
 
 MODEL_TIMELINE = T.StructType(
     [
-        _column("from_batch", T.LongType(), "First micro-batch that this version scored", nullable=False),
+        _column("from_batch", T.LongType(), "First micro-batch that this is true for", nullable=False),
         _column("model_name", T.StringType(), "Registered model", nullable=False),
         _column("model_version", T.StringType(), "Version of the registered model", nullable=False),
         _column("run_id", T.StringType(), "MLflow run that trained the version"),
-        _column("digest", T.StringType(), "SHA-256 over the model's files", nullable=False),
-        _column("pinned_at", T.TimestampType(), "When the version was chosen, UTC", nullable=False),
+        _column("digest", T.StringType(), "SHA-256 over the model's files; null where they were not to be had"),
+        _column("pinned_at", T.TimestampType(), "When this was decided, UTC", nullable=False),
+        _column("role", T.StringType(), "champion, or challenger", nullable=False),
+        _column("event", T.StringType(), "scores, refused, withdrawn or benched", nullable=False),
+        _column("reason", T.StringType(), "Why, for all but scores"),
     ]
 )
 
@@ -94,9 +116,14 @@ def raw(kept: Iterable[T.StructField] = ()) -> T.StructType:
     return T.StructType([T.StructField("value", T.BinaryType()), *lineage, SOURCE_TIME])
 
 
-def scored_clicks(click: T.StructType, kept: Iterable[T.StructField] = ()) -> T.StructType:
-    """Return the columns of ``scored_clicks``: the click's fields, then the score, the model and the lineage."""
-    return T.StructType([*click.fields, *_SCORE, *LINEAGE, *kept, BATCH_ID])
+def scored_clicks(
+    click: T.StructType, kept: Iterable[T.StructField] = (), scores: Scores | None = None
+) -> T.StructType:
+    """Return the columns of ``scored_clicks``: the click's fields, then the scores, the model and the lineage."""
+    scores = scores or Scores()
+    others = [_column(name, T.DoubleType(), f"Output {name} of the model") for name in scores.columns[1:]]
+    challenger = CHALLENGER if scores.is_challenged else ()
+    return T.StructType([*click.fields, _SCORE, *others, *_MODEL, *challenger, *LINEAGE, *kept, BATCH_ID])
 
 
 def rejected_clicks(kept: Iterable[T.StructField] = ()) -> T.StructType:
@@ -104,15 +131,20 @@ def rejected_clicks(kept: Iterable[T.StructField] = ()) -> T.StructType:
     return T.StructType([*_REASON, *LINEAGE, *kept, _RECEIVED_AT, BATCH_ID])
 
 
-def check_click(click: T.StructType, id: str, time: str, visitor: str, where: str) -> None:
+def check_click(click: T.StructType, id: str, time: str, visitor: str, where: str, outputs: Iterable[str] = ()) -> None:
     """Make sure that a click schema can be parsed, written and told apart.
 
     Raises:
         ConfigError: with every field that has an unsupported type or a name that the tables need for themselves, and
-            every one of ``id``, ``time`` and ``visitor`` that is missing or may be null.
+            every one of ``id``, ``time`` and ``visitor`` that is missing or may be null, and every name among
+            ``outputs`` that cannot be a column.
     """
-    taken = {field.name for field in (*SCORED, *KEPT.values())}
-    problems = [
+    own = {field.name for field in (*SCORED, *KEPT.values())}
+    problems = [f"model.outputs: the tables use {name} themselves" for name in outputs if name in own - {_SCORE.name}]
+    problems += [f"model.outputs: {name} begins with an underscore, or has one of {NOT_IN_NAMES!r}" for name in outputs
+                 if name.startswith("_") or set(name) & set(NOT_IN_NAMES)]  # fmt: skip
+    taken = own | {name.lower() for name in outputs}
+    problems += [
         f"{field.name}: the tables use this name themselves" for field in click.fields if field.name.lower() in taken
     ]
     problems += [f"{f.name}: a name must not start with an underscore" for f in click.fields if f.name.startswith("_")]

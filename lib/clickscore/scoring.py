@@ -7,38 +7,73 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
-from clickscore.features import FEATURES_COLUMN
-from clickscore.schemas import rejected_clicks, scored_clicks
+from clickscore.features import CHALLENGER_COLUMN, FEATURES_COLUMN
+from clickscore.schemas import Scores, rejected_clicks, scored_clicks
 
-Predict = Callable[[Column], Column]
-"""The model as a function: the struct of its inputs to a ``DOUBLE``."""
+Predict = Callable[..., Column]
+"""The model as a function: the struct of its inputs, and that of the challenger's if there is one, to the struct
+``predicted_type``."""
+
+SCORING_FAILED = "scoring_failed"
+PREDICTED_COLUMN = "_predicted"
+FAILURE, CHALLENGER_FAILURE = "_failure", "_challenger_failure"
 
 
 @dataclass(frozen=True)
 class Stamp:
-    """What all rows of a micro-batch have in common."""
+    """What all rows of a micro-batch have in common.
+
+    Attributes:
+        batch_id: the micro-batch.
+        moment: when it was scored.
+        model_name: the champion.
+        model_version: its version.
+        challenger_version: version of the challenger, as its column says it; None where no challenger is at work.
+    """
 
     batch_id: int
     moment: Column
     model_name: str
     model_version: str
+    challenger_version: str | None = None
 
 
-def with_scores(clicks: DataFrame, predict: Predict) -> DataFrame:
-    """Add ``score DOUBLE``, the prediction for ``_features``; null where the model gives none."""
-    return clicks.withColumn("score", predict(F.col(FEATURES_COLUMN)))
+def predicted_type(columns: Iterable[str], is_challenged: bool) -> T.StructType:
+    """Return what a prediction is: the scores, why there are none, and the same for the challenger.
+
+    ``_failure`` is null for a click that was scored.
+    """
+    fields = [T.StructField(name, T.DoubleType()) for name in columns]
+    fields.append(T.StructField(FAILURE, T.StringType()))
+    if is_challenged:
+        fields.append(T.StructField("challenger_score", T.DoubleType()))
+        fields.append(T.StructField(CHALLENGER_FAILURE, T.StringType()))
+    return T.StructType(fields)
 
 
-def as_scored_clicks(clicks: DataFrame, click: T.StructType, kept: Iterable[T.StructField], stamp: Stamp) -> DataFrame:
-    """Select the columns of ``scored_clicks`` in their order."""
-    return clicks.withColumns(
-        {
-            "model_name": F.lit(stamp.model_name),
-            "model_version": F.lit(stamp.model_version),
-            "scored_at": stamp.moment,
-            "batch_id": F.lit(stamp.batch_id).cast("bigint"),
-        }
-    ).select(*scored_clicks(click, kept).names)
+def with_predictions(clicks: DataFrame, predict: Predict, is_challenged: bool = False) -> DataFrame:
+    """Add ``_predicted STRUCT``, the prediction for ``_features`` and ``_challenger_features``."""
+    inputs = [FEATURES_COLUMN, CHALLENGER_COLUMN] if is_challenged else [FEATURES_COLUMN]
+    return clicks.withColumn(PREDICTED_COLUMN, predict(*map(F.col, inputs)))
+
+
+def as_scored_clicks(
+    clicks: DataFrame, click: T.StructType, kept: Iterable[T.StructField], scores: Scores, stamp: Stamp
+) -> DataFrame:
+    """Select the columns of ``scored_clicks`` in their order, for the clicks that have a prediction."""
+    predicted = F.col(PREDICTED_COLUMN)
+    columns = {name: predicted[name] for name in scores.columns}
+    if scores.is_challenged:
+        at_work = stamp.challenger_version is not None
+        score = predicted["challenger_score"] if at_work else F.lit(None).cast("double")
+        columns["challenger_score"] = score
+        version = F.when(score.isNotNull(), F.lit(stamp.challenger_version)) if at_work else F.lit(None)
+        columns["challenger_version"] = version.cast("string")
+    columns["model_name"] = F.lit(stamp.model_name)
+    columns["model_version"] = F.lit(stamp.model_version)
+    columns["scored_at"] = stamp.moment
+    columns["batch_id"] = F.lit(stamp.batch_id).cast("bigint")
+    return clicks.withColumns(columns).select(*scored_clicks(click, kept, scores).names)
 
 
 def as_rejected_clicks(records: DataFrame, kept: Iterable[T.StructField], stamp: Stamp) -> DataFrame:

@@ -115,19 +115,34 @@ class Table:
         if self.stream(spark) != stream:
             self.set_property(spark, STREAM_PROPERTY, stream)
 
-    def append(self, rows: DataFrame, stream: str, batch_id: int) -> None:
-        """Append the rows of a micro-batch, exactly once: a second call for the same batch changes nothing."""
-        writer = (
-            rows.write.format("delta")
-            .mode("append")
-            .option("txnAppId", f"clickscore-{stream}")
-            .option("txnVersion", batch_id)
-            .option("userMetadata", json.dumps({"stream": stream, "batch": batch_id}))
-        )
+    def append(self, rows: DataFrame, stream: str, batch_id: int, is_transaction: bool = True) -> None:
+        """Append rows of a micro-batch.
+
+        Args:
+            rows: the rows.
+            stream: id of the stream.
+            batch_id: the micro-batch.
+            is_transaction: whether the rows are all that the micro-batch has for the table; then a second call for it
+                changes nothing, and ``last_batch`` knows of it.
+        """
+        writer = rows.write.format("delta").mode("append")
+        if is_transaction:
+            writer = writer.option("txnAppId", f"clickscore-{stream}").option("txnVersion", batch_id)
+            writer = writer.option("userMetadata", json.dumps({"stream": stream, "batch": batch_id}))
         if self.is_path:
             writer.save(self.location)
         else:
             writer.saveAsTable(self.name)
+
+    def read_batch(self, spark: SparkSession, stream: str, batch_id: int) -> DataFrame:
+        """Return the rows that a micro-batch has written, as they were then: a later DELETE does not count."""
+        mine = (F.get_json_object("userMetadata", "$.stream") == stream) & (
+            F.get_json_object("userMetadata", "$.batch").cast("bigint") == batch_id
+        )
+        version = self.delta(spark).history().where(mine).agg(F.max("version")).collect()[0][0]
+        reader = spark.read.format("delta").option("versionAsOf", version)
+        rows = reader.load(self.location) if self.is_path else reader.table(self.name)
+        return rows.where(F.col("batch_id") == batch_id)
 
     def last_batch(self, spark: SparkSession, stream: str) -> int:
         """Return the last micro-batch that the stream has appended, or -1."""

@@ -2,13 +2,50 @@
 
 from collections.abc import Callable
 from datetime import datetime, timezone
+from typing import NamedTuple
 
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
-from clickscore.registry import ModelVersion
+from clickscore.errors import UntrustedModelError
 from clickscore.schemas import MODEL_TIMELINE
 from clickscore.tables import Table
+from clickscore.version import ModelVersion
+
+CHAMPION, CHALLENGER = "champion", "challenger"
+SCORES, REFUSED, WITHDRAWN, BENCHED = "scores", "refused", "withdrawn", "benched"
+"""Events: a version scores from this micro-batch on; was not taken; gave up at this one; scores no more beside it."""
+
+
+class Pin(NamedTuple):
+    """The version that a micro-batch was promised to."""
+
+    name: str
+    version: str
+    digest: str | None
+
+    def check(self, model: ModelVersion) -> ModelVersion:
+        """Return the version, if it is the promised one.
+
+        Raises:
+            UntrustedModelError: if it has the same number, but other files.
+        """
+        if (self.name, self.version) == model.key and self.digest != model.digest:
+            raise UntrustedModelError(
+                f"{model.label}: model_timeline says that it scored with files of SHA-256 {str(self.digest)[:16]}..., "
+                f"now they have {model.digest[:16]}.... Somebody has changed a version that was at work: register the "
+                f"change as a version of its own, and bring the files of this one back."
+            )
+        return model
+
+
+def read_pin(spark: SparkSession, table: Table, batch_id: int) -> Pin | None:
+    """Return the champion that a micro-batch was promised to, if the timeline says so."""
+    rows = table.read(spark).where(
+        (F.col("from_batch") <= batch_id) & (F.col("role") == CHAMPION) & F.col("event").isin(SCORES, WITHDRAWN)
+    )
+    row = rows.orderBy(F.desc("pinned_at")).select("model_name", "model_version", "digest", "event").first()
+    return Pin(row[0], row[1], row[2]) if row and row["event"] == SCORES else None
 
 
 class Timeline:
@@ -19,42 +56,55 @@ class Timeline:
     """
 
     def __init__(
-        self, spark: SparkSession, table: Table, current: ModelVersion, fetch: Callable[[str, str], ModelVersion]
+        self, spark: SparkSession, table: Table, stream: str, fetch: Callable[[str, str], ModelVersion]
     ) -> None:
         """Begin with the timeline that earlier runs have written.
 
         Args:
             spark: the session.
             table: the timeline, which exists.
-            current: the version for micro-batches to come.
+            stream: id of the stream that writes it.
             fetch: gets another version by name and version, for a micro-batch that it was pinned for.
         """
-        self._spark, self._table, self._current, self._fetch = spark, table, current, fetch
-        self._latest: tuple[str, str] | None = None
+        self._spark, self._table, self._stream, self._fetch = spark, table, stream, fetch
+        self._latest: Pin | None = None
+        self._challenger: tuple[str, str] | None = None
 
-    def model_for(self, batch_id: int, planned_before: bool, stream: str) -> ModelVersion:
+    def model_for(self, batch_id: int, planned_before: bool, current: ModelVersion) -> ModelVersion:
         """Return the version that scores a micro-batch; afterwards it is in the timeline.
 
         Args:
             batch_id: the micro-batch.
             planned_before: whether an earlier run may have begun it.
-            stream: id of the stream that writes the timeline.
+            current: the version for micro-batches that are not promised to another.
         """
-        current = (self._current.name, self._current.version)
         if planned_before or (self._latest is None and batch_id > 0):
-            self._latest = self._pinned(batch_id)
-        if self._latest and (planned_before or self._latest == current):
-            return self._current if self._latest == current else self._fetch(*self._latest)
-        self._pin(batch_id, stream)
-        self._latest = current
-        return self._current
+            self._latest = read_pin(self._spark, self._table, batch_id)
+        latest = self._latest
+        if latest and (planned_before or latest[:2] == current.key):
+            return latest.check(current if latest[:2] == current.key else self._fetch(*latest[:2]))
+        self.note(batch_id, CHAMPION, SCORES, current)
+        self._latest = Pin(*current.key, current.digest)
+        return current
 
-    def _pinned(self, batch_id: int) -> tuple[str, str] | None:
-        rows = self._table.read(self._spark).where(F.col("from_batch") <= batch_id)
-        row = rows.orderBy(F.desc("pinned_at")).select("model_name", "model_version").first()
-        return (row[0], row[1]) if row else None
+    def challenge(self, batch_id: int, challenger: ModelVersion | None) -> None:
+        """Write down which challenger scores beside the champion, if that is a new one."""
+        key = challenger.key if challenger else None
+        if challenger and key != self._challenger:
+            self.note(batch_id, CHALLENGER, SCORES, challenger)
+        self._challenger = key
 
-    def _pin(self, batch_id: int, stream: str) -> None:
-        model = self._current
-        row = (batch_id, model.name, model.version, model.run_id, model.digest, datetime.now(timezone.utc))
-        self._table.append(self._spark.createDataFrame([row], MODEL_TIMELINE), stream, batch_id)
+    def note(
+        self, batch_id: int, role: str, event: str, model: "ModelVersion | tuple[str, str]",
+        reason: str | None = None,
+    ) -> None:  # fmt: skip
+        """Write what has happened to a version, which may be known by name and version alone."""
+        run_id, digest = (model.run_id, model.digest) if isinstance(model, ModelVersion) else (None, None)
+        name, version = model.key if isinstance(model, ModelVersion) else model
+        now = datetime.now(timezone.utc)
+        row = (batch_id, name, version, run_id, digest, now, role, event, reason)
+        self._table.append(
+            self._spark.createDataFrame([row], MODEL_TIMELINE), self._stream, batch_id, is_transaction=False
+        )
+        if event == WITHDRAWN:
+            self._latest = None

@@ -1,26 +1,28 @@
 """The wiring of a run: everything that can be checked before the stream starts, checked."""
 
+from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass
 
 from pyspark.errors import AnalysisException
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
+from pyspark.sql import types as T
 
 from clickscore import features, pipeline, schemas
 from clickscore.checkpoint import Checkpoint, check_belongs, check_state, read_checkpoint
 from clickscore.config import Config
 from clickscore.contract import feature_types, read_contract
-from clickscore.errors import ConfigError, DataLossError, first_line
+from clickscore.errors import ConfigError, DataLossError, ModelNotFoundError, first_line
 from clickscore.gaps import AGED_OUT, Gap
-from clickscore.model import predict_with
 from clickscore.pipeline import Contract
-from clickscore.registry import ModelVersion
-from clickscore.scoring import Stamp
+from clickscore.scoring import Stamp, predicted_type
 from clickscore.source_config import KafkaSource
 from clickscore.sources import check_source
 from clickscore.tables import Table
+from clickscore.timeline import read_pin
 from clickscore.topicwatch import TopicWatch
+from clickscore.version import ModelVersion
 
 
 @dataclass(frozen=True)
@@ -30,6 +32,7 @@ class Wiring:
     Attributes:
         config: the run.
         contract: what a click is.
+        features: what the features file produces, as Spark types it.
         model: the current version.
         checkpoint: where the stream goes on.
         scored: ``scored_clicks``.
@@ -37,10 +40,12 @@ class Wiring:
         timeline: the model timeline.
         watch: over the topics, where the source is Kafka.
         gaps: what is lost from the topics, which the person who runs the job has accepted.
+        warnings: what the person should know.
     """
 
     config: Config
     contract: Contract
+    features: T.StructType
     model: ModelVersion
     checkpoint: Checkpoint
     scored: Table
@@ -48,25 +53,41 @@ class Wiring:
     timeline: Table
     watch: TopicWatch | None
     gaps: tuple[Gap, ...]
+    warnings: tuple[str, ...]
 
 
-def check(spark: SparkSession, config: Config, fetching: "Future[ModelVersion]", accept_loss: bool = False) -> Wiring:
+def check(
+    spark: SparkSession, config: Config, fetching: "Future[ModelVersion]",
+    fetch: Callable[[str, str], ModelVersion], accept_loss: bool = False,
+) -> Wiring:  # fmt: skip
     """Check everything that can be checked without reading a click.
+
+    Args:
+        spark: the session.
+        config: the run.
+        fetching: brings the version that the configuration stands for.
+        fetch: brings any version by name and version.
+        accept_loss: whether records may be gone from the source.
 
     Raises:
         ClickscoreError: for the first part that does not fit, with all that is wrong with it.
     """
     contract = read_contract(config)
-    model = fetching.result()
-    features.check_features(feature_types(spark, contract, str(config.features)), model.inputs, str(config.features))
-    check_source(spark, config.source)
     scored, rejected = Table(config.output.scored), Table(config.output.rejected)
     timeline = scored.beside("model_timeline")
-    scored.check(spark, schemas.scored_clicks(contract.click, contract.kept))
+    checkpoint = read_checkpoint(spark, config.checkpoint)
+    model, warnings = _champion(spark, config, timeline, checkpoint, fetching, fetch)
+    where = str(config.features)
+    produced = feature_types(spark, contract, where)
+    if not config.model.challenger:
+        features.check_features(produced, model.inputs, where)
+    else:  # What the champion does not know may be for the challenger, which is checked once it is there.
+        features.check_features(produced, model.inputs, where, produced)
+    check_source(spark, config.source)
+    scored.check(spark, schemas.scored_clicks(contract.click, contract.kept, contract.scores))
     rejected.check(spark, schemas.rejected_clicks(contract.kept))
     timeline.check(spark, schemas.MODEL_TIMELINE)
-    _rehearse(spark, contract, model, str(config.features))
-    checkpoint = read_checkpoint(spark, config.checkpoint)
+    _rehearse(spark, contract, model, where)
     for table in (scored, rejected, timeline):
         check_belongs(spark, checkpoint, table)
     check_state(spark, checkpoint, config.deduplicate is not None)
@@ -77,7 +98,31 @@ def check(spark: SparkSession, config: Config, fetching: "Future[ModelVersion]",
         gaps = watch.gaps_ahead(checkpoint)
         if gaps and not accept_loss:
             raise DataLossError(describe_loss(gaps))
-    return Wiring(config, contract, model, checkpoint, scored, rejected, timeline, watch, tuple(gaps))
+    warnings += map(str, gaps)
+    return Wiring(
+        config, contract, produced, model, checkpoint, scored, rejected, timeline, watch, tuple(gaps), tuple(warnings)
+    )
+
+
+def _champion(
+    spark: SparkSession, config: Config, timeline: Table, checkpoint: Checkpoint, fetching: "Future[ModelVersion]",
+    fetch: Callable[[str, str], ModelVersion],
+) -> tuple[ModelVersion, list[str]]:  # fmt: skip
+    """Return the champion; the last one that was at work, where the alias is gone."""
+    pin = read_pin(spark, timeline, checkpoint.last_planned) if timeline.exists(spark) else None
+    try:
+        model, warnings = fetching.result(), []
+    except ModelNotFoundError as missing:
+        if not pin:
+            raise
+        model = fetch(pin.name, pin.version)
+        warnings = [f"{missing} Going on with {model.label}, which was at work last."]
+    if pin:
+        pin.check(model)
+    if not model.is_pinned:
+        warnings.append(f"{model.label} has no digest in the registry, so nobody can tell whether its files were "
+                        f"changed; jobs/promote_model.py --pin {config.model.uri} writes it down")  # fmt: skip
+    return model, warnings
 
 
 def describe_loss(gaps: list[Gap]) -> str:
@@ -93,9 +138,12 @@ def describe_loss(gaps: list[Gap]) -> str:
 
 def _rehearse(spark: SparkSession, contract: Contract, model: ModelVersion, where: str) -> None:
     """Plan a micro-batch without records: what Spark cannot plan, it says here instead of in the stream."""
-    stamp = Stamp(0, F.current_timestamp(), model.name, model.version)
+    stamp = Stamp(0, F.current_timestamp(), *model.key)
     try:
         outcomes = pipeline.with_outcomes(spark.createDataFrame([], schemas.raw(contract.kept)), contract, model.inputs)
-        pipeline.scored(outcomes, contract, predict_with(model), stamp)
+        predicted = pipeline.predicted(
+            outcomes, lambda _: F.lit(None).cast(predicted_type(contract.scores.columns, is_challenged=False))
+        )
+        pipeline.scored(predicted, contract, stamp)
     except AnalysisException as error:
         raise ConfigError(where, [first_line(error)]) from None

@@ -1,0 +1,179 @@
+"""Model versions on the executors: sent there once, loaded and tried before a click needs them, then taken away."""
+
+import shutil
+import threading
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+from zipfile import ZIP_DEFLATED, ZipFile
+
+import numpy as np
+import pyarrow as pa
+from pyspark.errors import PySparkException
+from pyspark.sql import SparkSession
+from pyspark.sql import types as T
+from pyspark.sql.pandas.functions import arrow_udf
+
+from clickscore.errors import ModelError
+from clickscore.isolation import OutOfTimeError, Tolerance, describe, time_limit
+from clickscore.model import Served, scorer
+from clickscore.model_config import Model
+from clickscore.outputs import Pick, pick
+from clickscore.predictor import Side, predictor
+from clickscore.scoring import Predict
+from clickscore.trust import WRITTEN_BY_THE_DOWNLOAD
+from clickscore.version import BOOSTER, ModelVersion
+
+TRIAL_TOLERANCE = 1e-6
+"""Relative difference of a trial prediction that is put down to another processor; float32 has seven digits."""
+STAGES = 2
+"""Python stages in a task of the stream, parsing and scoring; each has a worker of its own, and they change places."""
+MOST_RETIRED = 50
+"""Versions, newest first, that workers are told to forget; one that is older has left with its worker by then."""
+
+
+@dataclass(frozen=True)
+class _Trial:
+    """What a version must be able to do before it scores clicks."""
+
+    served: Served
+    picks: tuple[Pick, ...]
+    example: pa.StructArray | None
+    answers: tuple[float, ...]
+    time_limit_s: float
+
+
+class Deployment:
+    """The model versions that the executors have."""
+
+    def __init__(self, spark: SparkSession, config: Model) -> None:
+        """Begin with none."""
+        self._spark, self._config = spark, config
+        self._served: dict[str, tuple[Served, Path]] = {}
+        self._retired: dict[str, None] = {}
+        self._lock = threading.Lock()
+        self.changing = threading.Lock()
+        """Held while a version is prepared, so that nobody retires it before it is at work."""
+
+    def serve(self, model: ModelVersion) -> Served:
+        """Send the files of a version to the executors, once."""
+        with self._lock:
+            if model.digest not in self._served:
+                files = self._spark.sparkContext.broadcast(_zipped(model.folder))
+                served = Served(model.label, model.digest, model.kind, files)
+                self._served[model.digest] = served, model.folder
+                self._retired.pop(model.digest, None)
+            return self._served[model.digest][0]
+
+    def warm_up(self, model: ModelVersion, picks: tuple[Pick, ...]) -> None:
+        """Load a version in the Python workers and let it score its input example.
+
+        Raises:
+            ModelError: if it cannot be loaded, fails, takes too long, or does not answer as when it was registered.
+        """
+        trial = _Trial(self.serve(model), picks, _example(model), model.answers, self._config.time_limit_ms / 1000)
+        try:
+            self._in_all_workers([trial])
+        except PySparkException as error:
+            reason = str(error).strip().splitlines()[-1].rpartition("ModelError: ")[2]
+            raise ModelError(f"{model.label} cannot be used for scoring: {reason}") from None
+
+    def keep_warm(self, models: Iterable[ModelVersion]) -> None:
+        """Touch the Python workers, which Spark ends when they have had nothing to do for a minute."""
+        served = [self.serve(model) for model in models]
+        self._in_all_workers([_Trial(each, (), None, (), 0.0) for each in served])
+
+    def _in_all_workers(self, trials: list[_Trial]) -> None:
+        def load(batches: Iterator[pa.Array]) -> Iterator[pa.Array]:
+            for trial in trials:
+                _try(trial)
+            yield from batches
+
+        tasks = self._spark.sparkContext.defaultParallelism
+        column = "id"
+        rows = self._spark.range(tasks, numPartitions=tasks)
+        for stage in range(STAGES):
+            rows = rows.select(arrow_udf(load, T.LongType()).asNondeterministic()(column).alias(f"stage_{stage}"))
+            column = f"stage_{stage}"
+        rows.collect()
+
+    def predict_with(
+        self, model: ModelVersion, tolerance: Tolerance, challenger: ModelVersion | None = None
+    ) -> Predict:
+        """Return the function that scores a micro-batch with a version, and with a challenger beside it."""
+        picks = self._config.picks
+        champion = Side(self.serve(model), tuple(picks.values()), tolerance)
+        side = None
+        if challenger:
+            limits = Tolerance(
+                time_limit_s=self._config.challenger_time_limit_ms / 1000,
+                count=tolerance.count,
+                share=self._config.failure_limit,
+                slack=tolerance.slack,
+                hangs=0,
+            )
+            side = Side(self.serve(challenger), (next(iter(picks.values())),), limits)
+        return predictor(tuple(picks), champion, side, tuple(self._retired))
+
+    def retire_all_but(self, models: Iterable[ModelVersion]) -> None:
+        """Take the files of all other versions away, if no other is being prepared right now."""
+        if not self.changing.acquire(blocking=False):
+            return
+        try:
+            for old in self._served.keys() - {model.digest for model in models}:
+                served, folder = self._served.pop(old)
+                served.files.destroy()
+                shutil.rmtree(folder, ignore_errors=True)
+                self._retired[old] = None
+            for oldest in list(self._retired)[:-MOST_RETIRED]:
+                del self._retired[oldest]
+        finally:
+            self.changing.release()
+
+
+def _zipped(folder: Path) -> bytes:
+    content = BytesIO()
+    with ZipFile(content, "w", ZIP_DEFLATED) as archive:
+        for file in sorted(path for path in folder.rglob("*") if path.is_file()):
+            if file.name != WRITTEN_BY_THE_DOWNLOAD:
+                archive.write(file, file.relative_to(folder))
+    return content.getvalue()
+
+
+def _example(model: ModelVersion) -> pa.StructArray | None:
+    if model.example is None and model.kind == BOOSTER:
+        # Any Booster can score a click about which nothing is known.
+        nothing = pa.array([None], pa.float64())
+        return pa.StructArray.from_arrays([nothing] * len(model.inputs), model.inputs.names)
+    return model.example
+
+
+def _try(trial: _Trial) -> None:
+    """Load a version and let it score its example, in a worker.
+
+    Raises:
+        ModelError: if that goes wrong.
+    """
+    score = scorer(trial.served)
+    if trial.example is None:
+        return
+    try:
+        with time_limit(trial.time_limit_s, trial.time_limit_s):
+            outputs = score(trial.example)
+            picked = pick(outputs, trial.picks)
+    except OutOfTimeError:
+        raise ModelError(f"it needs more than {trial.time_limit_s:g} s for its input example") from None
+    except Exception as error:  # whatever it raises on its own example, it would raise on clicks
+        raise ModelError(f"it fails on its input example: {describe(error)}") from None
+    if not np.isfinite(picked).all():
+        raise ModelError("it answers its input example with a score that is no finite number")
+    found = outputs.values.ravel()
+    expected = np.asarray(trial.answers)
+    if trial.answers and not (
+        found.shape == expected.shape and np.allclose(found, expected, rtol=TRIAL_TOLERANCE, atol=TRIAL_TOLERANCE**2)
+    ):
+        raise ModelError(
+            f"it does not answer its input example as when it was registered: expected {expected[:3].tolist()}, found "
+            f"{found[:3].tolist()}. Are the library versions those that it was made with?"
+        )

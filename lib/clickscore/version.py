@@ -1,0 +1,166 @@
+"""One version of a registered model, with its files at hand: what it wants, what it is, what it must answer."""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+from pyspark.sql import types as T
+from pyspark.sql.pandas.types import to_arrow_type
+
+from clickscore.errors import ModelError, SignatureError
+
+BOOSTER, ONNX, PYFUNC = "lightgbm", "onnx", "pyfunc"
+"""How a version is fed: Arrow to a LightGBM Booster, one array to an ONNX session, pandas to anything else."""
+
+
+@dataclass(frozen=True)
+class ModelVersion:
+    """One version of a registered model, with its files at hand on the driver.
+
+    Attributes:
+        name: registered model.
+        version: its version.
+        run_id: MLflow run that made it.
+        digest: SHA-256 of its files.
+        inputs: what its signature asks for, in its order; NOT NULL fields are required.
+        folder: the files on the driver.
+        kind: how it is fed: ``BOOSTER``, ``ONNX`` or ``PYFUNC``.
+        is_pinned: whether the registry says which digest the files must have.
+        example: some inputs that it can score, if it was logged with such.
+        answers: what it answered to the example when it was registered, if that was kept.
+        metrics: what its run says of it.
+    """
+
+    name: str
+    version: str
+    run_id: str | None
+    digest: str
+    inputs: T.StructType
+    folder: Path
+    kind: str
+    is_pinned: bool = False
+    example: pa.StructArray | None = field(default=None, compare=False, repr=False)
+    answers: tuple[float, ...] = ()
+    metrics: dict[str, float] = field(default_factory=dict, compare=False)
+
+    @property
+    def label(self) -> str:
+        """The version as messages name it."""
+        return f"{self.name} version {self.version}"
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """Name and version."""
+        return self.name, self.version
+
+    @property
+    def has_required_inputs(self) -> bool:
+        """Whether a click can lack a feature that this version cannot do without."""
+        return any(not field.nullable for field in self.inputs)
+
+
+def read_version(
+    model: Any, folder: Path, name: str, version: str, digest: str, run_id: str | None, tags: dict[str, str],
+    metrics: Callable[[str], dict[str, float]],
+) -> ModelVersion:  # fmt: skip
+    """Return the version whose files are in a folder.
+
+    Args:
+        model: MLflow's description of it, ``mlflow.models.Model``.
+        folder: its files.
+        name: registered model.
+        version: its version.
+        digest: SHA-256 of the files.
+        run_id: run that made it.
+        tags: what the registry keeps about it.
+        metrics: finds the metrics of a run.
+
+    Raises:
+        SignatureError: if the model has no signature of named columns.
+    """
+    label = f"{name} version {version}"
+    if model.signature is None or model.signature.inputs is None or not model.signature.inputs.has_input_names():
+        raise SignatureError(
+            f"{label} has no signature of named columns, so nobody can tell which features it needs. "
+            f"Log it again with signature=mlflow.models.infer_signature(features, scores)."
+        )
+    inputs = _inputs(model.signature.inputs, label)
+    run_id = run_id or model.run_id
+    return ModelVersion(
+        name=name,
+        version=version,
+        run_id=run_id,
+        digest=digest,
+        inputs=inputs,
+        folder=folder,
+        kind=_kind(model.flavors, inputs, folder),
+        is_pinned=DIGEST_TAG in tags,
+        example=_example(model, folder, inputs, label),
+        answers=tuple(json.loads(tags.get(ANSWERS_TAG, "[]"))),
+        metrics=metrics(run_id) if run_id else {},
+    )
+
+
+DIGEST_TAG = "clickscore.digest"
+ANSWERS_TAG = "clickscore.answers"
+"""Tags of a version: SHA-256 of its files, and the scores that it gave to its input example, as JSON."""
+
+
+def _inputs(schema: Any, label: str) -> T.StructType:
+    fields = []
+    for column in schema.inputs:
+        try:
+            data_type = column.type.to_spark()
+        except AttributeError:
+            raise SignatureError(
+                f"{label}: input {column.name} is {column.type}; only plain columns are supported"
+            ) from None
+        # Pandas has no whole number or boolean that is absent: one null would turn the column into another type.
+        can_be_null = isinstance(data_type, T.DoubleType | T.FloatType | T.StringType | T.TimestampType)
+        fields.append(T.StructField(column.name, data_type, can_be_null and not column.required))
+    return T.StructType(fields)
+
+
+def _example(model: Any, folder: Path, inputs: T.StructType, label: str) -> pa.StructArray | None:
+    try:
+        example = model.load_input_example(str(folder))
+    except Exception as error:  # the file is part of the model, and may hold anything
+        raise ModelError(f"{label}: its input example cannot be read: {error}") from None
+    if not isinstance(example, pd.DataFrame):
+        return None
+    return as_inputs(example, inputs, label)
+
+
+def as_inputs(frame: pd.DataFrame, inputs: T.StructType, label: str) -> pa.StructArray:
+    """Return rows of pandas as the inputs of a model.
+
+    Raises:
+        SignatureError: if a column is missing or does not fit.
+    """
+    try:
+        arrays = [pa.array(frame[f.name], to_arrow_type(f.dataType, timezone="UTC"), from_pandas=True) for f in inputs]
+    except (KeyError, pa.ArrowInvalid, pa.ArrowTypeError) as error:
+        raise SignatureError(f"{label}: its input example does not fit its signature: {error}") from None
+    return pa.StructArray.from_arrays(arrays, inputs.names)
+
+
+def _kind(flavors: dict[str, Any], inputs: T.StructType, folder: Path) -> str:
+    loader = flavors.get("python_function", {}).get("loader_module")
+    if loader == "mlflow.lightgbm" and _is_plain_booster(flavors["lightgbm"], folder):
+        return BOOSTER
+    if loader == "mlflow.onnx" and all(isinstance(field.dataType, T.DoubleType | T.FloatType) for field in inputs):
+        return ONNX
+    return PYFUNC
+
+
+def _is_plain_booster(flavor: dict[str, Any], folder: Path) -> bool:
+    file = folder / str(flavor.get("data"))
+    if flavor.get("model_class", "lightgbm.basic.Booster") != "lightgbm.basic.Booster" or not file.is_file():
+        return False
+    # The last line lists the categories of pandas columns, which only the pandas path knows how to look up.
+    last_line = file.read_text(encoding="utf-8").rstrip().rpartition("\n")[2]
+    return last_line in ("pandas_categorical:null", "pandas_categorical:[]")
