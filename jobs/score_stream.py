@@ -21,9 +21,12 @@ def main() -> int:
     parser.add_argument("--set", action="append", default=[], metavar="KEY.PATH=VALUE", help="override a key")
     gone = "go on where records are gone from the topics, and write the gaps to source_gaps"
     parser.add_argument("--accept-loss", action="store_true", help=gone)
+    parser.add_argument("--plan", action="store_true", help="print what the run would do, and read no click")
     arguments = parser.parse_args()
     try:
         config = load(arguments.config, arguments.set)
+        if arguments.plan:
+            return 0 if app.plan(config, partial(build_session, "clickscore-plan"), make_console()) else 2
         app.run(config, partial(build_session, "clickscore"), make_console(), arguments.accept_loss)
     except ClickscoreError as error:
         print(error, file=sys.stderr)

@@ -63,6 +63,23 @@ def register_booster(uri: str, seed: int, name: str = MODEL, alias: str = "champ
     return version
 
 
+@pytest.fixture
+def register_model(registry_uri: str) -> Callable[..., str]:
+    """Register what a flavor of MLflow logs; the alias champion, or another, points to it afterwards."""
+
+    def register(log_model: Callable[..., Any], name: str, alias: str = "champion", **what: Any) -> str:
+        mlflow.set_tracking_uri(registry_uri)
+        mlflow.set_registry_uri(registry_uri)
+        mlflow.set_experiment(MODEL)
+        with mlflow.start_run():
+            info = log_model(name="model", registered_model_name=name, pip_requirements=[], **what)
+        version = str(info.registered_model_version)
+        Registry(registry_uri).set_alias(name, alias, version)
+        return version
+
+    return register
+
+
 @pytest.fixture(name="register_classifier")
 def _register_classifier() -> Callable[..., None]:
     return register_classifier

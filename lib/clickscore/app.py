@@ -23,6 +23,7 @@ from clickscore.errors import SourceError, StreamError
 from clickscore.lineup import Lineup
 from clickscore.microbatch import MicroBatches, RawNeededError, StopRequestedError, Tables
 from clickscore.modelwatch import ModelWatch
+from clickscore.plan import find, show
 from clickscore.progress import ProgressLines
 from clickscore.registry import fetch_current, fetch_version
 from clickscore.source_config import FolderSource, KafkaSource
@@ -79,6 +80,18 @@ def run(config: Config, make_session: Callable[[], SparkSession], console: Conso
                 finally:
                     watch.stop()
             print_summary(spark, console, config.output, config.click, lines)
+
+
+def plan(config: Config, make_session: Callable[[], SparkSession], console: Console) -> bool:
+    """Print what a run would do and what it would refuse, without reading a click.
+
+    Returns:
+        Whether it could start.
+    """
+    with tempfile.TemporaryDirectory(prefix="clickscore-") as folder:
+        found = find(config, make_session, Path(folder))
+        show(config, found, console)
+    return not found.problems
 
 
 def _warnings(config: Config) -> list[str]:

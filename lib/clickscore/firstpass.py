@@ -82,8 +82,8 @@ class FirstPass:
         share: share of the visitors that a challenger scores.
         time_limit_s: how long one call of the model may take.
         failure_limit: share of clicks that it may fail on.
-        bench: takes the challenger from the field, for a reason.
-        withdraw: takes the promise back that a champion scores the micro-batch.
+        bench: takes the challenger from the field, for a reason, from a micro-batch on.
+        withdraw: takes the promise back that a champion scores a micro-batch.
         tell: tells a person.
     """
 
@@ -92,8 +92,8 @@ class FirstPass:
     share: float
     time_limit_s: float
     failure_limit: float
-    bench: Callable[[ModelVersion, str], None]
-    withdraw: Callable[[ModelVersion, str], None]
+    bench: Callable[[ModelVersion, str, int], None]
+    withdraw: Callable[[ModelVersion, str, int], None]
     tell: Callable[[str], None]
     _tallies: dict[tuple[str, str], Tally] = field(default_factory=dict)
 
@@ -117,18 +117,21 @@ class FirstPass:
         """
         tally = self._tallies.setdefault(champion.key, Tally(self.failure_limit))
         tolerance = Tolerance(self.time_limit_s, tally.count, tally.share, SLACK)
-        is_judged = False
+        in_doubt = is_judged = False
         while True:
             challenge = Challenge(challenger.inputs, self.share) if challenger else None
             stamp = replace(stamp, challenger_version=challenger.version if challenger else None)
             outcomes = outcomes_for(challenge)
             try:
+                if in_doubt:
+                    allowed = self._judge(outcomes, champion, tally, tolerance, stamp)
+                    tolerance, in_doubt, is_judged = replace(tolerance, count=allowed, share=0.0), False, True
                 predict = self.predict_with(champion, tolerance, challenger)
                 answered = _guarded(partial(self._write, outcomes, predict, challenge, stamp, write, observed))
                 break
             except _CrashError as error:
                 if challenger:
-                    self.bench(challenger, f"a Python worker has died while it was at work: {error}")
+                    self.bench(challenger, f"a Python worker has died while it was at work: {error}", stamp.batch_id)
                     challenger = None
                 elif tolerance.in_child:
                     raise StreamError(f"a Python worker has died, and not of the model: {error}") from error
@@ -139,13 +142,11 @@ class FirstPass:
             except _TooManyError as error:
                 if is_judged:
                     raise self._broken(champion, stamp, str(error)) from error
-                # One task has met too many; whether all of them together have is another question.
-                allowed = self._judge(outcomes, champion, tally, tolerance, stamp)
-                tolerance, is_judged = replace(tolerance, count=allowed, share=0.0), True
+                in_doubt = True  # One task has met too many; whether all of them together have is another question.
         asked = answered["read"] - answered["rejected"] - answered["duplicates"]
         tally.add(answered["failed"], asked)
         if challenger:
-            self._judge_challenger(challenger, answered)
+            self._judge_challenger(challenger, answered, stamp.batch_id + 1)
         return answered
 
     def _write(
@@ -175,18 +176,19 @@ class FirstPass:
         return allowed
 
     def _broken(self, champion: ModelVersion, stamp: Stamp, what: str) -> BrokenModelError:
-        self.withdraw(champion, what)
+        self.withdraw(champion, what, stamp.batch_id)
         return BrokenModelError(
             f"batch {stamp.batch_id}: {champion.label} fails on more clicks than model.failure_limit "
             f"({self.failure_limit:.2%}) allows: {what}. Nothing of this micro-batch was written. Let the alias point "
             f"to a version that works, or raise the limit, and start again."
         )
 
-    def _judge_challenger(self, challenger: ModelVersion, answered: Answered) -> None:
+    def _judge_challenger(self, challenger: ModelVersion, answered: Answered, next_batch: int) -> None:
         tally = self._tallies.setdefault(challenger.key, Tally(self.failure_limit))
         failed, challenged = answered["challenger_failed"], answered["challenged"]
         if failed > tally.allowed(challenged):
-            self.bench(challenger, f"it failed on {failed} of {challenged} clicks: {answered['challenger_failure']}")
+            cause = f"it failed on {failed} of {challenged} clicks: {answered['challenger_failure']}"
+            self.bench(challenger, cause, next_batch)
         tally.add(failed, challenged)
 
 

@@ -7,11 +7,10 @@ from pathlib import Path
 from clickscore.errors import ClickscoreError, ModelNotFoundError, ModelUnavailableError, first_line
 from clickscore.model_config import Model
 from clickscore.registry import Registry, fetch_version, redacted
-from clickscore.timeline import REFUSED
 from clickscore.version import ModelVersion
 
-Note = Callable[[str, "ModelVersion | tuple[str, str]", str], None]
-"""Writes an event, a version and a reason into the timeline."""
+Refuse = Callable[["ModelVersion | tuple[str, str]", str], None]
+"""Writes a version, by name and version alone if its files were not to be had, and the reason into the timeline."""
 
 
 class Follower:
@@ -24,7 +23,7 @@ class Follower:
 
     def __init__(
         self, config: Model, uri: str, current: ModelVersion | None, folder: Path,
-        prepare: Callable[[ModelVersion], None], tell: Callable[[str], None], note: Note,
+        prepare: Callable[[ModelVersion], None], tell: Callable[[str], None], refuse: Refuse,
     ) -> None:  # fmt: skip
         """Begin with a version that is at work.
 
@@ -35,11 +34,11 @@ class Follower:
             folder: where the files of new versions go.
             prepare: checks a version and gets it ready on the executors; raises what is wrong with it.
             tell: tells a person.
-            note: writes refused versions down.
+            refuse: writes refused versions down.
         """
         self.current, self.silent_polls = current, 0
         self._config, self._uri, self._folder = config, uri, folder
-        self._prepare, self._tell, self._note = prepare, tell, note
+        self._prepare, self._tell, self._write_down = prepare, tell, refuse
         self._registry: Registry | None = None
         self._refused: set[tuple[str, str]] = set()
         self._silent_since: datetime | None = None
@@ -78,7 +77,7 @@ class Follower:
         self._refused.add(key)
         stays = f"{self.current.label} stays" if self.current else "there is none"
         self._tell(f"{key[0]} version {key[1]} is refused, {stays}: {error}")
-        self._note(REFUSED, model, str(error))
+        self._write_down(model, str(error))
 
     def _unanswered(self, error: Exception) -> None:
         self.silent_polls += 1

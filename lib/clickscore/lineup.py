@@ -12,7 +12,7 @@ from clickscore.features import check_features
 from clickscore.firstpass import FirstPass
 from clickscore.follower import Follower
 from clickscore.pipeline import Contract
-from clickscore.timeline import BENCHED, CHALLENGER, CHAMPION, WITHDRAWN, Timeline
+from clickscore.timeline import BENCHED, CHALLENGER, CHAMPION, REFUSED, WITHDRAWN, Timeline
 from clickscore.version import ModelVersion
 
 
@@ -49,12 +49,15 @@ class Lineup:
         self._benched: tuple[str, str] | None = None
         follow = partial(Follower, model, folder=folder, tell=tell)
         self.champion = follow(
-            model.uri, current=current, prepare=self._prepare_champion, note=partial(self._note, CHAMPION)
+            model.uri, current=current, prepare=self._prepare_champion, refuse=partial(self._refuse, CHAMPION)
         )
         self.challenger = None
         if model.challenger:
             self.challenger = follow(
-                model.challenger, current=None, prepare=self._prepare_challenger, note=partial(self._note, CHALLENGER)
+                model.challenger,
+                current=None,
+                prepare=self._prepare_challenger,
+                refuse=partial(self._refuse, CHALLENGER),
             )
         self.first_pass = FirstPass(
             contract=contract,
@@ -63,7 +66,7 @@ class Lineup:
             time_limit_s=model.time_limit_ms / 1000,
             failure_limit=model.failure_limit,
             bench=self._bench,
-            withdraw=partial(self._note, CHAMPION, WITHDRAWN),
+            withdraw=self._withdraw,
             tell=tell,
         )
 
@@ -112,11 +115,16 @@ class Lineup:
         check_features(self._features, model.inputs, self._where, self.champion.current.inputs)
         self._deployment.warm_up(model, self._picks[:1])
 
-    def _bench(self, model: ModelVersion, reason: str) -> None:
+    def _bench(self, model: ModelVersion, reason: str, batch_id: int) -> None:
+        assert self._timeline
         self._benched = model.key
         self._tell(f"{model.label} is benched until another version comes: {reason}")
-        self._note(CHALLENGER, BENCHED, model, reason)
+        self._timeline.note(batch_id, CHALLENGER, BENCHED, model, reason)
 
-    def _note(self, role: str, event: str, model: "ModelVersion | tuple[str, str]", reason: str) -> None:
+    def _withdraw(self, model: ModelVersion, reason: str, batch_id: int) -> None:
         assert self._timeline
-        self._timeline.note(self._next_batch, role, event, model, reason)
+        self._timeline.note(batch_id, CHAMPION, WITHDRAWN, model, reason)
+
+    def _refuse(self, role: str, model: "ModelVersion | tuple[str, str]", reason: str) -> None:
+        assert self._timeline
+        self._timeline.note(self._next_batch, role, REFUSED, model, reason)

@@ -113,12 +113,14 @@ def _load_onnx(folder: Path) -> Scorer:
     wanted = session.get_inputs()
     if len(wanted) != 1 or wanted[0].type not in _ONNX_TYPES or len(session.get_outputs()) != 1:
         return _load_pyfunc(folder)
+    output = session.get_outputs()[0].name
     name, data_type = wanted[0].name, _ONNX_TYPES[wanted[0].type]
 
     def score(inputs: pa.StructArray) -> Outputs:
         columns = [column.to_numpy(zero_copy_only=False) for column in inputs.flatten()]
         [values] = session.run(None, {name: np.column_stack(columns).astype(data_type)})
-        return as_outputs(values, len(inputs))
+        outputs = as_outputs(values, len(inputs))
+        return Outputs(outputs.values, (output,)) if outputs.values.shape[1] == 1 else outputs
 
     return score
 

@@ -62,7 +62,7 @@ class Model(Section):
     registry: Text
     poll_ms: Annotated[Milliseconds, Field(alias="poll")] = 3_000
     outputs: dict[Text, Output] = Field(default_factory=dict)
-    time_limit_ms: Annotated[Milliseconds, Field(alias="time_limit")] = 30_000
+    time_limit_ms: Annotated[Milliseconds, Field(alias="time_limit")] = 10_000
     failure_limit: Share = 0.01
     trust: Literal["pickle"] | None = None
     allow: Allow = Field(default_factory=Allow)

@@ -17,7 +17,7 @@ import pandas as pd
 
 from clickscore.errors import ClickscoreError, ModelError, ModelNotFoundError, ModelUnavailableError, first_line
 from clickscore.model_config import PICKLE, Allow, Model, split_uri
-from clickscore.trust import check_digest, check_files, digest
+from clickscore.trust import MLMODEL, check_digest, check_files, digest
 from clickscore.version import ANSWERS_TAG, DIGEST_TAG, ModelVersion, read_version
 
 if TYPE_CHECKING:
@@ -116,6 +116,8 @@ class Registry:
         shutil.rmtree(target, ignore_errors=True)
         target.mkdir(parents=True)
         mlflow.artifacts.download_artifacts(artifact_uri=f"models:/{name}/{version}", dst_path=str(target))
+        if not (target / MLMODEL).is_file():  # MLflow takes an empty place for a model without files
+            raise FileNotFoundError(f"there is no {MLMODEL} where the registry says that it is")
 
     def _metrics(self, run_id: str) -> dict[str, float]:
         from mlflow.exceptions import MlflowException

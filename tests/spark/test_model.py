@@ -1,76 +1,171 @@
-from pathlib import Path
+"""Every kind of model gives in the stream what ``pyfunc.predict`` gives, to the last bit."""
 
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import lightgbm
 import mlflow
 import numpy as np
+import onnx
 import pandas as pd
 import pytest
-from pyspark.sql import SparkSession
+import xgboost
+from mlflow.models import infer_signature
+from onnx import TensorProto, helper
+from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
+from sklearn.linear_model import LogisticRegression
 
+from clickscore.config import Config, load
+from clickscore.deployment import Deployment
 from clickscore.errors import ModelError
-from clickscore.model import as_scores, predict_with, share, warm_up
-from clickscore.registry import ModelVersion, Registry
+from clickscore.isolation import Tolerance
+from clickscore.model_config import Model
+from clickscore.registry import fetch_current
+from clickscore.version import BOOSTER, ONNX, PYFUNC, ModelVersion
+
+RNG = np.random.default_rng(5)
+FEATURES = pd.DataFrame({"double_price": RNG.uniform(-10, 300, 5_000), "quantity": RNG.integers(0, 9, 5_000) * 1.0})
+LABEL = (FEATURES["double_price"] + RNG.normal(0, 60, 5_000) > 100).astype(int).to_numpy()
+STRICT = Tolerance(time_limit_s=30, count=0)
 
 
-@pytest.fixture
-def model(registry_uri: str, tmp_path: Path) -> ModelVersion:
-    registry = Registry(registry_uri)
-    return registry.fetch(*registry.resolve("models:/small_model@champion"), tmp_path)
+class Ratios(mlflow.pyfunc.PythonModel):
+    """Named outputs."""
+
+    def predict(self, context: object, model_input: pd.DataFrame) -> pd.DataFrame:
+        share = model_input["double_price"] / 300
+        return pd.DataFrame({"buy": share, "leave": 1 - share, "third": share / 3})
 
 
-def test_booster_on_arrow_equals_pyfunc_to_the_last_bit(spark: SparkSession, model: ModelVersion) -> None:
-    share(spark, model)
-    rng = np.random.default_rng(5)
-    features = pd.DataFrame({"double_price": rng.uniform(-10, 300, 5_000), "quantity": rng.integers(0, 9, 5_000) * 1.0})
-    features.loc[::7, "double_price"] = np.nan
-    clicks = spark.createDataFrame(features.reset_index()).select(
+class Network(mlflow.pyfunc.PythonModel):
+    """Loads weights as a PyTorch model would, and returns class probabilities."""
+
+    def load_context(self, context: Any) -> None:
+        self.weights = np.load(context.artifacts["weights"])
+
+    def predict(self, context: object, model_input: pd.DataFrame) -> Any:
+        raised = np.exp(np.tanh(model_input.to_numpy(dtype=np.float32) @ self.weights))
+        return raised / raised.sum(axis=1, keepdims=True)
+
+
+def log_lightgbm(register: Callable[..., str], name: str) -> None:
+    booster = lightgbm.train({"objective": "binary", "verbosity": -1}, lightgbm.Dataset(FEATURES, LABEL), 10)
+    register(mlflow.lightgbm.log_model, name, lgb_model=booster, signature=infer_signature(FEATURES, [0.5]))
+
+
+def log_xgboost(register: Callable[..., str], name: str) -> None:
+    booster = xgboost.train({"objective": "binary:logistic"}, xgboost.DMatrix(FEATURES, LABEL), 10)
+    register(mlflow.xgboost.log_model, name, xgb_model=booster, signature=infer_signature(FEATURES, [0.5]))
+
+
+def log_sklearn(register: Callable[..., str], name: str) -> None:
+    classifier = LogisticRegression().fit(FEATURES, LABEL)
+    register(mlflow.sklearn.log_model, name, sk_model=classifier, pyfunc_predict_fn="predict_proba",
+             signature=infer_signature(FEATURES, np.zeros((1, 2))))  # fmt: skip
+
+
+def log_onnx(register: Callable[..., str], name: str) -> None:
+    weights = helper.make_tensor("w", TensorProto.FLOAT, [2, 1], [0.01, -0.2])
+    nodes = [helper.make_node("MatMul", ["x", "w"], ["z"]), helper.make_node("Sigmoid", ["z"], ["p"])]
+    graph = helper.make_graph(nodes, "g", [helper.make_tensor_value_info("x", TensorProto.FLOAT, [None, 2])],
+                              [helper.make_tensor_value_info("p", TensorProto.FLOAT, [None, 1])], [weights])  # fmt: skip
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
+    register(mlflow.onnx.log_model, name, onnx_model=onnx.shape_inference.infer_shapes(model),
+             signature=infer_signature(FEATURES, np.zeros((1, 1), np.float32)))  # fmt: skip
+
+
+def log_network(register: Callable[..., str], name: str) -> None:
+    weights = Path("build/test/weights.npy")
+    weights.parent.mkdir(parents=True, exist_ok=True)
+    np.save(weights, RNG.normal(0, 0.02, (2, 3)).astype(np.float32))
+    register(mlflow.pyfunc.log_model, name, python_model=Network(), artifacts={"weights": str(weights)},
+             signature=infer_signature(FEATURES, np.zeros((1, 3), np.float32)))  # fmt: skip
+
+
+def log_ratios(register: Callable[..., str], name: str) -> None:
+    register(mlflow.pyfunc.log_model, name, python_model=Ratios(), signature=infer_signature(FEATURES, [0.5]))
+
+
+def config_for(name: str, registry_uri: str, **settings: Any) -> Model:
+    tree = {"uri": f"models:/{name}@champion", "registry": registry_uri, **settings}
+    return Model.model_validate(tree)
+
+
+def clicks(spark: SparkSession, rows: pd.DataFrame = FEATURES) -> DataFrame:
+    return spark.createDataFrame(rows.reset_index(drop=True).reset_index()).select(
         "index", F.struct("double_price", "quantity").alias("f")
     )
-    clicks = clicks.withColumn(
+
+
+def scores(spark: SparkSession, config: Model, model: ModelVersion, rows: pd.DataFrame = FEATURES) -> pd.DataFrame:
+    predict = Deployment(spark, config).predict_with(model, STRICT)
+    found = clicks(spark, rows).select("index", predict("f").alias("p")).select("index", "p.*")
+    return found.orderBy("index").toPandas()
+
+
+@pytest.mark.parametrize(("log", "kind", "column"), [
+    (log_lightgbm, BOOSTER, None), (log_xgboost, PYFUNC, None), (log_sklearn, PYFUNC, 1), (log_onnx, ONNX, "p"),
+    (log_network, PYFUNC, 2), (log_ratios, PYFUNC, "leave"),
+])  # fmt: skip
+def test_scores_of_the_stream_equal_those_of_pyfunc(
+    log: Callable[..., None], kind: str, column: Any, spark: SparkSession, registry_uri: str, tmp_path: Path,
+    register_model: Callable[..., str],
+) -> None:  # fmt: skip
+    name = f"kind_{log.__name__}"
+    log(register_model, name)
+    outputs = {} if column is None else {"score": column}
+    config = config_for(name, registry_uri, trust="pickle", outputs=outputs)
+    model = fetch_current(config, tmp_path)
+    assert model.kind == kind
+    found = scores(spark, config, model)
+    assert found["_failure"].isna().all()
+    expected = pd.DataFrame(mlflow.pyfunc.load_model(str(model.folder)).predict(FEATURES))
+    picked = expected.iloc[:, 0] if column is None else expected[column]
+    assert (found["score"].to_numpy() == picked.to_numpy().astype(np.float64)).all()
+    assert found["score"].nunique() > 10
+
+
+def test_absent_numbers_reach_a_booster_as_they_reach_pyfunc(
+    spark: SparkSession, registry_uri: str, tmp_path: Path
+) -> None:
+    config = config_for("small_model", registry_uri)
+    model = fetch_current(config, tmp_path)
+    gaps = FEATURES.copy()
+    gaps.loc[::7, "double_price"] = np.nan
+    found = clicks(spark, gaps).withColumn(
         "f", F.struct(F.nullif("f.double_price", F.lit(float("nan"))).alias("double_price"), "f.quantity")
     )
-    assert model.is_booster
-    scores = clicks.select("index", predict_with(model)("f").alias("s")).orderBy("index").toPandas()["s"]
-    expected = mlflow.pyfunc.load_model(str(model.folder)).predict(features)
-    assert (scores.to_numpy() == expected).all()
+    predict = Deployment(spark, config).predict_with(model, STRICT)
+    got = found.select("index", predict("f")["score"].alias("s")).orderBy("index").toPandas()["s"]
+    assert (got.to_numpy() == mlflow.pyfunc.load_model(str(model.folder)).predict(gaps)).all()
 
 
-def test_model_reaches_the_workers_by_the_session_and_not_by_its_folder(
-    spark: SparkSession, model: ModelVersion
+def test_several_outputs_become_several_columns(
+    spark: SparkSession, registry_uri: str, tmp_path: Path, register_model: Callable[..., str]
 ) -> None:
-    share(spark, model)
-    model.folder.rename(model.folder.with_name("gone"))
-    score = spark.sql("SELECT struct(1D AS double_price, 1D AS quantity) AS f").select(predict_with(model)("f")).first()
-    assert score is not None
-    assert 0 < score[0] < 1
+    log_ratios(register_model, "many_outputs")
+    config = config_for("many_outputs", registry_uri, trust="pickle", outputs={"p_leave": "leave", "score": "buy"})
+    found = scores(spark, config, fetch_current(config, tmp_path))
+    assert found.columns.tolist() == ["index", "score", "p_leave", "_failure"]
+    assert np.allclose(found["score"] + found["p_leave"], 1)
 
 
-def test_model_that_fails_on_its_own_example_is_refused(spark: SparkSession, registry_uri: str, tmp_path: Path) -> None:
-    class Broken(mlflow.pyfunc.PythonModel):
-        def predict(self, context: object, model_input: pd.DataFrame) -> list[float]:
-            raise RuntimeError("no luck")
-
-    mlflow.set_tracking_uri(registry_uri)
-    mlflow.set_registry_uri(registry_uri)
-    example = pd.DataFrame({"double_price": [1.0], "quantity": [1.0]})
-    signature = mlflow.models.infer_signature(example, [0.5])
-    mlflow.set_experiment("small_model")
-    with mlflow.start_run():
-        mlflow.pyfunc.log_model(name="model", python_model=Broken(), signature=signature, input_example=example,
-                                registered_model_name="broken", pip_requirements=[])  # fmt: skip
-    model = Registry(registry_uri).fetch("broken", "1", tmp_path)
-    share(spark, model)
-    with pytest.raises(ModelError, match=r"broken version 1 cannot be used for scoring.*no luck"):
-        warm_up(spark, model)
+def test_worker_has_one_thread(spark: SparkSession) -> None:
+    seen = spark.range(1).rdd.map(lambda _: os.environ["OMP_NUM_THREADS"]).collect()
+    assert seen == ["1"]
 
 
-@pytest.mark.parametrize("prediction", [[0.25, 0.5], np.array([[0.25], [0.5]]), np.array([[0.75, 0.25], [0.5, 0.5]]),
-                                        pd.DataFrame({"p": [0.25, 0.5]}), pd.Series([0.25, 0.5])])  # fmt: skip
-def test_one_number_or_two_probabilities_per_click_make_a_score(prediction: object) -> None:
-    assert as_scores(prediction, 2).tolist() == [0.25, 0.5]
+def test_tampered_copy_on_an_executor_is_not_loaded(spark: SparkSession, registry_uri: str, tmp_path: Path) -> None:
+    config = config_for("small_model", registry_uri)
+    model = fetch_current(config, tmp_path)
+    model.folder.joinpath("model.lgb").write_text("something else")
+    with pytest.raises(ModelError, match="the files are not those that were registered"):
+        Deployment(spark, config).warm_up(ModelVersion(**{**vars(model), "digest": "f" * 64}), (None,))
 
 
-@pytest.mark.parametrize("prediction", [[0.25], np.zeros((2, 3)), np.zeros((2, 2, 2))])
-def test_any_other_shape_is_refused(prediction: object) -> None:
-    with pytest.raises(ValueError, match="the model must predict one number"):
-        as_scores(prediction, 2)
+def test_configuration_of_the_demo_is_one_that_needs_no_trust() -> None:
+    config: Config = load(Path("conf/local.yaml"))
+    assert config.model.trust is None

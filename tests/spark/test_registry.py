@@ -1,3 +1,4 @@
+from collections.abc import Callable
 from pathlib import Path
 
 import mlflow
@@ -7,7 +8,8 @@ import pytest
 from mlflow import MlflowClient
 from sklearn.linear_model import LogisticRegression
 
-from clickscore.errors import ModelError, ModelNotFoundError, SignatureError
+from clickscore.errors import ModelError, ModelNotFoundError, SignatureError, UntrustedModelError
+from clickscore.model_config import Allow
 from clickscore.registry import Registry, redacted
 
 MODEL = "small_model"
@@ -48,12 +50,16 @@ def test_missing_database_is_named_and_not_created(tmp_path: Path) -> None:
 
 
 def test_fetched_version_knows_its_inputs_and_digest(registry_uri: str, tmp_path: Path) -> None:
-    model = Registry(registry_uri).fetch(MODEL, "1", tmp_path / "a")
+    model = Registry(registry_uri).fetch(MODEL, "1", tmp_path / "a", Allow())
     assert model.inputs.simpleString() == "struct<double_price:double,quantity:double>"
     assert all(field.nullable for field in model.inputs)
-    assert model.digest == Registry(registry_uri).fetch(MODEL, "1", tmp_path / "b").digest
+    assert model.digest == Registry(registry_uri).fetch(MODEL, "1", tmp_path / "b", Allow()).digest
     assert len(model.digest) == 64
     assert model.run_id
+    assert model.is_pinned
+    assert model.kind == "lightgbm"
+    assert model.example is not None
+    assert len(model.answers) == len(model.example) == 2
 
 
 def test_model_without_signature_is_refused(registry_uri: str, tmp_path: Path) -> None:
@@ -64,7 +70,7 @@ def test_model_without_signature_is_refused(registry_uri: str, tmp_path: Path) -
     with mlflow.start_run():
         mlflow.sklearn.log_model(classifier, name="model", registered_model_name="unsigned", pip_requirements=[])
     with pytest.raises(SignatureError, match="unsigned version 1 has no signature of named columns"):
-        Registry(registry_uri).fetch("unsigned", "1", tmp_path)
+        Registry(registry_uri).fetch("unsigned", "1", tmp_path, Allow())
 
 
 def test_whole_numbers_are_required_as_pandas_cannot_leave_them_out(registry_uri: str, tmp_path: Path) -> None:
@@ -77,7 +83,7 @@ def test_whole_numbers_are_required_as_pandas_cannot_leave_them_out(registry_uri
     with mlflow.start_run():
         mlflow.sklearn.log_model(classifier, name="model", signature=signature, registered_model_name="whole",
                                  pip_requirements=[])  # fmt: skip
-    inputs = Registry(registry_uri).fetch("whole", "1", tmp_path).inputs
+    inputs = Registry(registry_uri).fetch("whole", "1", tmp_path, Allow()).inputs
     assert [(field.name, field.nullable) for field in inputs] == [("n", False), ("x", True)]
 
 
@@ -93,7 +99,7 @@ def test_version_whose_files_are_gone_is_told(registry_uri: str, tmp_path: Path)
     client.create_registered_model("hollow")
     client.create_model_version("hollow", source=f"file://{tmp_path}/nothing")
     with pytest.raises(ModelError, match="hollow version 1 is registered, but its files cannot be fetched"):
-        Registry(registry_uri).fetch("hollow", "1", tmp_path / "fetched")
+        Registry(registry_uri).fetch("hollow", "1", tmp_path / "fetched", Allow())
 
 
 def test_no_password_is_printed() -> None:
@@ -108,3 +114,41 @@ def test_aliases_are_read_anew_each_time(registry_uri: str) -> None:
     client.delete_registered_model_alias(MODEL, "moving")
     with pytest.raises(ModelNotFoundError):
         Registry(registry_uri).resolve(f"models:/{MODEL}@moving")
+
+
+def test_changed_file_is_refused(registry_uri: str, tmp_path: Path, register_booster: Callable[..., str]) -> None:
+    version = register_booster(registry_uri, seed=5, name="tampered")
+    registry = Registry(registry_uri)
+    registry.fetch("tampered", version, tmp_path / "before", Allow())
+    [stored] = tampered_files(registry_uri, "tampered", version)
+    stored.write_text(stored.read_text().replace("leaf_value=", "leaf_value=9"))
+    with pytest.raises(UntrustedModelError, match="tampered version 1: the files are not those that were registered"):
+        registry.fetch("tampered", version, tmp_path / "after", Allow())
+
+
+def test_swapped_artifact_is_refused(registry_uri: str, tmp_path: Path, register_booster: Callable[..., str]) -> None:
+    first = register_booster(registry_uri, seed=6, name="swapped")
+    second = register_booster(registry_uri, seed=7, name="swapped")
+    [mine], [other] = (tampered_files(registry_uri, "swapped", version) for version in (first, second))
+    mine.write_bytes(other.read_bytes())
+    with pytest.raises(UntrustedModelError, match="swapped version 1: the files are not those"):
+        Registry(registry_uri).fetch("swapped", first, tmp_path, Allow())
+    assert Registry(registry_uri).fetch("swapped", second, tmp_path, Allow()).version == second
+
+
+def tampered_files(registry_uri: str, name: str, version: str) -> list[Path]:
+    client = MlflowClient(tracking_uri=registry_uri, registry_uri=registry_uri)
+    place = client.get_model_version_download_uri(name, version).removeprefix("file://")
+    return list(Path(place).glob("model.lgb"))
+
+
+def test_version_that_somebody_else_has_registered_can_be_pinned_later(
+    registry_uri: str, tmp_path: Path, register_classifier: Callable[..., None]
+) -> None:
+    features = pd.DataFrame({"double_price": [1.0, 2.0], "quantity": [1.0, 2.0]})
+    register_classifier(registry_uri, features, "foreign")
+    registry = Registry(registry_uri)
+    assert not registry.fetch("foreign", "1", tmp_path / "a", Allow()).is_pinned
+    pinned = registry.pin("foreign", "1", [0.5])
+    found = registry.fetch("foreign", "1", tmp_path / "b", Allow())
+    assert (found.is_pinned, found.digest, found.answers) == (True, pinned, (0.5,))

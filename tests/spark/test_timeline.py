@@ -6,51 +6,107 @@ import pytest
 from pyspark.sql import SparkSession
 from pyspark.sql import types as T
 
-from clickscore.registry import ModelVersion
+from clickscore.errors import UntrustedModelError
 from clickscore.schemas import MODEL_TIMELINE
 from clickscore.tables import Table
-from clickscore.timeline import Timeline
+from clickscore.timeline import CHALLENGER, CHAMPION, REFUSED, WITHDRAWN, Timeline, read_pin
+from clickscore.version import BOOSTER, ModelVersion
 
-V1 = ModelVersion("m", "1", "run", "d" * 64, T.StructType([]), Path(), is_booster=True)
+V1 = ModelVersion("m", "1", "run", "d" * 64, T.StructType([]), Path(), BOOSTER)
 V2 = replace(V1, version="2")
 
 
 @pytest.fixture
-def open_timeline(spark: SparkSession, tmp_path: Path) -> Callable[[ModelVersion], Timeline]:
+def table(spark: SparkSession, tmp_path: Path) -> Table:
     table = Table(str(tmp_path / "model_timeline"))
     table.create(spark, MODEL_TIMELINE, ["from_batch"], "s")
-    return lambda current: Timeline(
-        spark, table, current, lambda name, version: replace(V1, name=name, version=version)
-    )
+    return table
 
 
-def rows(spark: SparkSession, tmp_path: Path) -> list[tuple[int, str]]:
-    found = Table(str(tmp_path / "model_timeline")).read(spark).orderBy("from_batch").collect()
-    return [(row.from_batch, row.model_version) for row in found]
+@pytest.fixture
+def open_timeline(spark: SparkSession, table: Table) -> Callable[[], Timeline]:
+    return lambda: Timeline(spark, table, "s", lambda name, version: replace(V1, name=name, version=version))
+
+
+def rows(spark: SparkSession, table: Table) -> list[tuple[int, str, str, str]]:
+    found = table.read(spark).orderBy("pinned_at").collect()
+    return [(row.from_batch, row.role, row.event, row.model_version) for row in found]
 
 
 def test_row_is_written_only_when_the_version_changes(
-    spark: SparkSession, tmp_path: Path, open_timeline: Callable[[ModelVersion], Timeline]
+    spark: SparkSession, table: Table, open_timeline: Callable[[], Timeline]
 ) -> None:
-    first = open_timeline(V1)
-    assert [first.model_for(batch, False, "s") for batch in (0, 1, 2)] == [V1, V1, V1]
-    assert open_timeline(V1).model_for(3, False, "s") == V1
-    assert open_timeline(V2).model_for(4, False, "s") == V2
-    assert rows(spark, tmp_path) == [(0, "1"), (4, "2")]
+    first = open_timeline()
+    assert [first.model_for(batch, False, V1) for batch in (0, 1, 2)] == [V1, V1, V1]
+    assert open_timeline().model_for(3, False, V1) == V1
+    assert open_timeline().model_for(4, False, V2) == V2
+    assert rows(spark, table) == [(0, "champion", "scores", "1"), (4, "champion", "scores", "2")]
 
 
 def test_micro_batch_that_was_planned_before_keeps_its_version(
-    spark: SparkSession, tmp_path: Path, open_timeline: Callable[[ModelVersion], Timeline]
+    spark: SparkSession, table: Table, open_timeline: Callable[[], Timeline]
 ) -> None:
-    assert open_timeline(V1).model_for(0, False, "s") == V1
-    restarted = open_timeline(V2)
-    assert restarted.model_for(1, True, "s") == V1
-    assert restarted.model_for(2, False, "s") == V2
-    assert rows(spark, tmp_path) == [(0, "1"), (2, "2")]
+    assert open_timeline().model_for(0, False, V1) == V1
+    restarted = open_timeline()
+    assert restarted.model_for(1, True, V2) == V1
+    assert restarted.model_for(2, False, V2) == V2
+    assert rows(spark, table) == [(0, "champion", "scores", "1"), (2, "champion", "scores", "2")]
 
 
 def test_micro_batch_that_was_planned_but_not_pinned_gets_the_current_version(
-    spark: SparkSession, tmp_path: Path, open_timeline: Callable[[ModelVersion], Timeline]
+    spark: SparkSession, table: Table, open_timeline: Callable[[], Timeline]
 ) -> None:
-    assert open_timeline(V2).model_for(0, True, "s") == V2
-    assert rows(spark, tmp_path) == [(0, "2")]
+    assert open_timeline().model_for(0, True, V2) == V2
+    assert rows(spark, table) == [(0, "champion", "scores", "2")]
+
+
+def test_refused_version_is_written_down_and_no_promise(
+    spark: SparkSession, table: Table, open_timeline: Callable[[], Timeline]
+) -> None:
+    timeline = open_timeline()
+    timeline.model_for(0, False, V1)
+    timeline.note(1, CHAMPION, REFUSED, ("m", "2"), "its files were changed")
+    assert open_timeline().model_for(1, True, V2) == V1
+    refused = table.read(spark).where("event = 'refused'").collect()
+    assert [(row.model_version, row.digest, row.reason) for row in refused] == [("2", None, "its files were changed")]
+
+
+def test_withdrawn_version_gives_the_micro_batch_back(
+    spark: SparkSession, table: Table, open_timeline: Callable[[], Timeline]
+) -> None:
+    timeline = open_timeline()
+    timeline.model_for(0, False, V1)
+    timeline.model_for(1, False, V2)
+    timeline.note(1, CHAMPION, WITHDRAWN, V2, "it fails on every click")
+    assert read_pin(spark, table, 1) is None
+    assert open_timeline().model_for(1, True, V1) == V1
+    pin = read_pin(spark, table, 1)
+    assert pin is not None
+    assert pin.version == "1"
+
+
+def test_challenger_is_written_down_beside_the_champion(
+    spark: SparkSession, table: Table, open_timeline: Callable[[], Timeline]
+) -> None:
+    timeline = open_timeline()
+    timeline.model_for(0, False, V1)
+    for batch in (0, 1):
+        timeline.challenge(batch, V2)
+    assert rows(spark, table) == [(0, "champion", "scores", "1"), (0, CHALLENGER, "scores", "2")]
+    assert open_timeline().model_for(1, True, V1) == V1
+
+
+def test_version_whose_files_were_changed_since_it_was_at_work_is_refused(
+    spark: SparkSession, table: Table, open_timeline: Callable[[], Timeline]
+) -> None:
+    open_timeline().model_for(0, False, V1)
+    changed = replace(V1, digest="e" * 64)
+    with pytest.raises(UntrustedModelError, match="Somebody has changed a version that was at work"):
+        open_timeline().model_for(1, False, changed)
+
+
+def test_notes_are_no_micro_batches_of_the_stream(
+    spark: SparkSession, table: Table, open_timeline: Callable[[], Timeline]
+) -> None:
+    open_timeline().note(7, CHAMPION, REFUSED, V2, "no")
+    assert table.last_batch(spark, "s") == -1

@@ -1,6 +1,8 @@
 """Run the real job, and kill it with everything it started at a named point of a micro-batch.
 
-Usage: dying_job.py POINT BATCH CONFIG
+Usage: dying_job.py POINT BATCH CONFIG [VERSION]
+
+With VERSION, the alias moves to that version of the model before the micro-batch begins, and the stream has noticed.
 """
 
 import os
@@ -8,12 +10,19 @@ import runpy
 import signal
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
+from clickscore.config import load
+from clickscore.lineup import Lineup
 from clickscore.microbatch import MicroBatches
+from clickscore.model_config import split_uri
+from clickscore.registry import Registry
 from clickscore.tables import Table
+from clickscore.timeline import Timeline
 
 point, batch, config = sys.argv[1], int(sys.argv[2]), sys.argv[3]
+moves_to = sys.argv[4] if len(sys.argv) > 4 else None
 
 
 def die() -> None:
@@ -21,11 +30,34 @@ def die() -> None:
 
 
 def dying_after(method: Callable[..., Any], is_the_moment: Callable[..., bool]) -> Callable[..., Any]:
-    def call(*arguments: Any) -> Any:
-        result = method(*arguments)
+    def call(*arguments: Any, **named: Any) -> Any:
+        result = method(*arguments, **named)
         if is_the_moment(*arguments):
             die()
         return result
+
+    return call
+
+
+def dying_before(method: Callable[..., Any], is_the_moment: Callable[..., bool]) -> Callable[..., Any]:
+    def call(*arguments: Any, **named: Any) -> Any:
+        if is_the_moment(*arguments):
+            die()
+        return method(*arguments, **named)
+
+    return call
+
+
+def moving_before(method: Callable[..., Any], version: str) -> Callable[..., Any]:
+    def call(lineup: Lineup, number: int, *arguments: Any) -> Any:
+        if number == batch:
+            model = load(Path(config)).model
+            name, alias, _ = split_uri(model.uri)
+            Registry(model.registry).set_alias(name, str(alias), version)
+            lineup.champion.poll()
+            assert lineup.champion.current
+            assert lineup.champion.current.version == version
+        return method(lineup, number, *arguments)
 
     return call
 
@@ -34,10 +66,14 @@ if point in ("model_timeline", "scored_clicks", "rejected_clicks"):
     Table.append = dying_after(
         Table.append, lambda table, _rows, _stream, number: table.name.endswith(point) and number == batch
     )
+elif point == "before_pin":
+    Timeline.note = dying_before(Timeline.note, lambda _self, number, *_: number == batch)
 elif point == "before_commit_log":
     MicroBatches.__call__ = dying_after(MicroBatches.__call__, lambda _self, _raw, number: number == batch)
 else:
     sys.exit(f"no such point: {point}")
+if moves_to:
+    Lineup.models_for = moving_before(Lineup.models_for, moves_to)
 
 sys.argv = ["score_stream.py", "--config", config]
 runpy.run_path("jobs/score_stream.py", run_name="__main__")

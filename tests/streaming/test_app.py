@@ -11,8 +11,9 @@ import pytest
 import yaml
 from pyspark.sql import SparkSession
 
-from clickscore import app, pipeline
+from clickscore import pipeline
 from clickscore.contract import read_contract
+from clickscore.deployment import Deployment
 from clickscore.errors import (
     CheckpointError,
     ConfigError,
@@ -22,7 +23,8 @@ from clickscore.errors import (
     SourceError,
     TableError,
 )
-from clickscore.registry import Registry
+from clickscore.isolation import Tolerance
+from clickscore.registry import fetch_current
 from clickscore.sources import read_batch
 
 MakeClick = Callable[..., dict[str, Any]]
@@ -86,13 +88,11 @@ def test_stream_and_batch_give_the_same_scores_to_the_last_bit(
     streamed = shop.scored.set_index("id")
     assert sorted(set(streamed["batch_id"])) == [0, 1, 2]
     contract = read_contract(shop.config)
-    registry = Registry(shop.config.model.registry)
-    model = registry.fetch(*registry.resolve(shop.config.model.uri), tmp_path / "model")
+    model = fetch_current(shop.config.model, tmp_path / "model")
+    predict = Deployment(spark, shop.config.model).predict_with(model, Tolerance(time_limit_s=10, count=0))
     outcomes = pipeline.with_outcomes(read_batch(spark, str(shop.landing)), contract, model.inputs)
     batch = (
-        outcomes.select("id", "_features.*", app.predict_with(model)("_features").alias("score"))
-        .toPandas()
-        .set_index("id")
+        outcomes.select("id", "_features.*", predict("_features")["score"].alias("score")).toPandas().set_index("id")
     )
     assert len(batch) == 300
     assert (batch["score"] == streamed["score"].loc[batch.index]).all()

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import mlflow
 import pandas as pd
 import pytest
 from mlflow import MlflowClient
@@ -16,6 +17,7 @@ from pyspark.errors import StreamingQueryException
 from pyspark.sql import SparkSession
 
 from clickscore import microbatch
+from clickscore.registry import fetch_version
 from clickscore.tables import Table
 
 MakeClick = Callable[..., dict[str, Any]]
@@ -30,52 +32,65 @@ def land_three_batches(shop: Any, make_click: MakeClick) -> None:
     shop.set(source={"kind": "folder", "path": str(shop.landing), "max_bytes": 1})
 
 
-def killed_at(point: str, batch: int, shop: Any) -> None:
-    command = [sys.executable, "tests/streaming/dying_job.py", point, str(batch), str(shop.config_file)]
+def killed_at(point: str, batch: int, shop: Any, *moves_to: str) -> None:
+    command = [sys.executable, "tests/streaming/dying_job.py", point, str(batch), str(shop.config_file), *moves_to]
     done = subprocess.run(command, start_new_session=True, timeout=PATIENCE_S, capture_output=True, check=False)
     assert done.returncode == -signal.SIGKILL, done.stderr.decode()
 
 
-def outcome(shop: Any) -> tuple[pd.DataFrame, pd.DataFrame]:
-    scored = shop.scored[["id", "score", "model_version", "batch_id"]]
-    rejected = shop.rejected[["raw", "reason", "detail", "batch_id"]].sort_values("raw", ignore_index=True)
-    return scored, rejected
-
-
-@pytest.mark.parametrize("point", ["scored_clicks", "before_commit_log"])
-def test_killed_run_and_restart_leave_the_rows_of_an_undisturbed_run(
-    spark: SparkSession, shop: Any, make_shop: Callable[[Path], Any], make_click: MakeClick, tmp_path: Path, point: str
-) -> None:
-    undisturbed = make_shop(tmp_path / "undisturbed")
-    for each in (undisturbed, shop):
-        land_three_batches(each, make_click)
-    undisturbed.run(spark)
-    killed_at(point, 1, shop)
-    assert set(shop.scored["batch_id"]) == {0, 1}
-    assert set(shop.rejected["batch_id"]) == ({0} if point == "scored_clicks" else {0, 1})
-    shop.run(spark)
-    for found, expected in zip(outcome(shop), outcome(undisturbed), strict=True):
-        pd.testing.assert_frame_equal(found, expected)
-    assert len(shop.scored) == 60
-    assert len(shop.rejected) == 6
-
-
-def test_replayed_micro_batch_keeps_the_model_that_was_pinned_for_it(
-    spark: SparkSession, shop: Any, make_click: MakeClick, registry_uri: str, register_booster: Callable[..., str]
-) -> None:
+@pytest.fixture
+def swapping(
+    shop: Any, registry_uri: str, register_booster: Callable[..., str], make_click: MakeClick, request: Any
+) -> Any:
+    """A shop with three files, and an alias of its own, to move from version 1 to the next."""
     client = MlflowClient(tracking_uri=registry_uri, registry_uri=registry_uri)
-    client.set_registered_model_alias("small_model", "moving", "1")
-    shop.set(model={"uri": "models:/small_model@moving", "registry": registry_uri})
+    alias = f"moving-{abs(hash(request.node.name))}"
+    client.set_registered_model_alias("small_model", alias, "1")
+    shop.set(model={"uri": f"models:/small_model@{alias}", "registry": registry_uri})
+    shop.alias, shop.client = alias, client
+    shop.second = register_booster(registry_uri, seed=2, alias="nobody")
     land_three_batches(shop, make_click)
-    killed_at("model_timeline", 0, shop)
-    assert len(shop.scored) == 0
-    second = register_booster(registry_uri, seed=2, alias="moving")
-    client.set_registered_model_alias("small_model", "moving", second)
-    shop.run(spark)
-    versions = shop.scored.groupby("batch_id")["model_version"].unique()
-    assert [list(found) for found in versions] == [["1"], [second], [second]]
-    timeline = shop.table("model_timeline").sort_values("from_batch")
-    assert timeline[["from_batch", "model_version"]].to_numpy().tolist() == [[0, "1"], [1, second]]
+    return shop
+
+
+def scores_of(shop: Any, version: str, folder: Path) -> dict[str, float]:
+    """Return what pyfunc makes of the clicks."""
+    model = fetch_version(shop.config.model, "small_model", version, folder)
+    clicks = shop.scored
+    features = pd.DataFrame({"double_price": clicks["price"] * 2, "quantity": clicks["quantity"].astype(float)})
+    return dict(zip(clicks["id"], mlflow.pyfunc.load_model(str(model.folder)).predict(features), strict=True))
+
+
+@pytest.mark.parametrize(("point", "version_of_the_batch"), [
+    ("before_pin", "1"), ("model_timeline", "second"), ("scored_clicks", "second"), ("rejected_clicks", "second"),
+    ("before_commit_log", "second"),
+])  # fmt: skip
+def test_killed_around_a_swap_every_micro_batch_keeps_its_one_version(
+    spark: SparkSession, swapping: Any, tmp_path: Path, point: str, version_of_the_batch: str
+) -> None:
+    killed_at(point, 1, swapping, swapping.second)
+    assert set(swapping.scored["batch_id"]) == ({0} if point in ("before_pin", "model_timeline") else {0, 1})
+    if point == "scored_clicks":  # meanwhile, the alias is gone altogether
+        swapping.client.delete_registered_model_alias("small_model", swapping.alias)
+    else:
+        swapping.client.set_registered_model_alias("small_model", swapping.alias, "1")
+    seen = swapping.run(spark)
+    assert ("which was at work last" in seen) == (point == "scored_clicks")
+    promised = swapping.second if version_of_the_batch == "second" else "1"
+    after = swapping.second if point == "scored_clicks" else "1"
+    versions = swapping.scored.groupby("batch_id")["model_version"].unique()
+    assert [list(found) for found in versions] == [["1"], [promised], [after]]
+    timeline = swapping.table("model_timeline").sort_values("pinned_at")
+    changes = [(0, "1"), (1, promised), (2, after)]
+    expected = [(number, version) for number, version in changes if number == 0 or version != changes[number - 1][1]]
+    assert list(zip(timeline["from_batch"], timeline["model_version"], strict=True)) == expected
+    scored, rejected = swapping.scored, swapping.rejected
+    assert sorted(scored["id"]) == sorted(f"c{number}" for number in range(60))
+    expected_scores = {version: scores_of(swapping, version, tmp_path / "m") for version in ("1", swapping.second)}
+    for row in scored.itertuples():
+        assert row.score == expected_scores[row.model_version][row.id]
+    assert sorted(rejected["raw"])[3:] == ["rubbish 0", "rubbish 1", "rubbish 2"]
+    assert len(rejected) == 6
 
 
 def test_write_that_another_run_has_done_already_ends_the_run_instead_of_hanging(

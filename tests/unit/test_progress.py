@@ -7,9 +7,9 @@ from rich.console import Console
 
 from clickscore.microbatch import Report
 from clickscore.progress import ProgressLines, age
-from clickscore.registry import ModelVersion
+from clickscore.version import BOOSTER, ModelVersion
 
-MODEL = ModelVersion("click_propensity", "3", None, "d", T.StructType([]), Path(), is_booster=True)
+MODEL = ModelVersion("click_propensity", "3", None, "d", T.StructType([]), Path(), BOOSTER)
 
 
 def test_each_micro_batch_is_one_plain_line_and_all_are_added_up() -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import yaml
 
-from clickscore import decoding, features, microbatch, schemas
+from clickscore import decoding, features, schemas, scoring, unreadable
 from clickscore.source_config import KafkaSource, Security
 
 README = Path("README.md").read_text()
@@ -19,8 +19,8 @@ def test_every_column_of_every_table_is_explained() -> None:
 
 def test_every_reason_is_explained() -> None:
     reasons = {value for name, value in vars(decoding).items() if name.isupper() and isinstance(value, str)}
-    reasons |= {features.MISSING_FEATURE, microbatch.UNREADABLE_FILE}
-    assert len(reasons) == 12
+    reasons |= {features.MISSING_FEATURE, unreadable.UNREADABLE_FILE, scoring.SCORING_FAILED}
+    assert len(reasons) == 13
     assert not {reason for reason in reasons if f"| `{reason}` |" not in README}
 
 

@@ -1,0 +1,131 @@
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import mlflow
+import pandas as pd
+import pyarrow as pa
+import pytest
+from mlflow.models import infer_signature
+from pyspark import SparkFiles
+from pyspark.sql import SparkSession
+from pyspark.sql import types as T
+from pyspark.sql.pandas.functions import arrow_udf
+
+from clickscore import model as workers
+from clickscore.deployment import Deployment
+from clickscore.errors import ModelError
+from clickscore.isolation import Tolerance
+from clickscore.model_config import Model
+from clickscore.registry import Registry, fetch_current
+from clickscore.version import ModelVersion
+
+EXAMPLE = pd.DataFrame({"double_price": [1.0, 2.0], "quantity": [1.0, 2.0]})
+STRICT = Tolerance(time_limit_s=30, count=0)
+
+
+class Diary(mlflow.pyfunc.PythonModel):
+    """Writes down when it is loaded; its answer to the example is what it is told to be."""
+
+    def __init__(self, diary: str, answer: Any = 0.5) -> None:
+        self.diary, self.answer = diary, answer
+
+    def load_context(self, context: object) -> None:
+        with Path(self.diary).open("a") as lines:
+            lines.write("loaded\n")
+
+    def predict(self, context: object, model_input: pd.DataFrame) -> Any:
+        if self.answer is None:
+            raise RuntimeError("no luck")
+        return [self.answer] * len(model_input)
+
+
+@pytest.fixture
+def deploy(
+    spark: SparkSession, registry_uri: str, tmp_path: Path, register_model: Callable[..., str]
+) -> Callable[..., tuple[Deployment, ModelVersion]]:
+    def register(name: str, answer: Any = 0.5, answers: list[float] | None = None) -> tuple[Deployment, ModelVersion]:
+        version = register_model(mlflow.pyfunc.log_model, name, python_model=Diary(str(tmp_path / "diary"), answer),
+                                 input_example=EXAMPLE, signature=infer_signature(EXAMPLE, [0.5]))  # fmt: skip
+        if answers:
+            Registry(registry_uri).pin(name, version, answers)
+        (tmp_path / "diary").unlink(missing_ok=True)
+        config = Model(uri=f"models:/{name}@champion", registry=registry_uri, trust="pickle")
+        return Deployment(spark, config), fetch_current(config, tmp_path / "files")
+
+    return register
+
+
+def loaded_in_workers(spark: SparkSession) -> list[list[str]]:
+    def look(batches: Iterator[pa.Array]) -> Iterator[pa.Array]:
+        for batch in batches:
+            yield pa.array([",".join(sorted(workers._loaded))] * len(batch))
+
+    rows = spark.range(8, numPartitions=8).select(arrow_udf(look, T.StringType())("id").alias("d")).collect()
+    return [row.d.split(",") for row in rows]
+
+
+def test_version_is_loaded_once_in_a_worker_however_many_micro_batches_come(
+    spark: SparkSession, tmp_path: Path, deploy: Callable[..., tuple[Deployment, ModelVersion]]
+) -> None:
+    deployment, model = deploy("diary_once")
+    deployment.warm_up(model, (None,))
+    clicks = spark.range(20_000, numPartitions=8).selectExpr("struct(1D AS double_price, 2D AS quantity) AS f")
+    for _ in range(4):
+        predict = deployment.predict_with(model, STRICT)
+        assert clicks.select(predict("f")["score"].alias("s")).where("s = 0.5").count() == 20_000
+        deployment.keep_warm([model])
+    loads = len((tmp_path / "diary").read_text().splitlines())
+    # Two tasks at a time, each with up to two stages: the pool may hold a worker more that was busy elsewhere.
+    assert 1 <= loads <= 2 * spark.sparkContext.defaultParallelism + 2
+
+
+def test_files_reach_the_workers_by_the_session_and_not_by_their_folder(
+    spark: SparkSession, deploy: Callable[..., tuple[Deployment, ModelVersion]]
+) -> None:
+    deployment, model = deploy("diary_moved")
+    deployment.serve(model)
+    model.folder.rename(model.folder.with_name("gone"))
+    predict = deployment.predict_with(model, STRICT)
+    score = spark.sql("SELECT struct(1D AS double_price, 1D AS quantity) AS f").select(predict("f")["score"]).first()
+    assert score is not None
+    assert score[0] == 0.5
+
+
+def test_retired_version_leaves_memory_and_disk_and_may_come_back(
+    spark: SparkSession, deploy: Callable[..., tuple[Deployment, ModelVersion]]
+) -> None:
+    deployment, old = deploy("diary_old", 0.25)
+    _, new = deploy("diary_new", 0.75)
+    deployment.warm_up(old, (None,))
+    on_disk = Path(SparkFiles.getRootDirectory(), f"clickscore-model-{old.digest}")
+    assert on_disk.is_dir()
+    assert any(old.digest in digests for digests in loaded_in_workers(spark))
+    deployment.warm_up(new, (None,))
+    deployment.retire_all_but([new])
+    clicks = spark.range(8, numPartitions=8).selectExpr("struct(1D AS double_price, 2D AS quantity) AS f")
+    predict = deployment.predict_with(new, STRICT)
+    assert clicks.select(predict("f")["score"].alias("s")).where("s = 0.75").count() == 8
+    assert not on_disk.exists()
+    assert not old.folder.exists()
+    assert not any(old.digest in digests and new.digest in digests for digests in loaded_in_workers(spark))
+
+
+@pytest.mark.parametrize(("answer", "answers", "reason"), [
+    (None, None, "it fails on its input example: RuntimeError: no luck"),
+    (float("nan"), None, "it answers its input example with a score that is no finite number"),
+    (0.5, [0.5, 0.625], r".*expected \[0.5, 0.625\], found \[0.5, 0.5\]"),
+])  # fmt: skip
+def test_version_that_fails_its_trial_is_refused(
+    answer: Any, answers: list[float] | None, reason: str, deploy: Callable[..., tuple[Deployment, ModelVersion]]
+) -> None:
+    deployment, model = deploy(f"trial_{abs(hash(reason))}", answer, answers)
+    with pytest.raises(ModelError, match=rf"version 1 cannot be used for scoring: ({reason})"):
+        deployment.warm_up(model, (None,))
+
+
+def test_version_that_answers_as_when_it_was_registered_is_taken(
+    deploy: Callable[..., tuple[Deployment, ModelVersion]],
+) -> None:
+    deployment, model = deploy("trial_good", 0.5, [0.5, 0.5 + 1e-9])
+    deployment.warm_up(model, (None,))
