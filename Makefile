@@ -8,6 +8,7 @@ BIN    := $(VENV)/bin
 JOB    := $(BIN)/python
 CONFIG ?= conf/local.yaml
 
+RATE       ?= 1000
 KAFKA_PORT ?= 9092
 KAFKA      := --servers 127.0.0.1:$(KAFKA_PORT)
 KAFKA_RUN  := --set source.bootstrap_servers=127.0.0.1:$(KAFKA_PORT)
@@ -40,6 +41,21 @@ demo-kafka: setup ## The same over Kafka: clicks keep arriving while the stream 
 	  $(JOB) jobs/simulate_clicks.py --to kafka $(KAFKA) --rate 2000 --clicks 100000 --seed 3 --malformed 0.002 \
 	  && $(JOB) -m shopsim.witness --config conf/kafka.yaml $(KAFKA) --job $$job; seen=$$?; \
 	  kill -TERM $$job; wait $$job && exit $$seen
+
+.PHONY: demo-models
+demo-models: setup ## The model changes while the stream runs: challenger, promotion, poison clicks, a tampered version
+	rm -rf build/demo-models && mkdir -p build/demo-models/landing
+	$(JOB) jobs/simulate_clicks.py --folder build/demo/history --clicks 200000 --days 21 --start 2026-03-01 --seed 1
+	$(JOB) jobs/train_model.py --config conf/models.yaml --once
+	@# The stream and its clicks run in the background, while a second model is trained, compared and promoted.
+	$(JOB) jobs/score_stream.py --config conf/models.yaml & job=$$!; trap 'kill -TERM $$job' EXIT; \
+	  $(JOB) jobs/simulate_clicks.py --folder build/demo-models/landing --rate $(RATE) --clicks $$((120 * $(RATE))) \
+	    --seed 5 --malformed 0.001 --poison 0.0005 & clicks=$$!; \
+	  $(JOB) jobs/train_model.py --config conf/models.yaml --set training.algorithm=xgboost --alias challenger \
+	  && sleep 20 && $(JOB) jobs/promote_model.py --config conf/models.yaml --no-dry-run \
+	  && sleep 15 && $(JOB) -m shopsim.tamper --config conf/models.yaml && wait $$clicks \
+	  && $(JOB) -m shopsim.model_witness --config conf/models.yaml --job $$job; seen=$$?; \
+	  trap - EXIT; kill -TERM $$job; wait $$job && exit $$seen
 
 .PHONY: kafka-up
 kafka-up: setup ## Start a Kafka broker on this machine; KAFKA_PORT=9092
@@ -80,7 +96,7 @@ package: dist/clickscore.zip ## Build dist/clickscore.zip for --py-files, and th
 .PHONY: clean
 clean: ## Remove what the demo and the tests have left; keeps .venv and build/jars
 	if [ -e build/kafka/broker.pid ]; then $(JOB) -m shopsim.broker down; fi
-	rm -rf build/demo build/demo-kafka build/kafka build/test dist .mypy_cache .pytest_cache .ruff_cache
+	rm -rf build/demo build/demo-kafka build/demo-models build/kafka build/test dist .mypy_cache .pytest_cache .ruff_cache
 
 # The parts
 

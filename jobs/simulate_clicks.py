@@ -27,11 +27,12 @@ def main() -> int:
     parser.add_argument("--malformed", type=float, default=0.0, help="share of records that are no clicks")
     parser.add_argument("--duplicate", type=float, default=0.0, help="share of clicks that come twice")
     parser.add_argument("--late", type=float, default=0.0, help="share of clicks that come late")
+    parser.add_argument("--poison", type=float, default=0.0, help="share of clicks that some models choke on")
     parser.add_argument("--gzip", action="store_true", help="compress the files")
     a = parser.parse_args()
     if a.rate is None and a.clicks is None:
         parser.error("give --clicks, or --rate for a live feed")
-    faults, start_ms = Faults(a.malformed, a.duplicate, a.late), int(a.start.timestamp() * 1000)
+    faults, start_ms = Faults(a.malformed, a.duplicate, a.late, a.poison), int(a.start.timestamp() * 1000)
     began = time.monotonic()
     if a.to == "kafka" and a.rate is None:
         sent = topics.send(feed.past(a.clicks, a.clicks_per_file, start_ms, a.days, a.seed, faults), a.servers, a.topic)

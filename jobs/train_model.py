@@ -18,10 +18,12 @@ def main() -> int:
     parser.add_argument("--config", type=Path, required=True, metavar="FILE", help="the run, such as conf/local.yaml")
     parser.add_argument("--set", action="append", default=[], metavar="KEY.PATH=VALUE", help="override a key")
     parser.add_argument("--once", action="store_true", help="do nothing if the alias points to a version already")
+    parser.add_argument("--alias", help="let this alias point to the new version, such as challenger")
     arguments = parser.parse_args()
     try:
         config = load(arguments.config, arguments.set)
-        training.run(config, partial(build_session, "clickscore-training"), make_console(), arguments.once)
+        training.run(config, partial(build_session, "clickscore-training"), make_console(),
+                     arguments.once, arguments.alias)  # fmt: skip
     except ClickscoreError as error:
         print(error, file=sys.stderr)
         return 2

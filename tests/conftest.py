@@ -21,6 +21,7 @@ from sklearn.linear_model import LogisticRegression
 from clickscore import app, training
 from clickscore.config import Config, load
 from clickscore.contract import read_contract
+from clickscore.learners import LEARNERS
 from clickscore.pipeline import Contract
 from clickscore.registry import Registry
 from clickscore.session import build_session
@@ -59,7 +60,9 @@ def register_booster(uri: str, seed: int, name: str = MODEL, alias: str = "champ
     label = (features["double_price"] + rng.normal(0, 40, 500) > 100).astype(float)
     parameters = {"objective": "binary", "verbosity": -1, "seed": seed, "num_leaves": 8}
     booster = lightgbm.train(parameters, lightgbm.Dataset(features, label), num_boost_round=10)
-    version, _ = Registry(uri, create=True).register(booster, name, alias, features.head(2), {}, {}, {})
+    version, _ = Registry(uri, create=True).register(
+        booster, LEARNERS["lightgbm"], name, alias, features.head(2), {}, {}, {}
+    )
     return version
 
 

@@ -165,13 +165,12 @@ def _gain(champion: Measure, challenger: Measure, sign: int, outcome: Floats, vi
     visitors_of = [len(np.unique(visitor[outcome == value])) for value in (0, 1)]
     if not all(visitors_of):
         return Gain(np.nan, np.nan, np.nan, -np.inf, np.inf)
-    visitors = int(visitor.max()) + 1
-    values = [measure(np.ones(visitors)) for measure in (champion, challenger)]
+    count = int(visitor.max()) + 1
+    values = [measure(np.ones(count)) for measure in (champion, challenger)]
     low, high = -np.inf, np.inf
     if min(visitors_of) >= LEAST_VISITORS:
         rng = np.random.default_rng(SEED)
-        draws = (rng.choice(visitors, visitors) for _ in range(RESAMPLES))
-        weights = (np.bincount(draw, minlength=visitors).astype(np.float64) for draw in draws)
+        weights = (np.bincount(rng.choice(count, count), minlength=count).astype(np.float64) for _ in range(RESAMPLES))
         gains = [sign * (challenger(weight) - champion(weight)) for weight in weights]
         low, high = np.quantile(gains, (0.025, 0.975)).tolist()
     return Gain(values[0], values[1], sign * (values[1] - values[0]), low, high)
@@ -191,11 +190,15 @@ def judge(evidence: Evidence, gate: Gate) -> list[Verdict]:
     unknown = "unknown: no outcomes" if evidence.auc is None else "unknown: the scores are no probabilities"
     return [
         Verdict("clicks", f"{clicks:,}", f"at least {gate.clicks:,}", clicks >= gate.clicks),
-        Verdict("agreement", f"{agreement:.4f}", f"at least {gate.agreement:g}", agreement >= gate.agreement),
-        Verdict("psi", f"{psi:.4f}", f"at most {gate.psi:g}", psi <= gate.psi),
+        Verdict("agreement", _number(agreement), f"at least {gate.agreement:g}", agreement >= gate.agreement),
+        Verdict("psi", _number(psi), f"at most {gate.psi:g}", psi <= gate.psi),
         _judge_gain("auc_gain", evidence.auc, gate.auc_gain, unknown),
         _judge_gain("log_loss_gain", evidence.log_loss, gate.log_loss_gain, unknown),
     ]
+
+
+def _number(value: float) -> str:
+    return "unknown" if np.isnan(value) else f"{value:.4f}"
 
 
 def _judge_gain(what: str, gain: Gain | None, least: float, unknown: str) -> Verdict:
@@ -211,9 +214,7 @@ def _judge_gain(what: str, gain: Gain | None, least: float, unknown: str) -> Ver
 
 
 def figures(clicks: Clicks) -> dict[str, Figure]:
-    """Draw score against score, both distributions and, given outcomes, both ROC curves; the keys are file names."""
-    if not len(clicks.champion):
-        return {}
+    """Draw scores against each other, as distributions and, given outcomes, ROC curves; the keys are file names."""
     drawn = {"scores.png": _scores(clicks), "distribution.png": _distribution(clicks)}
     if {0, 1} <= set(np.unique(clicks.outcome)):
         drawn["roc.png"] = _roc(clicks)
@@ -231,8 +232,7 @@ def _plot(width: float, height: float, title: str, x_label: str, y_label: str) -
 def _scores(clicks: Clicks) -> Figure:
     figure, axes = _plot(6, 5, "Score against score", "champion's score", "challenger's score")
     axes.axline((0, 0), slope=1, color="0.5", linestyle="--", linewidth=1)
-    cells = axes.hexbin(clicks.champion, clicks.challenger, gridsize=50, mincnt=1, norm=LogNorm())
-    figure.colorbar(cells, label="clicks")
+    figure.colorbar(axes.hexbin(*clicks[:2], gridsize=50, mincnt=1, norm=LogNorm()), label="clicks")
     return figure
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import yaml
 from pydantic import AfterValidator, Field, ValidationError, model_validator
@@ -59,12 +59,14 @@ class Training(Section):
         session: the field that tells visits apart.
         converted: Spark SQL condition on a click that makes its whole visit a success.
         holdout: share of the time range, at its end, that the model is judged on.
+        algorithm: ``lightgbm`` or ``xgboost``.
     """
 
     clicks: Text
     session: Text
     converted: Text
     holdout: Annotated[float, Field(gt=0, lt=1)] = 0.25
+    algorithm: Literal["lightgbm", "xgboost"] = "lightgbm"
 
 
 class Deduplicate(Section):

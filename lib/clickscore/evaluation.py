@@ -1,6 +1,5 @@
 """What a trained model is worth: figures and plots from the clicks that were held out."""
 
-import lightgbm
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
@@ -25,7 +24,7 @@ def judge(label: Floats, score: Floats) -> dict[str, float]:
     }
 
 
-def figures(label: Floats, score: Floats, booster: lightgbm.Booster) -> dict[str, Figure]:
+def figures(label: Floats, score: Floats, gain: "pd.Series[float]") -> dict[str, Figure]:
     """Draw the ROC curve, the calibration and the importance of the features; the keys are file names."""
     false, true, _ = roc_curve(label, score)
     share, mean = calibration_curve(label, score, n_bins=CALIBRATION_BINS, strategy="quantile")
@@ -36,7 +35,7 @@ def figures(label: Floats, score: Floats, booster: lightgbm.Booster) -> dict[str
         "calibration.png": _plot(
             mean, share, "mean score", "share of successes", "Calibration", max(mean.max(), share.max())
         ),
-        "importance.png": _importance(booster),
+        "importance.png": _importance(gain),
     }
 
 
@@ -50,8 +49,8 @@ def _plot(x: Floats, y: Floats, x_label: str, y_label: str, title: str, limit: f
     return figure
 
 
-def _importance(booster: lightgbm.Booster) -> Figure:
-    gain = pd.Series(booster.feature_importance("gain"), booster.feature_name()).sort_values().tail(TOP_FEATURES)
+def _importance(gain: "pd.Series[float]") -> Figure:
+    gain = gain.sort_values().tail(TOP_FEATURES)
     figure = Figure(figsize=(6, 0.3 * len(gain) + 1), layout="constrained")
     axes = figure.add_subplot()
     axes.barh(gain.index, gain / gain.sum())

@@ -85,9 +85,10 @@ def run(
         clicks = read_clicks(make_session(), config, contest)
         evidence = compare(clicks)
         verdicts = judge(evidence, config.promotion.gate)
-        _show(console, f"{model.label} against {contest.champion}, {evidence.visitors:,} visitors", verdicts)
-        facts = {**contest._asdict(), "criteria": [verdict._asdict() for verdict in verdicts]}
-        _keep(console, client, model.run_id, clicks, evidence, facts)
+        _show(console, f"{model.label} against {contest.champion}: {evidence.visitors:,} visitors", verdicts)
+        if evidence.clicks:
+            facts = {**contest._asdict(), "criteria": [verdict._asdict() for verdict in verdicts]}
+            _keep(console, client, model.run_id, clicks, evidence, facts)
         if failing := [verdict.what for verdict in verdicts if verdict.holds is False]:
             _say(console, f"The gate does not hold: {', '.join(failing)}. {uri} stays at version {contest.champion}.")
             return False
@@ -152,8 +153,7 @@ def find_contest(config: Model, registry: Registry) -> Contest:
     name, alias = _moving_alias(config)
     if config.challenger is None:
         raise ConfigError("the configuration", ["model.challenger: missing; it names the version to promote"])
-    other, _, _ = split_uri(config.challenger)
-    if other != name:
+    if (other := split_uri(config.challenger)[0]) != name:
         copy = f'mlflow.MlflowClient().copy_model_version("{config.challenger}", "{name}")'
         problem = f"model.challenger: an alias of {name} cannot point to a version of {other}; make it one: {copy}"
         raise ConfigError("the configuration", [problem])

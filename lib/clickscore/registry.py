@@ -16,12 +16,12 @@ import numpy as np
 import pandas as pd
 
 from clickscore.errors import ClickscoreError, ModelError, ModelNotFoundError, ModelUnavailableError, first_line
+from clickscore.learners import Learner
 from clickscore.model_config import PICKLE, Allow, Model, split_uri
 from clickscore.trust import MLMODEL, check_digest, check_files, digest
 from clickscore.version import ANSWERS_TAG, DIGEST_TAG, ModelVersion, read_version
 
 if TYPE_CHECKING:
-    import lightgbm
     from matplotlib.figure import Figure
 
 SQLITE = "sqlite:///"
@@ -155,10 +155,10 @@ class Registry:
             return False
 
     def register(
-        self, booster: "lightgbm.Booster", name: str, alias: str, example: "pd.DataFrame", parameters: dict[str, Any],
-        metrics: dict[str, float], figures: dict[str, "Figure"],
+        self, fitted: Any, learner: Learner, name: str, alias: str, example: "pd.DataFrame",
+        parameters: dict[str, Any], metrics: dict[str, float], figures: dict[str, "Figure"],
     ) -> tuple[str, bool]:  # fmt: skip
-        """Log a model with its evidence and register it; the first to come gets the alias.
+        """Log a model with its evidence, register it and pin what it is; the first to come gets the alias.
 
         Returns:
             The version, and whether it has got the alias.
@@ -168,19 +168,21 @@ class Registry:
 
         self._select()
         self._select_experiment(name)
+        answers = learner.predict(fitted, example)
         # Every feature may be absent in some click, even if none was in the example.
-        signature = infer_signature(pd.concat([example, example * np.nan]), np.asarray(booster.predict(example)))
+        signature = infer_signature(pd.concat([example, example * np.nan]), answers)
         with mlflow.start_run():
             mlflow.log_params(parameters)
             mlflow.log_metrics(metrics)
             for file, figure in figures.items():
                 mlflow.log_figure(figure, f"plots/{file}")
-            logged = mlflow.lightgbm.log_model(
-                booster, name="model", signature=signature, input_example=example, registered_model_name=name,
-                pip_requirements=[f"{package}=={metadata.version(package)}" for package in ("lightgbm", "mlflow")],
+            logged = getattr(mlflow, learner.flavor).log_model(
+                **{learner.argument: fitted}, name="model", signature=signature, input_example=example,
+                registered_model_name=name,
+                pip_requirements=[f"{package}=={metadata.version(package)}" for package in (learner.package, "mlflow")],
             )  # fmt: skip
         version = str(logged.registered_model_version)
-        self.pin(name, version, np.asarray(booster.predict(example)).tolist())
+        self.pin(name, version, answers.tolist())
         is_first = bool(alias) and not self.has_alias(name, alias)
         if is_first:
             self.set_alias(name, alias, version)

@@ -3,9 +3,7 @@
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any
 
-import lightgbm
 import numpy as np
 import pandas as pd
 from pyspark.sql import DataFrame, SparkSession
@@ -21,21 +19,12 @@ from clickscore.errors import ConfigError, ModelError, SourceError
 from clickscore.evaluation import Floats
 from clickscore.features import FEATURES_COLUMN, with_features
 from clickscore.files import path_exists
+from clickscore.learners import LEARNERS, TREES
+from clickscore.model_config import split_uri
 from clickscore.pipeline import Contract
 from clickscore.registry import Registry
 from clickscore.sources import read_batch
 
-PARAMETERS: dict[str, Any] = {
-    "objective": "binary",
-    "num_leaves": 31,
-    "learning_rate": 0.08,
-    "min_data_in_leaf": 100,
-    "seed": 1,
-    "deterministic": True,
-    "force_row_wise": True,
-    "verbosity": -1,
-}
-TREES = 100
 EXAMPLE_ROWS = 5
 
 LABEL, VISIT_START = "_label", "_visit_start"
@@ -89,13 +78,9 @@ def split_by_time(examples: pd.DataFrame, holdout: float) -> Split:
     return split
 
 
-def train(split: Split) -> lightgbm.Booster:
-    """Train the model; the same clicks give the same model."""
-    data = lightgbm.Dataset(split.features, split.label)
-    return lightgbm.train(PARAMETERS, data, num_boost_round=TREES)
-
-
-def run(config: Config, make_session: Callable[[], SparkSession], console: Console, once: bool) -> None:
+def run(
+    config: Config, make_session: Callable[[], SparkSession], console: Console, once: bool, alias: str | None = None
+) -> None:
     """Train a model on the configured history and register it; the first version of a model gets the alias.
 
     Args:
@@ -103,6 +88,7 @@ def run(config: Config, make_session: Callable[[], SparkSession], console: Conso
         make_session: builds the session.
         console: where the outcome goes.
         once: do nothing if the alias points to a version already.
+        alias: points to the new version afterwards, whatever it pointed to before.
 
     Raises:
         ClickscoreError: if the history, the contract or the label is wrong.
@@ -110,16 +96,16 @@ def run(config: Config, make_session: Callable[[], SparkSession], console: Conso
     training = config.training
     if training is None:
         raise ConfigError("the configuration", ["training: missing; it names the past clicks and the label"])
-    name, _, alias = config.model.uri.removeprefix("models:/").partition("@")
-    if not alias:
+    name, first_alias, _ = split_uri(config.model.uri)
+    if not first_alias:
         raise ConfigError(
             "the configuration", [f"model.uri: training needs an alias to give, found {config.model.uri}"]
         )
     with ThreadPoolExecutor(1) as aside:
         # MLflow takes seconds to import and to set up a new database, and so does the session to start.
         opening = aside.submit(Registry, config.model.registry, create=True)
-        if once and opening.result().has_alias(name, alias):
-            console.print(f"{config.model.uri} is there already; nothing trained", highlight=False)
+        if once and opening.result().has_alias(name, alias or first_alias):
+            console.print(f"models:/{name}@{alias or first_alias} is there already; nothing trained", highlight=False)
             return
         spark = make_session()
         registry = opening.result()
@@ -128,21 +114,28 @@ def run(config: Config, make_session: Callable[[], SparkSession], console: Conso
     if not path_exists(spark, training.clicks):
         raise SourceError(f"training.clicks: no such folder: {training.clicks}. Create it, or correct the path.")
     split = split_by_time(labelled(read_batch(spark, training.clicks), contract, training).toPandas(), training.holdout)
-    booster = train(split)
-    score = np.asarray(booster.predict(split.held_out_features))
+    learner = LEARNERS[training.algorithm]
+    model = learner.fit(split.features, split.label)
+    score = learner.predict(model, split.held_out_features)
     metrics = evaluation.judge(split.held_out_label, score)
-    version, is_first = registry.register(
-        booster,
+    version, got = registry.register(
+        model,
+        learner,
         name=name,
-        alias=alias,
+        alias=first_alias,
         example=split.features.head(EXAMPLE_ROWS),
-        parameters={**PARAMETERS, "trees": TREES, "clicks": len(split.label)},
+        parameters={**learner.parameters, "trees": TREES, "clicks": len(split.label)},
         metrics=metrics,
-        figures=evaluation.figures(split.held_out_label, score, booster),
+        figures=evaluation.figures(split.held_out_label, score, learner.gain(model)),
     )
+    aliases = [first_alias] if got else []
+    if alias:
+        registry.set_alias(name, alias, version)
+        aliases.append(alias)
+    now = f", now {' and '.join(f'@{each}' for each in aliases)}" if aliases else ""
     judged = ", ".join(f"{name} {value:.4f}" for name, value in metrics.items())
     console.print(
-        f"{name} version {version}{f', now @{alias}' if is_first else ''}: trained on {len(split.label):,} clicks, "
+        f"{name} version {version}{now}: trained on {len(split.label):,} clicks, "
         f"judged on {len(split.held_out_label):,} later ones: {judged}",
         highlight=False, soft_wrap=True,
     )  # fmt: skip

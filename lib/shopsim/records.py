@@ -1,5 +1,6 @@
 """Clicks as JSON lines, and the faults that real feeds carry: malformed, duplicated and late records."""
 
+import re
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,17 +20,25 @@ PAGES = ("/", "/search", "/c/", "/p/", "/p/", "/cart", "/cart", "/checkout", "/t
 
 @dataclass(frozen=True)
 class Faults:
-    """Shares of the records, between 0 and 1, that come out malformed, twice, or late."""
+    """Shares of the records, between 0 and 1, that come out malformed, twice, late, or poisonous.
+
+    A poisonous record is a click in every respect, but one of its numbers is too large for some models.
+    """
 
     malformed: float = 0.0
     duplicate: float = 0.0
     late: float = 0.0
+    poison: float = 0.0
 
 
 LATE_RECORDS = 20_000
 """A late record is held back by up to this many records; its event time stays what it was."""
 DUPLICATE_RECORDS = 500
 """A duplicate follows its original within this many records."""
+
+
+POISON = re.compile(rb'"scroll_depth":[^,}]*')
+"""What becomes 9e299 in a poisonous record: a DOUBLE, but beyond what a model that computes with 32 bits can take."""
 
 
 class JsonLines:
@@ -117,6 +126,10 @@ def with_faults(lines: pa.Array, faults: Faults, rng: np.random.Generator) -> pa
     rank = np.concatenate([rank, rank[again] + rng.integers(1, DUPLICATE_RECORDS, again.size)])
     chosen = np.concatenate([position, again])[np.argsort(rank, kind="stable")]
     lines = lines.cast(pa.binary()).take(pa.array(chosen))
+    poisoned = rng.random(len(lines)) < faults.poison if faults.poison else np.zeros(len(lines), bool)
+    if poisoned.any():
+        changed = [POISON.sub(b'"scroll_depth":9e299', lines[int(row)].as_py()) for row in np.flatnonzero(poisoned)]
+        lines = pc.replace_with_mask(lines, pa.array(poisoned), pa.array(changed, pa.binary()))
     broken = rng.random(len(lines)) < faults.malformed
     if not broken.any():
         return lines

@@ -113,10 +113,10 @@ def test_challenger_that_fails_is_benched_and_the_champion_goes_on(
     habit: str, spark: SparkSession, shop: Any, make_click: MakeClick, registry_uri: str,
     register_moody: Callable[..., str], register_booster: Callable[..., str],
 ) -> None:  # fmt: skip
-    champion = register_booster(registry_uri, seed=1, name="patient")
-    challenger = register_moody("patient", "challenger")
-    shop.set(model={"uri": "models:/patient@champion", "registry": registry_uri, "trust": "pickle",
-                    "challenger": "models:/patient@challenger", "challenger_share": 1.0,
+    champion = register_booster(registry_uri, seed=1, name=f"patient_{habit}")
+    challenger = register_moody(f"patient_{habit}", "challenger")
+    shop.set(model={"uri": f"models:/patient_{habit}@champion", "registry": registry_uri, "trust": "pickle",
+                    "challenger": f"models:/patient_{habit}@challenger", "challenger_share": 1.0,
                     "challenger_time_limit": "300 milliseconds"})  # fmt: skip
     land(shop, make_click, 2, price={"raises": -1.0, "hangs": -2.0, "dies": -4.0}[habit])
     seen = shop.run(spark)
@@ -130,7 +130,7 @@ def test_challenger_that_fails_is_benched_and_the_champion_goes_on(
     assert list(zip(timeline["from_batch"], timeline["role"], timeline["event"], strict=True)) == [
         (0, "champion", "scores"), (0, "challenger", "scores"), (0 if habit == "dies" else 1, "challenger", "benched"),
     ]  # fmt: skip
-    assert f"patient version {challenger} is benched until another version comes" in seen
+    assert f"patient_{habit} version {challenger} is benched until another version comes" in seen
 
 
 def test_challenger_that_is_not_there_is_no_obstacle(
