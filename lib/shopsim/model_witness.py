@@ -35,8 +35,12 @@ MIXED = "SELECT batch_id FROM scored GROUP BY batch_id HAVING COUNT(DISTINCT mod
 REJECTED = """
 SELECT reason, COUNT(*) AS records, MIN(detail) AS detail FROM rejected GROUP BY reason ORDER BY records DESC
 """
-TIMELINE = "SELECT from_batch, role, event, model_version, reason, pinned_at FROM timeline ORDER BY pinned_at"
+TIMELINE = """
+SELECT from_batch, role, event, model_version, CAST(date_trunc('second', pinned_at) AS VARCHAR) AS at, reason
+FROM timeline ORDER BY pinned_at
+"""
 DETAIL_WIDTH = 60
+WIDTH = 140
 
 
 def query(output: dict[str, str], sql: str) -> list[dict[str, Any]]:
@@ -94,7 +98,7 @@ def main() -> int:
     run = yaml.safe_load(arguments.config.read_text(encoding="utf-8"))
     output, folder = run["output"], Path(run["source"]["path"])
     wrong = wait(output, folder, arguments.job)
-    console = Console()
+    console = Console(width=WIDTH)
     console.print()
     for title, sql in (
         ("versions by micro-batch, from the scored rows", BATCHES),

@@ -4,7 +4,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import types as T
 
 from clickscore.errors import ConfigError, SignatureError
-from clickscore.features import check_features, select_list, with_features, with_model_input
+from clickscore.features import check_features, select_list, with_challenger_input, with_features, with_model_input
 
 INPUTS = T.StructType([T.StructField("b", T.DoubleType()), T.StructField("a", T.LongType(), False)])
 
@@ -86,3 +86,29 @@ def test_numbers_and_booleans_can_be_cast_to_each_other() -> None:
     check_features(
         T.StructType([T.StructField("a", T.BooleanType()), T.StructField("b", T.DecimalType(9, 2))]), INPUTS, "f.sql"
     )
+
+
+def test_challenger_gets_the_features_of_some_visitors_always_the_same(spark: SparkSession) -> None:
+    visitors = spark.range(4_000).selectExpr("concat('v', id % 2000) AS visitor", "id AS n", "'x' AS text")
+    inputs = T.StructType([T.StructField("a", T.DoubleType())])
+    featured = with_challenger_input(with_features(visitors, "n AS a, n AS b"), inputs, "visitor", 0.25)
+    sampled = featured.where("_challenger_features IS NOT NULL").groupBy("visitor").count()
+    assert {row["count"] for row in sampled.collect()} == {2}
+    assert 400 < sampled.count() < 600
+    assert featured.schema["_challenger_features"].dataType.simpleString() == "struct<a:double>"
+
+
+def test_challenger_is_not_asked_where_it_lacks_a_required_feature(spark: SparkSession) -> None:
+    inputs = T.StructType([T.StructField("a", T.LongType(), False)])
+    featured = with_features(spark.sql("SELECT * FROM VALUES ('v', 1L), ('v', NULL) AS t(visitor, n)"), "n AS a")
+    found = with_challenger_input(featured, inputs, "visitor", 1.0).select("_challenger_features.a").collect()
+    assert sorted(str(row.a) for row in found) == ["1", "None"]
+    assert with_challenger_input(featured, inputs, "visitor", 1.0).where("_challenger_features IS NULL").count() == 1
+
+
+def test_feature_that_is_meant_for_the_other_model_is_not_too_many() -> None:
+    features = T.StructType([T.StructField(name, T.LongType()) for name in ("a", "b", "c")])
+    others = T.StructType([T.StructField("c", T.LongType())])
+    check_features(features, INPUTS, "f.sql", others)
+    with pytest.raises(SignatureError, match="extra: c"):
+        check_features(features, INPUTS, "f.sql")

@@ -70,8 +70,9 @@ def log_sklearn(register: Callable[..., str], name: str) -> None:
 def log_onnx(register: Callable[..., str], name: str) -> None:
     weights = helper.make_tensor("w", TensorProto.FLOAT, [2, 1], [0.01, -0.2])
     nodes = [helper.make_node("MatMul", ["x", "w"], ["z"]), helper.make_node("Sigmoid", ["z"], ["p"])]
-    graph = helper.make_graph(nodes, "g", [helper.make_tensor_value_info("x", TensorProto.FLOAT, [None, 2])],
-                              [helper.make_tensor_value_info("p", TensorProto.FLOAT, [None, 1])], [weights])  # fmt: skip
+    given = helper.make_tensor_value_info("x", TensorProto.FLOAT, [None, 2])
+    wanted = helper.make_tensor_value_info("p", TensorProto.FLOAT, [None, 1])
+    graph = helper.make_graph(nodes, "g", [given], [wanted], [weights])
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
     register(mlflow.onnx.log_model, name, onnx_model=onnx.shape_inference.infer_shapes(model),
              signature=infer_signature(FEATURES, np.zeros((1, 1), np.float32)))  # fmt: skip

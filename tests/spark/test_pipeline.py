@@ -1,7 +1,8 @@
 import json
+from collections.abc import Callable
 
 import pytest
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
@@ -9,7 +10,7 @@ from clickscore import pipeline
 from clickscore.pipeline import Contract
 from clickscore.schemas import REJECTED_CLICKS, scored_clicks
 from clickscore.schemas import raw as raw_columns
-from clickscore.scoring import Stamp
+from clickscore.scoring import FAILURE, Stamp
 
 INPUTS = T.StructType([T.StructField("double_price", T.DoubleType()), T.StructField("quantity", T.LongType(), False)])
 GOOD = {"id": "a", "at": "2026-03-01T12:00:00Z", "visitor": "v", "price": 2.0, "quantity": 3}
@@ -18,6 +19,13 @@ GOOD = {"id": "a", "at": "2026-03-01T12:00:00Z", "visitor": "v", "price": 2.0, "
 @pytest.fixture
 def stamp(spark: SparkSession) -> Stamp:
     return Stamp(7, F.lit("2026-03-01 13:00:00").cast("timestamp"), "m", "3")
+
+
+def answering(score: Callable[[Column], Column]) -> Callable[[Column], Column]:
+    """Return a model that fails on no click."""
+    return lambda inputs: F.struct(
+        score(inputs).cast("double").alias("score"), F.lit(None).cast("string").alias(FAILURE)
+    )
 
 
 @pytest.fixture
@@ -29,7 +37,8 @@ def raw(spark: SparkSession) -> DataFrame:
 
 def test_accepted_click_becomes_a_row_of_scored_clicks(raw: DataFrame, contract: Contract, stamp: Stamp) -> None:
     outcomes = pipeline.with_outcomes(raw, contract, INPUTS)
-    scored = pipeline.scored(outcomes, contract, lambda inputs: inputs["double_price"] + inputs["quantity"], stamp)
+    predictions = pipeline.predicted(outcomes, answering(lambda inputs: inputs["double_price"] + inputs["quantity"]))
+    scored = pipeline.scored(predictions, contract, stamp)
     assert scored.columns == scored_clicks(contract.click).names
     [row] = scored.collect()
     assert (row.id, row.score, row.model_name, row.model_version, row.batch_id) == ("a", 7.0, "m", "3", 7)
@@ -59,7 +68,7 @@ def test_duplicate_is_neither_scored_nor_rejected_but_counted(raw: DataFrame, co
     outcomes = pipeline.with_outcomes(raw, contract, INPUTS, keep_all=True).withColumn("_duplicate", F.lit(True))
     [row] = outcomes.agg(*pipeline.census(contract)).collect()
     assert (row["read"], row["duplicates"], row["rejected"]) == (3, 3, 0)
-    assert pipeline.scored(outcomes, contract, lambda inputs: inputs["double_price"], stamp).count() == 0
+    assert pipeline.predicted(outcomes, answering(lambda inputs: inputs["double_price"])).count() == 0
     assert pipeline.rejected(outcomes, contract, stamp).count() == 0
 
 
@@ -67,6 +76,36 @@ def test_records_are_decoded_once(
     raw: DataFrame, contract: Contract, stamp: Stamp, capsys: pytest.CaptureFixture[str]
 ) -> None:
     outcomes = pipeline.with_outcomes(raw, contract, INPUTS)
-    scored = pipeline.scored(outcomes, contract, lambda inputs: inputs["double_price"], stamp)
+    predictions = pipeline.predicted(outcomes, answering(lambda inputs: inputs["double_price"]))
+    scored = pipeline.scored(predictions, contract, stamp)
     scored.explain()
     assert capsys.readouterr().out.count("MapInArrow") == 1
+
+
+def test_click_on_which_the_model_fails_is_not_scored_but_counted(
+    raw: DataFrame, contract: Contract, stamp: Stamp
+) -> None:
+    nothing = F.lit(None).cast("double").alias("score")
+    failing = pipeline.predicted(
+        pipeline.with_outcomes(raw, contract, INPUTS), lambda _: F.struct(nothing, F.lit("why").alias(FAILURE))
+    )
+    assert pipeline.scored(failing, contract, stamp).count() == 0
+    [row] = failing.agg(*pipeline.verdicts(contract, is_challenged=False)).collect()
+    assert (row["failed"], [failure["detail"] for failure in row["failures"]]) == (1, ["why"])
+
+
+def test_challenger_is_asked_about_its_visitors_and_its_failures_are_counted(
+    raw: DataFrame, contract: Contract
+) -> None:
+    challenge = pipeline.Challenge(T.StructType([T.StructField("double_price", T.DoubleType())]), share=1.0)
+    outcomes = pipeline.with_outcomes(raw, contract, INPUTS, challenge=challenge)
+    predictions = pipeline.predicted(
+        outcomes,
+        lambda _, challenged: F.struct(
+            F.lit(1.0).alias("score"), F.lit(None).cast("string").alias(FAILURE),
+            (challenged["double_price"] + 0).alias("challenger_score"), F.lit("slow").alias("_challenger_failure"),
+        ),
+        is_challenged=True,
+    )  # fmt: skip
+    [row] = predictions.agg(*pipeline.verdicts(contract, is_challenged=True)).collect()
+    assert (row["failed"], row["challenged"], row["challenger_failed"], row["challenger_failure"]) == (0, 1, 1, "slow")

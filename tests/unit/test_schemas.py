@@ -2,7 +2,7 @@ import pytest
 from pyspark.sql import types as T
 
 from clickscore.errors import ConfigError, TableError
-from clickscore.schemas import check_click, check_table, scored_clicks
+from clickscore.schemas import Scores, check_click, check_table, scored_clicks
 
 
 def fields(*fields: tuple[str, T.DataType, bool]) -> T.StructType:
@@ -17,6 +17,18 @@ def test_scored_clicks_end_with_score_model_and_lineage() -> None:
         "id", "at", "visitor", "score", "model_name", "model_version", "scored_at", "source", "source_offset",
         "batch_id",
     ]  # fmt: skip
+
+
+def test_other_outputs_and_the_challenger_have_columns_where_they_are_asked_for() -> None:
+    names = scored_clicks(GOOD, scores=Scores(("score", "leave"), is_challenged=True)).names
+    assert names[3:9] == ["score", "leave", "model_name", "model_version", "scored_at", "challenger_score"]
+
+
+@pytest.mark.parametrize(("output", "message"), [("batch_id", "the tables use batch_id themselves"), ("id", "this name"),
+                                                 ("_x", "_x begins with an underscore")])  # fmt: skip
+def test_output_that_cannot_be_a_column_is_named(output: str, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        check_click(GOOD, "id", "at", "visitor", "click.ddl", ("score", output))
 
 
 def test_good_click_schema_passes() -> None:
