@@ -90,6 +90,10 @@ bench-parse: setup ## Measure the two ways to parse clicks
 bench-sources: setup ## Measure Kafka against the landing folder, with and without the search for duplicates
 	$(JOB) benchmarks/sources.py
 
+.PHONY: bench-models
+bench-models: setup ## Measure what isolation, a challenger, a swap and a pause cost
+	$(JOB) benchmarks/models.py
+
 .PHONY: package
 package: dist/clickscore.zip ## Build dist/clickscore.zip for --py-files, and the wheel for Databricks
 

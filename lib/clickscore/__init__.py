@@ -6,16 +6,22 @@ The path of a click, pure functions of DataFrames and Columns without any input 
 - ``clicks``: raw records become clicks; ``decoding`` decides about a single record.
 - ``features``: clicks get features, from the features file.
 - ``scoring``: features get a score; rows get the shape of their table.
+- ``failures``: clicks on which the model fails, found again for the rejected.
 - ``schemas``: the shapes of records, clicks and tables. ``config`` and ``errors``: what a run is told, and what it
   says when that cannot be.
 
 Around it, what touches the world:
 
 - ``app``: the composition root; checks the wiring, starts the stream, waits for its end.
-- ``microbatch``: one micro-batch, exactly once into both tables.
-- ``sources``, ``tables``, ``files``, ``checkpoint``, ``timeline``, ``model``: what is read, written and remembered.
-- ``session``, ``progress``, ``summary``: the Spark session, and what a person sees.
-- ``training``: past clicks become a registered model.
+- ``microbatch``: one micro-batch, exactly once into both tables; ``firstpass`` scores it and deals with failing models.
+- ``sources``, ``tables``, ``files``, ``checkpoint``, ``timeline``: what is read, written and remembered.
+- ``registry``, ``version``, ``trust``: models as they are registered, and what may be loaded.
+- ``deployment``, ``model``, ``predictor``, ``isolation``, ``outputs``: models on the executors, and a click that they
+  choke on.
+- ``lineup``, ``follower``, ``modelwatch``: champion and challenger, while their aliases move.
+- ``session``, ``progress``, ``summary``, ``plan``: the Spark session, and what a person sees.
+- ``training``, ``learners``, ``evaluation``: past clicks become a registered model.
+- ``promotion``, ``comparison``: a challenger takes the champion's place, if the gate holds.
 """
 
 __version__ = "0.1.0"

@@ -82,8 +82,9 @@ class Lineup:
 
     def bind(self, timeline: Timeline, next_batch: int) -> None:
         """Take a timeline to write to; a challenger that is there already is ready afterwards."""
+        is_first = self._timeline is None
         self._timeline, self._next_batch = timeline, next_batch
-        if self.challenger and not self.challenger.current:
+        if is_first and self.challenger:  # afterwards, the watch polls
             self.challenger.poll()
 
     def models_for(self, batch_id: int, planned_before: bool) -> tuple[ModelVersion, ModelVersion | None]:

@@ -45,6 +45,8 @@ class Registry:
         from mlflow import MlflowClient
 
         os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", str(MAX_RETRIES))
+        # Between the lines of the micro-batches, bars of downloads would only be in the way.
+        os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
         file = uri.removeprefix(SQLITE)
         if file != uri and create:
             Path(file).parent.mkdir(parents=True, exist_ok=True)

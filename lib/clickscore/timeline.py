@@ -69,6 +69,7 @@ class Timeline:
         self._spark, self._table, self._stream, self._fetch = spark, table, stream, fetch
         self._latest: Pin | None = None
         self._challenger: tuple[str, str] | None = None
+        self._knows_challenger = False
 
     def model_for(self, batch_id: int, planned_before: bool, current: ModelVersion) -> ModelVersion:
         """Return the version that scores a micro-batch; afterwards it is in the timeline.
@@ -89,10 +90,17 @@ class Timeline:
 
     def challenge(self, batch_id: int, challenger: ModelVersion | None) -> None:
         """Write down which challenger scores beside the champion, if that is a new one."""
+        if not self._knows_challenger and challenger:
+            self._challenger, self._knows_challenger = self._last_challenger(), True
         key = challenger.key if challenger else None
         if challenger and key != self._challenger:
             self.note(batch_id, CHALLENGER, SCORES, challenger)
         self._challenger = key
+
+    def _last_challenger(self) -> tuple[str, str] | None:
+        rows = self._table.read(self._spark).where((F.col("role") == CHALLENGER) & F.col("event").isin(SCORES, BENCHED))
+        row = rows.orderBy(F.desc("pinned_at")).select("model_name", "model_version", "event").first()
+        return (row[0], row[1]) if row and row["event"] == SCORES else None
 
     def note(
         self, batch_id: int, role: str, event: str, model: "ModelVersion | tuple[str, str]",

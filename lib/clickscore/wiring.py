@@ -119,6 +119,9 @@ def _champion(
         warnings = [f"{missing} Going on with {model.label}, which was at work last."]
     if pin:
         pin.check(model)
+        if checkpoint.last_planned > checkpoint.last_done and pin[:2] != model.key:
+            # The interrupted micro-batch was promised to it; that it cannot be had any more is said here.
+            pin.check(fetch(pin.name, pin.version))
     if not model.is_pinned:
         warnings.append(f"{model.label} has no digest in the registry, so nobody can tell whether its files were "
                         f"changed; jobs/promote_model.py --pin {config.model.uri} writes it down")  # fmt: skip

@@ -92,6 +92,7 @@ def test_challenger_is_written_down_beside_the_champion(
     timeline.model_for(0, False, V1)
     for batch in (0, 1):
         timeline.challenge(batch, V2)
+    open_timeline().challenge(2, V2)
     assert rows(spark, table) == [(0, "champion", "scores", "1"), (0, CHALLENGER, "scores", "2")]
     assert open_timeline().model_for(1, True, V1) == V1
 

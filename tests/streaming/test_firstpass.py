@@ -6,10 +6,13 @@ from typing import Any
 
 import mlflow
 import pytest
+from pyspark.errors import StreamingQueryException
 from pyspark.sql import SparkSession
 
 from clickscore.errors import StreamError
+from clickscore.failures import UNKNOWN_DETAIL
 from clickscore.firstpass import ALWAYS_ALLOWED, Tally
+from clickscore.tables import Table
 
 MakeClick = Callable[..., dict[str, Any]]
 
@@ -77,6 +80,31 @@ def test_limit_counts_the_whole_micro_batch_and_not_one_task(
     moody.run(spark)
     assert len(moody.scored) == 1_988
     assert moody.rejected["reason"].tolist() == ["scoring_failed"] * 12
+
+
+def test_poison_is_not_lost_where_the_run_ends_between_the_two_tables(
+    spark: SparkSession, moody: Any, make_click: MakeClick, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clicks = [make_click(n) for n in range(50)]
+    clicks[7]["price"] = clicks[8]["price"] = moody.raises
+    moody.land("a.jsonl", *clicks, json.dumps(clicks[7]), "rubbish")
+    append = Table.append
+
+    def no_room(table: Table, *rest: Any, **named: Any) -> None:
+        if table.name.endswith("rejected_clicks"):
+            raise OSError("no room on the disk")
+        append(table, *rest, **named)
+
+    monkeypatch.setattr(Table, "append", no_room)
+    with pytest.raises(StreamingQueryException, match="no room on the disk"):
+        moody.run(spark)
+    assert (len(moody.scored), len(moody.rejected)) == (48, 0)
+    monkeypatch.undo()
+    assert "52 in" in moody.run(spark)
+    failed = moody.rejected[moody.rejected["reason"] == "scoring_failed"]
+    assert sorted(json.loads(raw)["id"] for raw in failed["raw"]) == ["c7", "c7", "c8"]
+    assert set(failed["detail"]) == {UNKNOWN_DETAIL}
+    assert (len(moody.scored), len(moody.rejected)) == (48, 4)
 
 
 def test_poison_is_isolated_where_duplicates_are_searched(

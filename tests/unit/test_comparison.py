@@ -96,6 +96,16 @@ def test_interval_covers_a_known_gain() -> None:
     assert evidence.auc.low > 0
 
 
+def test_interval_of_log_loss_is_about_its_fall() -> None:
+    data = normal_clicks(gain=0.0)
+    # A coin against the truth, by and large: from ln 2 to - ln 0.8.
+    gain = compare(data._replace(champion=data.outcome * 0 + 0.5, challenger=0.2 + 0.6 * data.outcome)).log_loss
+    assert gain
+    assert gain.gain == pytest.approx(math.log(2) + math.log(0.8))
+    assert gain.low == pytest.approx(gain.gain)
+    assert gain.high == pytest.approx(gain.gain)
+
+
 def test_interval_of_no_gain_has_zero_within() -> None:
     same = normal_clicks(gain=0.0)
     noise = np.random.default_rng(1).normal(0, 0.2, len(same.outcome))
@@ -151,6 +161,7 @@ def test_one_outcome_only_does_not_pass_the_gate() -> None:
     evidence = compare(data._replace(outcome=np.zeros(len(data.outcome))))
     assert judge(evidence, Gate())[3].found == "all outcomes are alike"
     assert "auc_gain" in failing(evidence, Gate())
+    assert "auc_gain" not in failing(evidence, Gate(auc_gain=-math.inf))
     assert "auc_gain" not in metrics(evidence)
 
 
@@ -161,8 +172,11 @@ def test_without_outcomes_two_criteria_are_not_applied() -> None:
     assert [verdict.found for verdict in verdicts[3:]] == ["unknown: no outcomes"] * 2
 
 
-def test_log_loss_of_scores_that_are_no_probabilities_is_not_applied() -> None:
-    verdict = judge(compare(normal_clicks(gain=0.5)), Gate())[4]
+@pytest.mark.parametrize("shift", [-10.0, 10.0])
+def test_log_loss_of_scores_that_are_no_probabilities_is_not_applied(shift: float) -> None:
+    data = normal_clicks(gain=0.5)
+    probable = data._replace(champion=data.champion / 20 + 0.5)
+    verdict = judge(compare(probable._replace(challenger=data.challenger + shift)), Gate())[4]
     assert (verdict.what, verdict.found, verdict.holds) == (
         "log_loss_gain", "unknown: the scores are no probabilities", None,
     )  # fmt: skip

@@ -24,7 +24,7 @@ def test_other_outputs_and_the_challenger_have_columns_where_they_are_asked_for(
     assert names[3:9] == ["score", "leave", "model_name", "model_version", "scored_at", "challenger_score"]
 
 
-@pytest.mark.parametrize(("output", "message"), [("batch_id", "the tables use batch_id themselves"), ("id", "this name"),
+@pytest.mark.parametrize(("output", "message"), [("id", "use this name"), ("batch_id", "use batch_id themselves"),
                                                  ("_x", "_x begins with an underscore")])  # fmt: skip
 def test_output_that_cannot_be_a_column_is_named(output: str, message: str) -> None:
     with pytest.raises(ConfigError, match=message):

@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from shopsim import behaviour, visits
+from shopsim import behaviour, feed, visits
 from shopsim.landing import write_history, write_live
 from shopsim.records import Faults, JsonLines, with_faults
 
@@ -107,3 +107,12 @@ def test_live_clicks_come_at_the_rate_and_carry_the_time_of_writing(tmp_path: Pa
     first, *_, last = [json.loads(line) for f in sorted(tmp_path.iterdir()) for line in f.read_bytes().splitlines()]
     seconds = np.datetime64(last["event_time"][:-1]) - np.datetime64(first["event_time"][:-1])
     assert seconds / np.timedelta64(1, "ms") == pytest.approx(2_499, abs=2)
+
+
+def test_poisonous_records_are_clicks_with_one_number_that_is_too_large_for_some() -> None:
+    lines = [line for part in feed.past(5_000, 5_000, 0, 1.0, 3, Faults(poison=0.01)) for line in part.to_pylist()]
+    clean = [line for part in feed.past(5_000, 5_000, 0, 1.0, 3, Faults()) for line in part.to_pylist()]
+    poisoned = [number for number, (one, other) in enumerate(zip(lines, clean, strict=True)) if one != other]
+    assert 20 < len(poisoned) < 100
+    for number in poisoned:
+        assert json.loads(lines[number]) == {**json.loads(clean[number]), "scroll_depth": 9e299}
