@@ -24,7 +24,7 @@ def main() -> int:
     parser.add_argument("--set", action="append", default=[], metavar="KEY.PATH=VALUE", help="override a key")
     parser.add_argument("--since", type=utc, metavar="TIME", help="only clicks scored then or later; ISO 8601, UTC")
     parser.add_argument("--until", type=utc, metavar="TIME", help="only clicks scored earlier")
-    parser.add_argument("--dry-run", action=argparse.BooleanOptionalAction, default=True, help="move no alias")
+    parser.add_argument("--dry-run", action=argparse.BooleanOptionalAction, default=True, help="move nothing (default)")
     other = parser.add_mutually_exclusive_group()
     other.add_argument("--rollback", action="store_true", help="move the alias back to where it was; asks no gate")
     other.add_argument("--pin", metavar="URI", help="only write down the digest of a version, at once")

@@ -1,7 +1,9 @@
 """Model versions on the executors: sent there once, loaded and tried before a click needs them, then taken away."""
 
+import re
 import shutil
 import threading
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from io import BytesIO
@@ -15,7 +17,7 @@ from pyspark.sql import SparkSession
 from pyspark.sql import types as T
 from pyspark.sql.pandas.functions import arrow_udf
 
-from clickscore.errors import ModelError
+from clickscore.errors import ModelError, ModelUnavailableError, first_line
 from clickscore.isolation import OutOfTimeError, Tolerance, describe, time_limit
 from clickscore.model import Served, scorer
 from clickscore.model_config import Model
@@ -29,6 +31,7 @@ TRIAL_TOLERANCE = 1e-6
 """Relative difference of a trial prediction that is put down to another processor; float32 has seven digits."""
 STAGES = 2
 """Python stages in a task of the stream, parsing and scoring; each has a worker of its own, and they change places."""
+_FAULT = re.compile(r"ModelError: (?P<what>[^\n]*)|Python worker exited unexpectedly")
 MOST_RETIRED = 50
 """Versions, newest first, that workers are told to forget; one that is older has left with its worker by then."""
 
@@ -51,6 +54,7 @@ class Deployment:
         """Begin with none."""
         self._spark, self._config = spark, config
         self._served: dict[str, tuple[Served, Path]] = {}
+        self._times_served: Counter[str] = Counter()
         self._retired: dict[str, None] = {}
         self._lock = threading.Lock()
         self.changing = threading.Lock()
@@ -61,9 +65,9 @@ class Deployment:
         with self._lock:
             if model.digest not in self._served:
                 files = self._spark.sparkContext.broadcast(_zipped(model.folder))
-                served = Served(model.label, model.digest, model.kind, files)
-                self._served[model.digest] = served, model.folder
-                self._retired.pop(model.digest, None)
+                key = f"{model.digest}-{self._times_served[model.digest]}"
+                self._served[model.digest] = Served(key, model.label, model.digest, model.kind, files), model.folder
+                self._times_served[model.digest] += 1
             return self._served[model.digest][0]
 
     def warm_up(self, model: ModelVersion, picks: tuple[Pick, ...]) -> None:
@@ -71,17 +75,22 @@ class Deployment:
 
         Raises:
             ModelError: if it cannot be loaded, fails, takes too long, or does not answer as when it was registered.
+            ModelUnavailableError: if Spark fails for another reason.
         """
         trial = _Trial(self.serve(model), picks, _example(model), model.answers, self._config.time_limit_ms / 1000)
         try:
             self._in_all_workers([trial])
         except PySparkException as error:
-            reason = str(error).strip().splitlines()[-1].rpartition("ModelError: ")[2]
-            raise ModelError(f"{model.label} cannot be used for scoring: {reason}") from None
+            found = _FAULT.search(str(error))
+            if not found:  # an executor was lost, or the session is about to end: no fault of the model's
+                raise ModelUnavailableError(f"{model.label} could not be tried: {first_line(error)}") from error
+            raise ModelError(f"{model.label} cannot be used for scoring: {found['what'] or found[0]}") from None
 
     def keep_warm(self, models: Iterable[ModelVersion]) -> None:
         """Touch the Python workers, which Spark ends when they have had nothing to do for a minute."""
-        served = [self.serve(model) for model in models]
+        digests = {model.digest for model in models}
+        with self._lock:
+            served = [each for digest, (each, _) in self._served.items() if digest in digests]
         self._in_all_workers([_Trial(each, (), None, (), 0.0) for each in served])
 
     def _in_all_workers(self, trials: list[_Trial]) -> None:
@@ -121,11 +130,12 @@ class Deployment:
         if not self.changing.acquire(blocking=False):
             return
         try:
-            for old in self._served.keys() - {model.digest for model in models}:
-                served, folder = self._served.pop(old)
+            with self._lock:
+                gone = [self._served.pop(old) for old in self._served.keys() - {model.digest for model in models}]
+            for served, folder in gone:
                 served.files.destroy()
                 shutil.rmtree(folder, ignore_errors=True)
-                self._retired[old] = None
+                self._retired[served.key] = None
             for oldest in list(self._retired)[:-MOST_RETIRED]:
                 del self._retired[oldest]
         finally:
@@ -155,7 +165,12 @@ def _try(trial: _Trial) -> None:
     Raises:
         ModelError: if that goes wrong.
     """
-    score = scorer(trial.served)
+    try:
+        score = scorer(trial.served)
+    except ModelError:
+        raise
+    except Exception as error:  # a library that is missing, a file that is none: whatever loading it may raise
+        raise ModelError(f"it cannot be loaded: {describe(error)}") from None
     if trial.example is None:
         return
     try:

@@ -65,6 +65,8 @@ class Follower:
         self._answered()
         try:
             self._prepare(model)
+        except ModelUnavailableError as error:
+            self._unanswered(error)
         except ClickscoreError as error:
             self._refuse(model, error)
         else:

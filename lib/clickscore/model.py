@@ -32,12 +32,14 @@ class Served:
     """A model version as the workers know it.
 
     Attributes:
+        key: tells what the executors have apart; a version that comes back has another one.
         label: the version, for messages.
         digest: SHA-256 of its files.
         kind: how it is fed.
         files: its files as one zip, fetched by an executor when it first needs them.
     """
 
+    key: str
     label: str
     digest: str
     kind: str
@@ -45,7 +47,7 @@ class Served:
 
 
 _loaded: dict[str, Scorer] = {}
-"""The versions that this worker has in memory, by digest."""
+"""The versions that this worker has in memory, by ``Served.key``."""
 
 
 def scorer(served: Served) -> Scorer:
@@ -54,24 +56,24 @@ def scorer(served: Served) -> Scorer:
     Raises:
         UntrustedModelError: if the files are not those that were registered; nothing of them is loaded then.
     """
-    if served.digest not in _loaded:
-        folder = _folder(served.digest)
+    if served.key not in _loaded:
+        folder = _folder(served.key)
         _unpack(served, folder)
         check_digest(folder, served.digest, served.label)
-        _loaded[served.digest] = _LOADERS.get(served.kind, _load_pyfunc)(folder)
-    return _loaded[served.digest]
+        _loaded[served.key] = _LOADERS.get(served.kind, _load_pyfunc)(folder)
+    return _loaded[served.key]
 
 
-def forget(digests: Iterable[str]) -> None:
+def forget(keys: Iterable[str]) -> None:
     """Let go of versions that no micro-batch will ask for any more, in memory and on the executor's disk."""
-    for old in digests:
+    for old in keys:
         _loaded.pop(old, None)
         shutil.rmtree(_folder(old), ignore_errors=True)
 
 
-def _folder(of: str) -> Path:
+def _folder(key: str) -> Path:
     # Spark removes this place with the executor, and its workers share it.
-    return Path(SparkFiles.getRootDirectory(), f"clickscore-model-{of}")
+    return Path(SparkFiles.getRootDirectory(), f"clickscore-model-{key}")
 
 
 def _unpack(served: Served, folder: Path) -> None:

@@ -1,4 +1,6 @@
+import shutil
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -97,10 +99,12 @@ def test_retired_version_leaves_memory_and_disk_and_may_come_back(
 ) -> None:
     deployment, old = deploy("diary_old", 0.25)
     _, new = deploy("diary_new", 0.75)
+    back = replace(old, folder=old.folder.with_name("back"))
+    shutil.copytree(old.folder, back.folder)
     deployment.warm_up(old, (None,))
-    on_disk = Path(SparkFiles.getRootDirectory(), f"clickscore-model-{old.digest}")
+    on_disk = Path(SparkFiles.getRootDirectory(), f"clickscore-model-{old.digest}-0")
     assert on_disk.is_dir()
-    assert any(old.digest in digests for digests in loaded_in_workers(spark))
+    assert any(f"{old.digest}-0" in keys for keys in loaded_in_workers(spark))
     deployment.warm_up(new, (None,))
     deployment.retire_all_but([new])
     clicks = spark.range(8, numPartitions=8).selectExpr("struct(1D AS double_price, 2D AS quantity) AS f")
@@ -108,7 +112,9 @@ def test_retired_version_leaves_memory_and_disk_and_may_come_back(
     assert clicks.select(predict("f")["score"].alias("s")).where("s = 0.75").count() == 8
     assert not on_disk.exists()
     assert not old.folder.exists()
-    assert not any(old.digest in digests and new.digest in digests for digests in loaded_in_workers(spark))
+    assert not any({f"{old.digest}-0", f"{new.digest}-0"} <= set(keys) for keys in loaded_in_workers(spark))
+    assert deployment.serve(back).key == f"{old.digest}-1"
+    deployment.warm_up(back, (None,))
 
 
 @pytest.mark.parametrize(("answer", "answers", "reason"), [

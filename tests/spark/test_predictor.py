@@ -110,3 +110,16 @@ def test_failing_or_slow_challenger_does_no_harm_to_the_champion(
     assert [row["score"] for row in found] == [row["score"] for row in alone]
     assert found[0]["_challenger_failure"].startswith(failure)
     assert found[0]["challenger_score"] is None
+
+
+def test_model_is_asked_once_however_often_its_answer_is_used(
+    spark: SparkSession, registry_uri: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = Model(uri="models:/small_model@champion", registry=registry_uri)
+    predict = Deployment(spark, config).predict_with(
+        fetch_version(config, "small_model", "1", tmp_path), Tolerance(5, 1)
+    )
+    clicks = spark.range(10).selectExpr("struct(1D AS double_price, 2D AS quantity) AS _features")
+    predicted = clicks.withColumn("_predicted", predict("_features")).where("_predicted._failure IS NULL")
+    predicted.select("_predicted.score", (F.col("_predicted")["score"] * 2).alias("twice")).explain()
+    assert capsys.readouterr().out.count("ArrowEvalPython") == 1

@@ -234,13 +234,17 @@ def test_outcomes_are_unknown_without_a_training_section(rivals: Rivals) -> None
     assert rivals.champion == "2"
 
 
-def test_too_many_clicks_are_sampled_by_visitor(rivals: Rivals) -> None:
+def test_too_many_clicks_are_sampled_by_visitor_and_never_more_than_allowed(rivals: Rivals) -> None:
     rivals.write(scored_by_both())
     contest = promotion.Contest(rivals.name, "champion", "1", "2")
-    sample = promotion.read_clicks(rivals.spark, rivals.shop.config, contest, most=600)
+    sample = promotion.read_clicks(rivals.spark, rivals.shop.config, contest, most=900)
     _, counts = np.unique(sample.visitor, return_counts=True)
-    assert 400 < len(sample.visitor) <= 600
+    assert 600 < len(sample.visitor) < 900
     assert set(counts) == {EACH}
+
+    rivals.write(scored_by_both().assign(visitor="robot"))
+    for most in (100, 101, 102, 103):  # the robot is in some of these samples, with 1,200 clicks
+        assert len(promotion.read_clicks(rivals.spark, rivals.shop.config, contest, most=most).visitor) <= most
 
 
 def test_version_that_nobody_has_pinned_is_pinned_when_it_is_promoted(rivals: Rivals) -> None:
