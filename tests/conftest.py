@@ -23,6 +23,7 @@ from clickscore.config import Config, load
 from clickscore.contract import read_contract
 from clickscore.learners import LEARNERS
 from clickscore.pipeline import Contract
+from clickscore.registration import register
 from clickscore.registry import Registry
 from clickscore.session import build_session
 from shopsim.landing import write_history
@@ -60,8 +61,8 @@ def register_booster(uri: str, seed: int, name: str = MODEL, alias: str = "champ
     label = (features["double_price"] + rng.normal(0, 40, 500) > 100).astype(float)
     parameters = {"objective": "binary", "verbosity": -1, "seed": seed, "num_leaves": 8}
     booster = lightgbm.train(parameters, lightgbm.Dataset(features, label), num_boost_round=10)
-    version, _ = Registry(uri, create=True).register(
-        booster, LEARNERS["lightgbm"], name, alias, features.head(2), {}, {}, {}
+    version, _ = register(
+        Registry(uri, create=True), booster, LEARNERS["lightgbm"], name, alias, features.head(2), {}, {}, {}
     )
     return version
 
@@ -70,7 +71,7 @@ def register_booster(uri: str, seed: int, name: str = MODEL, alias: str = "champ
 def register_model(registry_uri: str) -> Callable[..., str]:
     """Register what a flavor of MLflow logs; the alias champion, or another, points to it afterwards."""
 
-    def register(log_model: Callable[..., Any], name: str, alias: str = "champion", **what: Any) -> str:
+    def log(log_model: Callable[..., Any], name: str, alias: str = "champion", **what: Any) -> str:
         mlflow.set_tracking_uri(registry_uri)
         mlflow.set_registry_uri(registry_uri)
         mlflow.set_experiment(MODEL)
@@ -80,7 +81,7 @@ def register_model(registry_uri: str) -> Callable[..., str]:
         Registry(registry_uri).set_alias(name, alias, version)
         return version
 
-    return register
+    return log
 
 
 @pytest.fixture(name="register_classifier")

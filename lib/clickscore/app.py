@@ -19,7 +19,7 @@ from clickscore.checkpoint import Checkpoint, read_checkpoint
 from clickscore.config import AVAILABLE_NOW, Config
 from clickscore.deployment import Deployment
 from clickscore.duplicates import mark_duplicates, prepare_state, unpack
-from clickscore.errors import SourceError, StreamError
+from clickscore.errors import ClickscoreError, SourceError, StreamError
 from clickscore.lineup import Lineup
 from clickscore.microbatch import MicroBatches, RawNeededError, StopRequestedError, Tables
 from clickscore.modelwatch import ModelWatch
@@ -52,7 +52,9 @@ def run(config: Config, make_session: Callable[[], SparkSession], console: Conso
         StreamError: if records are gone from the source while the stream runs.
         StreamingQueryException: if the stream fails.
     """
-    with tempfile.TemporaryDirectory(prefix="clickscore-") as folder, ThreadPoolExecutor(1) as aside:
+    # A poll that hangs at a dead registry may still write into the folder when the run ends.
+    place = tempfile.TemporaryDirectory(prefix="clickscore-", ignore_cleanup_errors=True)
+    with place as folder, ThreadPoolExecutor(1) as aside:
         fetching = aside.submit(fetch_current, config.model, Path(folder))
         fetch = partial(fetch_version, config.model, folder=Path(folder))
         spark = make_session()
@@ -158,6 +160,8 @@ def _run_stream(
                     return
                 case StreamError() as broken:
                     raise broken from failure
+                case ClickscoreError() as fault:
+                    raise StreamError(f"the stream cannot go on: {fault}") from failure
                 case RawNeededError() as needed if not keep_all:
                     keep_all, failed[needed.batch_id] = True, needed.seen
                 case UnreadableFileError() as file if file.path not in [other.path for other in unreadable]:

@@ -12,6 +12,7 @@ from zipfile import ZIP_DEFLATED, ZipFile
 
 import numpy as np
 import pyarrow as pa
+from py4j.protocol import Py4JJavaError
 from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
 from pyspark.sql import types as T
@@ -24,13 +25,15 @@ from clickscore.model_config import Model
 from clickscore.outputs import Pick, pick
 from clickscore.predictor import Side, predictor
 from clickscore.scoring import Predict
-from clickscore.trust import WRITTEN_BY_THE_DOWNLOAD
+from clickscore.trust import model_files
 from clickscore.version import BOOSTER, ModelVersion
 
 TRIAL_TOLERANCE = 1e-6
 """Relative difference of a trial prediction that is put down to another processor; float32 has seven digits."""
 STAGES = 2
 """Python stages in a task of the stream, parsing and scoring; each has a worker of its own, and they change places."""
+LOAD_LIMIT_S = 120
+"""How long a worker may take to load a version; the libraries of some take half a minute on a busy machine."""
 _FAULT = re.compile(r"ModelError: (?P<what>[^\n]*)|Python worker exited unexpectedly")
 MOST_RETIRED = 50
 """Versions, newest first, that workers are told to forget; one that is older has left with its worker by then."""
@@ -80,7 +83,7 @@ class Deployment:
         trial = _Trial(self.serve(model), picks, _example(model), model.answers, self._config.time_limit_ms / 1000)
         try:
             self._in_all_workers([trial])
-        except PySparkException as error:
+        except (PySparkException, Py4JJavaError) as error:
             found = _FAULT.search(str(error))
             if not found:  # an executor was lost, or the session is about to end: no fault of the model's
                 raise ModelUnavailableError(f"{model.label} could not be tried: {first_line(error)}") from error
@@ -145,9 +148,8 @@ class Deployment:
 def _zipped(folder: Path) -> bytes:
     content = BytesIO()
     with ZipFile(content, "w", ZIP_DEFLATED) as archive:
-        for file in sorted(path for path in folder.rglob("*") if path.is_file()):
-            if file.name != WRITTEN_BY_THE_DOWNLOAD:
-                archive.write(file, file.relative_to(folder))
+        for name, file in model_files(folder):
+            archive.write(file, name)
     return content.getvalue()
 
 
@@ -166,9 +168,12 @@ def _try(trial: _Trial) -> None:
         ModelError: if that goes wrong.
     """
     try:
-        score = scorer(trial.served)
+        with time_limit(LOAD_LIMIT_S, LOAD_LIMIT_S):
+            score = scorer(trial.served)
     except ModelError:
         raise
+    except OutOfTimeError:
+        raise ModelError(f"it cannot be loaded within {LOAD_LIMIT_S} s") from None
     except Exception as error:  # a library that is missing, a file that is none: whatever loading it may raise
         raise ModelError(f"it cannot be loaded: {describe(error)}") from None
     if trial.example is None:

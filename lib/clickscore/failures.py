@@ -13,9 +13,9 @@ from pyspark.sql.window import Window
 from clickscore.pipeline import Contract, accepted, identity
 from clickscore.scoring import SCORING_FAILED
 
-SEEN = T.StructType([T.StructField("identity", T.LongType()), T.StructField("detail", T.StringType())])
-"""A click that failed, and why."""
-FAILED = T.StructType([T.StructField("identity", T.LongType()), T.StructField("details", T.ArrayType(T.StringType()))])
+SEEN = T.StructType([T.StructField("_failed", T.LongType()), T.StructField("_detail", T.StringType())])
+"""A click that failed, by its identity, and why; no field of a click begins with an underscore."""
+FAILED = T.StructType([T.StructField("_failed", T.LongType()), T.StructField("_details", T.ArrayType(T.StringType()))])
 """The clicks that failed: each identity once, with a detail for each time that it failed."""
 
 UNKNOWN_DETAIL = "the model failed on it; the run that asked it ended before it could write down why"
@@ -23,19 +23,19 @@ UNKNOWN_DETAIL = "the model failed on it; the run that asked it ended before it 
 
 def failed_as_seen(seen: DataFrame) -> DataFrame:
     """Return the clicks that failed, as ``FAILED``, from rows of ``SEEN``."""
-    return seen.groupBy("identity").agg(F.collect_list("detail").alias("details"))
+    return seen.groupBy("_failed").agg(F.collect_list("_detail").alias("_details"))
 
 
 def failed_as_missing(outcomes: DataFrame, scored: DataFrame, contract: Contract) -> DataFrame:
     """Return the clicks of a micro-batch that were accepted, but are not among its rows of ``scored_clicks``."""
-    asked = accepted(outcomes).groupBy(identity(contract).alias("identity")).agg(F.count(F.lit(1)).alias("asked"))
-    answered = scored.groupBy(identity(contract).alias("identity")).agg(F.count(F.lit(1)).alias("answered"))
-    missing = F.col("asked") - F.coalesce("answered", F.lit(0))
+    asked = accepted(outcomes).groupBy(identity(contract).alias("_failed")).agg(F.count(F.lit(1)).alias("_asked"))
+    answered = scored.groupBy(identity(contract).alias("_failed")).agg(F.count(F.lit(1)).alias("_answered"))
+    missing = F.col("_asked") - F.coalesce("_answered", F.lit(0))
     return (
-        asked.join(answered, "identity", "left")
-        .withColumn("missing", missing)
-        .where("missing > 0")
-        .select("identity", F.array_repeat(F.lit(UNKNOWN_DETAIL), F.col("missing").cast("int")).alias("details"))
+        asked.join(answered, "_failed", "left")
+        .withColumn("_missing", missing)
+        .where("_missing > 0")
+        .select("_failed", F.array_repeat(F.lit(UNKNOWN_DETAIL), F.col("_missing").cast("int")).alias("_details"))
     )
 
 
@@ -55,14 +55,14 @@ def with_failures(outcomes: DataFrame, failed: DataFrame, contract: Contract) ->
     numbered = (
         outcomes.withColumn("_accepted", is_accepted)
         .withColumn("_identity", identity(contract))
-        .join(F.broadcast(failed), F.col("_identity") == F.col("identity"), "left")
+        .join(F.broadcast(failed), F.col("_identity") == F.col("_failed"), "left")
         # Only these need a number, and only they are shuffled for it.
-        .where("_rejection IS NOT NULL OR identity IS NOT NULL")
+        .where("_rejection IS NOT NULL OR _failed IS NOT NULL")
         .withColumn("_turn", F.row_number().over(turn))
     )
-    has_failed = F.col("_accepted") & (F.col("_turn") <= F.size("details"))
-    detail = F.get("details", F.col("_turn") - 1)
+    has_failed = F.col("_accepted") & (F.col("_turn") <= F.size("_details"))
+    detail = F.get("_details", F.col("_turn") - 1)
     rejection = F.struct(F.lit(SCORING_FAILED).alias("reason"), detail.alias("detail"))
     return numbered.withColumn("_rejection", F.when(has_failed, rejection).otherwise(F.col("_rejection"))).drop(
-        "_accepted", "_identity", "_turn", "identity", "details"
+        "_accepted", "_identity", "_turn", "_failed", "_details"
     )

@@ -18,7 +18,7 @@ from pyspark.sql import functions as F
 
 from clickscore import pipeline
 from clickscore.errors import StreamError
-from clickscore.isolation import Tolerance
+from clickscore.isolation import HANGS, Tolerance
 from clickscore.pipeline import Challenge, Contract
 from clickscore.scoring import FAILURE, PREDICTED_COLUMN, Predict, Stamp
 from clickscore.version import ModelVersion
@@ -177,6 +177,12 @@ class FirstPass:
 
     def _broken(self, champion: ModelVersion, stamp: Stamp, what: str) -> BrokenModelError:
         self.withdraw(champion, what, stamp.batch_id)
+        if HANGS in what:
+            return BrokenModelError(
+                f"batch {stamp.batch_id}: {champion.label} again and again takes longer than model.time_limit "
+                f"({self.time_limit_s:g} s): {what}. Nothing of this micro-batch was written. Let the alias point to a "
+                f"version that works, or shorten the limit so that more such clicks can be rejected, and start again."
+            )
         return BrokenModelError(
             f"batch {stamp.batch_id}: {champion.label} fails on more clicks than model.failure_limit "
             f"({self.failure_limit:.2%}) allows: {what}. Nothing of this micro-batch was written. Let the alias point "

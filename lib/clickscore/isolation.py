@@ -30,6 +30,7 @@ LEAST_SEARCH_S = 0.5
 """Least time that such a part gets: less would take a busy machine for a hanging model."""
 MOST_HANGS = 20
 """Time limits that a task may lose to a model that hangs before it gives up; each hanging click costs one or two."""
+HANGS = "the model hangs"
 KILL_AFTER = 2
 """Time limits after which a worker is ended whose model cannot be interrupted."""
 
@@ -117,7 +118,7 @@ class Isolation:
             self._search(predict, middle, high, values, failures)
 
     def _attempt(self, predict: Predict, low: int, high: int, values: Floats) -> str | None:
-        limit_s = self._limit_s(high - low)
+        limit_s = self._limit_s(high - low, len(values))
         began = time.monotonic()
         try:
             call = self._in_child if self.tolerance.in_child else self._in_time
@@ -125,7 +126,7 @@ class Isolation:
         except OutOfTimeError:
             self.lost_s += time.monotonic() - began
             if self.lost_s > self.tolerance.hangs * self.tolerance.time_limit_s:
-                raise TooManyFailuresError(f"the model hangs: a task has waited {self.lost_s:.1f} s for it") from None
+                raise TooManyFailuresError(f"{HANGS}: a task has waited {self.lost_s:.1f} s for it") from None
             return f"TimeoutError: no prediction within {limit_s:g} s"
         except Exception as error:  # whatever the model raises is the click's fate, not the stream's
             return describe(error)
@@ -133,9 +134,9 @@ class Isolation:
         self._predicted += high - low
         return None
 
-    def _limit_s(self, rows: int) -> float:
+    def _limit_s(self, rows: int, chunk: int) -> float:
         whole = self.tolerance.time_limit_s
-        if rows == 1 or not self._predicted:
+        if rows in (1, chunk) or not self._predicted:  # a verdict, or no search yet
             return whole
         usual = self._spent_s / self._predicted * rows
         return min(whole, max(LEAST_SEARCH_S, PATIENCE * usual))
@@ -212,7 +213,7 @@ def in_child(predict: Predict, low: int, high: int, seconds: float) -> Floats:
     """
     context = multiprocessing.get_context("fork")
     reader, writer = context.Pipe(duplex=False)
-    child = context.Process(target=_answer, args=(predict, low, high, writer), daemon=True)
+    child = context.Process(target=_answer, args=(predict, low, high, seconds, writer), daemon=True)
     child.start()
     writer.close()
     try:
@@ -232,7 +233,10 @@ def in_child(predict: Predict, low: int, high: int, seconds: float) -> Floats:
     return found
 
 
-def _answer(predict: Predict, low: int, high: int, writer: Connection) -> None:
+def _answer(predict: Predict, low: int, high: int, seconds: float, writer: Connection) -> None:
+    # Spark may end the parent, and nobody would end this process then.
+    signal.signal(signal.SIGALRM, signal.SIG_DFL)
+    signal.setitimer(signal.ITIMER_REAL, KILL_AFTER * seconds)
     try:
         answer: Floats | str = predict(low, high)
     except BaseException as error:  # also what the parent would not survive, such as SystemExit

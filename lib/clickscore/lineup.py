@@ -58,6 +58,7 @@ class Lineup:
                 current=None,
                 prepare=self._prepare_challenger,
                 refuse=partial(self._refuse, CHALLENGER),
+                is_optional=True,
             )
         self.first_pass = FirstPass(
             contract=contract,
@@ -107,13 +108,12 @@ class Lineup:
         return champion, challenger
 
     def _prepare_champion(self, model: ModelVersion) -> None:
-        beside = self.challenger.current if self.challenger else None
-        check_features(self._features, model.inputs, self._where, beside.inputs if beside else None)
+        # What the champion does not know may be for a challenger, even one that has not come yet.
+        check_features(self._features, model.inputs, self._where, self._features if self.challenger else None)
         self._deployment.warm_up(model, self._picks)
 
     def _prepare_challenger(self, model: ModelVersion) -> None:
-        assert self.champion.current
-        check_features(self._features, model.inputs, self._where, self.champion.current.inputs)
+        check_features(self._features, model.inputs, self._where, self._features)
         self._deployment.warm_up(model, self._picks[:1])
 
     def _bench(self, model: ModelVersion, reason: str, batch_id: int) -> None:

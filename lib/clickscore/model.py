@@ -21,7 +21,7 @@ from pyspark.core.broadcast import Broadcast
 
 from clickscore.outputs import Outputs, as_outputs
 from clickscore.trust import check_digest, digest
-from clickscore.version import BOOSTER, ONNX
+from clickscore.version import BOOSTER, BOOSTER_FILE, ONNX
 
 Scorer = Callable[[pa.StructArray], Outputs]
 """A loaded model: the inputs of some clicks to its predictions."""
@@ -57,10 +57,9 @@ def scorer(served: Served) -> Scorer:
         UntrustedModelError: if the files are not those that were registered; nothing of them is loaded then.
     """
     if served.key not in _loaded:
-        folder = _folder(served.key)
-        _unpack(served, folder)
+        folder = _unpacked(served)
         check_digest(folder, served.digest, served.label)
-        _loaded[served.key] = _LOADERS.get(served.kind, _load_pyfunc)(folder)
+        _loaded[served.key] = load(served.kind, folder)
     return _loaded[served.key]
 
 
@@ -76,25 +75,33 @@ def _folder(key: str) -> Path:
     return Path(SparkFiles.getRootDirectory(), f"clickscore-model-{key}")
 
 
-def _unpack(served: Served, folder: Path) -> None:
-    if folder.is_dir():
-        if digest(folder) == served.digest:
-            return
-        shutil.rmtree(folder)  # Somebody has been here; the digest is checked once more on what comes now.
+def _unpacked(served: Served) -> Path:
+    """Return a folder with the version's files: that of the executor, or an own one if somebody has changed that."""
+    folder = _folder(served.key)
+    if folder.is_dir() and digest(folder) == served.digest:
+        return folder
     folder.parent.mkdir(parents=True, exist_ok=True)
     aside = Path(tempfile.mkdtemp(dir=folder.parent))
     with zipfile.ZipFile(BytesIO(served.files.value)) as archive:
         archive.extractall(aside)
     try:
         aside.rename(folder)
-    except OSError:  # another worker of this executor was faster
+    except OSError:  # it is there: another worker of this executor was faster, or it was changed
+        if digest(folder) != served.digest:
+            return aside
         shutil.rmtree(aside)
+    return folder
+
+
+def load(kind: str, folder: Path) -> Scorer:
+    """Load a model from its folder, which must have been judged before."""
+    return {BOOSTER: _load_booster, ONNX: _load_onnx}.get(kind, _load_pyfunc)(folder)
 
 
 def _load_booster(folder: Path) -> Scorer:
     import lightgbm
 
-    booster = lightgbm.Booster(model_file=folder / "model.lgb")
+    booster = lightgbm.Booster(model_file=folder / BOOSTER_FILE)
 
     def score(inputs: pa.StructArray) -> Outputs:
         table = pa.Table.from_arrays(inputs.flatten(), names=[field.name for field in inputs.type])
@@ -149,6 +156,3 @@ def as_frame(inputs: pa.StructArray) -> pd.DataFrame:
         if pa.types.is_timestamp(field.type):
             frame[field.name] = frame[field.name].dt.tz_localize(None).astype("datetime64[ns]")
     return frame
-
-
-_LOADERS: dict[str, Callable[[Path], Scorer]] = {BOOSTER: _load_booster, ONNX: _load_onnx}

@@ -38,13 +38,16 @@ class ModelWatch:
     def _watch(self) -> None:
         touched = monotonic()
         while not self._stopping.wait(self._interval_s):
-            try:
-                for follower in self._lineup.followers:
-                    with self._deployment.changing:
-                        follower.poll()
-                if monotonic() - touched > HEARTBEAT_S:
-                    self._deployment.keep_warm(self._lineup.at_work)
-                    touched = monotonic()
-            except Exception as error:  # Spark or a table fails, perhaps as the run ends; the stream itself would tell
-                if not self._stopping.is_set():
-                    self._tell(f"the watch over the models had to skip a turn: {first_line(error)}")
+            for follower in self._lineup.followers:
+                with self._deployment.changing:
+                    self._try(follower.poll)
+            if monotonic() - touched > HEARTBEAT_S:
+                touched = monotonic()
+                self._try(lambda: self._deployment.keep_warm(self._lineup.at_work))
+
+    def _try(self, action: Callable[[], None]) -> None:
+        try:
+            action()
+        except Exception as error:  # Spark or a table fails, perhaps as the run ends; the stream itself would tell
+            if not self._stopping.is_set():
+                self._tell(f"the watch over the models had to skip a turn: {first_line(error)}")

@@ -13,7 +13,7 @@ from pyspark.sql import types as T
 
 from clickscore.clicks import parse
 from clickscore.features import with_challenger_input, with_features, with_model_input
-from clickscore.schemas import LINEAGE, Scores
+from clickscore.schemas import LINEAGE, MICROSECOND_FORMAT, Scores
 from clickscore.scoring import (
     CHALLENGER_FAILURE,
     FAILURE,
@@ -125,7 +125,8 @@ def identity(contract: Contract) -> Column:
 
     Two clicks with the same one are the same in everything that the tables keep of them.
     """
-    return F.xxhash64(F.to_json(F.struct(*contract.click.names)), *[field.name for field in LINEAGE])
+    fields = F.to_json(F.struct(*contract.click.names), {"timestampFormat": MICROSECOND_FORMAT})
+    return F.xxhash64(fields, *[field.name for field in LINEAGE])
 
 
 def verdicts(contract: Contract, is_challenged: bool) -> list[Column]:

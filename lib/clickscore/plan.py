@@ -36,6 +36,7 @@ class Findings:
         champion: the model.
         challenger: the one beside it.
         wiring: all of it together.
+        doubts: what would be told at its start.
         problems: why the run would be refused.
     """
 
@@ -44,6 +45,7 @@ class Findings:
     champion: ModelVersion | None = None
     challenger: ModelVersion | None = None
     wiring: Wiring | None = None
+    doubts: list[str] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
 
     @contextmanager
@@ -64,29 +66,35 @@ def find(config: Config, make_session: Callable[[], SparkSession], folder: Path)
         make_session: builds the session.
         folder: where the files of the models may go.
     """
-    found = Findings()
-    with found.part():
+    found, champion = Findings(), Future[ModelVersion]()
+    try:
         found.champion = fetch_current(config.model, folder)
+        champion.set_result(found.champion)
+    except ClickscoreError as error:
+        champion.set_exception(error)  # the run may still go on with the version that was at work last
     if config.model.challenger:
-        with found.part():
+        try:
             found.challenger = fetch_current(config.model.model_copy(update={"uri": config.model.challenger}), folder)
+        except ClickscoreError as error:
+            found.doubts.append(f"no challenger: {error}")
     spark = make_session()
     where, deployment, picks = str(config.features), Deployment(spark, config.model), tuple(config.model.picks.values())
     with found.part():
         found.contract = read_contract(config)
         found.produced = feature_types(spark, found.contract, where)
-    for model, other in ((found.champion, found.challenger), (found.challenger, found.champion)):
-        if model:
-            with found.part():
-                if found.produced:
-                    check_features(found.produced, model.inputs, where, other.inputs if other else None)
-            with found.part():
-                deployment.warm_up(model, picks if model is found.champion else picks[:1])
+    if found.champion:
+        with found.part():
+            deployment.warm_up(found.champion, picks)
+    if found.challenger and found.produced:
+        try:
+            check_features(found.produced, found.challenger.inputs, where, found.produced)
+            deployment.warm_up(found.challenger, picks[:1])
+        except ClickscoreError as error:
+            found.doubts.append(f"the challenger would be refused: {error}")
     with found.part():
-        champion: Future[ModelVersion] = Future()
-        if found.champion:
-            champion.set_result(found.champion)
-            found.wiring = check(spark, config, champion, partial(fetch_version, config.model, folder=folder))
+        found.wiring = check(spark, config, champion, partial(fetch_version, config.model, folder=folder))
+        found.champion = found.wiring.model
+        found.doubts += found.wiring.warnings
     return found
 
 
@@ -122,7 +130,7 @@ def show(config: Config, found: Findings, console: Console) -> None:
         names = ", ".join(field.name for field in found.champion.inputs if not field.nullable)
         say("", f"{MISSING_FEATURE}: clicks for which one of {names} is null")
     say("", f"{SCORING_FAILED}: clicks on which the model fails, up to {config.model.failure_limit:.2%}")
-    for warning in found.wiring.warnings if found.wiring else ():
+    for warning in found.doubts:
         say("warning", warning)
     for problem in found.problems:
         say("refused", problem)

@@ -10,7 +10,7 @@ import pyarrow as pa
 from pyspark.sql import types as T
 from pyspark.sql.pandas.functions import arrow_udf
 
-from clickscore.isolation import Isolation, Tolerance, TooManyFailuresError
+from clickscore.isolation import Isolation, Tolerance, TooManyFailuresError, describe
 from clickscore.model import Scorer, Served, forget, scorer
 from clickscore.outputs import Floats, Pick, pick
 from clickscore.scoring import Predict, predicted_type
@@ -117,10 +117,8 @@ class _Challenger:
                 failures = {int(rows[row]): cause for row, cause in causes.items()}
             except TooManyFailuresError as error:
                 self._benched = str(error)
-            except (
-                Exception
-            ) as error:  # whatever the challenger does, even when it is loaded, is no harm to the champion
-                self._benched = f"{type(error).__name__}: {error}"
+            except Exception as error:  # whatever the challenger does, even when it is loaded, harms nobody else
+                self._benched = describe(error)
         if self._benched:
             failures = dict.fromkeys(rows.tolist(), self._benched)
             values[rows] = np.nan

@@ -20,7 +20,7 @@ from clickscore.comparison import Clicks, Evidence, Verdict, compare, figures, j
 from clickscore.config import Config, Training
 from clickscore.errors import ConfigError, ModelError, ModelNotFoundError, ModelUnavailableError, TableError, first_line
 from clickscore.isolation import describe
-from clickscore.model import _LOADERS, _load_pyfunc
+from clickscore.model import load
 from clickscore.model_config import Model, split_uri
 from clickscore.outputs import Pick, pick
 from clickscore.registry import Registry, fetch_version, redacted
@@ -98,7 +98,7 @@ def run(
         if registry.resolve(uri)[1] != contest.champion:
             raise ModelError(f"{uri} has moved while version {contest.champion} was compared. Compare again.")
         if not model.is_pinned:
-            registry.pin(*model.key, answers)
+            registry.pin(*model.key, model.digest, answers)
         client.set_registered_model_tag(contest.name, PREVIOUS_TAG + contest.alias, contest.champion)
         registry.set_alias(contest.name, contest.alias, contest.challenger)
         _say(console, f"The gate holds. {uri} has moved from version {contest.champion} to {contest.challenger}.")
@@ -139,7 +139,7 @@ def pin(config: Config, uri: str, console: Console) -> None:
     with _registry(config.model) as (registry, _), tempfile.TemporaryDirectory(prefix="clickscore-") as folder:
         model = fetch_version(config.model, *registry.resolve(uri), Path(folder), registry)
         if not model.is_pinned:
-            registry.pin(*model.key, try_out(model, ()))
+            registry.pin(*model.key, model.digest, try_out(model, ()))
         done = "was pinned before, and is what it was" if model.is_pinned else "is pinned now"
         _say(console, f"{model.label} {done}: SHA-256 {model.digest}")
 
@@ -176,7 +176,7 @@ def try_out(model: ModelVersion, picks: tuple[Pick, ...]) -> list[float]:
     if model.example is None:
         return []
     try:
-        outputs = _LOADERS.get(model.kind, _load_pyfunc)(model.folder)(model.example)
+        outputs = load(model.kind, model.folder)(model.example)
         is_fit = np.isfinite(pick(outputs, picks)).all()
     except Exception as error:  # whatever it raises on its own example, it would raise on clicks
         raise ModelError(f"{model.label} fails on its input example: {describe(error)}") from None
@@ -246,12 +246,11 @@ def _keep(console: Console, client: Any, run_id: str | None, clicks: Clicks, evi
 
 @contextmanager
 def _registry(config: Model) -> Iterator[tuple[Registry, Any]]:
-    from mlflow import MlflowClient
     from mlflow.exceptions import MlflowException
 
     registry = Registry(config.registry)
     try:
-        yield registry, MlflowClient(tracking_uri=config.registry, registry_uri=config.registry)
+        yield registry, registry.client
     except MlflowException as error:
         raise ModelUnavailableError(redacted(f"model.registry: {config.registry}: {first_line(error)}")) from None
 

@@ -1,4 +1,4 @@
-"""The model registry: versions are found by alias, fetched with a digest of their files, and registered.
+"""The model registry: versions are found by alias, fetched with a digest of their files, and pinned.
 
 MLflow is imported where it is used: that takes seconds, which the start of the session hides.
 """
@@ -7,22 +7,24 @@ import json
 import os
 import re
 import shutil
-import tempfile
-from importlib import metadata
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import numpy as np
-import pandas as pd
-
-from clickscore.errors import ClickscoreError, ModelError, ModelNotFoundError, ModelUnavailableError, first_line
-from clickscore.learners import Learner
+from clickscore.errors import (
+    ClickscoreError,
+    ModelError,
+    ModelNotFoundError,
+    ModelUnavailableError,
+    UntrustedModelError,
+    first_line,
+)
+from clickscore.isolation import describe
 from clickscore.model_config import PICKLE, Allow, Model, split_uri
 from clickscore.trust import MLMODEL, check_digest, check_files, digest
 from clickscore.version import ANSWERS_TAG, DIGEST_TAG, ModelVersion, read_version
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+    pass
 
 SQLITE = "sqlite:///"
 MAX_RETRIES = 3
@@ -30,7 +32,12 @@ MAX_RETRIES = 3
 
 
 class Registry:
-    """An MLflow model registry."""
+    """An MLflow model registry.
+
+    Attributes:
+        uri: where it is.
+        client: MLflow's own client of it.
+    """
 
     def __init__(self, uri: str, create: bool = False) -> None:
         """Connect.
@@ -54,8 +61,8 @@ class Registry:
             raise ModelNotFoundError(
                 f"model.registry: no such file: {file}. Train a model first: jobs/train_model.py --config ..."
             )
-        self._uri = uri
-        self._client = MlflowClient(tracking_uri=uri, registry_uri=uri)
+        self.uri = uri
+        self.client = MlflowClient(tracking_uri=uri, registry_uri=uri)
 
     def resolve(self, uri: str) -> tuple[str, str]:
         """Return name and version that ``models:/<name>@<alias>`` or ``models:/<name>/<version>`` stands for now.
@@ -69,9 +76,12 @@ class Registry:
         name, alias, version = split_uri(uri)
         try:
             if alias:
-                return name, str(self._client.get_model_version_by_alias(name, alias).version)
-            return name, str(self._client.get_model_version(name, version).version)
+                return name, str(self.client.get_model_version_by_alias(name, alias).version)
+            return name, str(self.client.get_model_version(name, version).version)
         except MlflowException as error:
+            if not _is_missing(error):
+                where = f"model.registry: {self.uri} does not answer"
+                raise ModelUnavailableError(redacted(f"{where}: {first_line(error)}")) from None
             raise self._not_found(uri, name, error) from None
 
     def fetch(self, name: str, version: str, folder: Path, allow: Allow, trusts_pickle: bool = False) -> ModelVersion:
@@ -95,26 +105,34 @@ class Registry:
         label = f"{name} version {version}"
         target = folder / f"{name}-{version}"
         try:
-            registered = self._client.get_model_version(name, version)
-            self._download(name, version, target)
-            found = digest(target)
-            if DIGEST_TAG in registered.tags:
-                check_digest(target, registered.tags[DIGEST_TAG], label)
-            check_files(target, allow, trusts_pickle, label)
-            description = Description.load(str(target))
+            registered = self.client.get_model_version(name, version)
+            self.download(name, version, target)
         except (MlflowException, OSError) as error:
             shutil.rmtree(target, ignore_errors=True)
+            if _is_missing(error):
+                raise ModelNotFoundError(f"there is no {label} in the registry any more") from None
             raise ModelUnavailableError(
-                redacted(f"{label} is registered, but its files cannot be fetched: {error}")
+                redacted(f"{label} is registered, but its files cannot be fetched: {first_line(error)}")
             ) from None
-        return read_version(
-            description, target, name, version, found, registered.run_id, registered.tags, self._metrics
-        )
+        found = digest(target)
+        if DIGEST_TAG in registered.tags:
+            check_digest(target, registered.tags[DIGEST_TAG], label)
+        check_files(target, allow, trusts_pickle, label)
+        try:
+            description = Description.load(str(target))
+            return read_version(
+                description, target, name, version, found, registered.run_id, registered.tags, self._metrics
+            )
+        except ClickscoreError:
+            raise
+        except Exception as error:  # the description was written by anybody, and may hold anything
+            raise ModelError(f"{label}: its description cannot be read: {describe(error)}") from error
 
-    def _download(self, name: str, version: str, target: Path) -> None:
+    def download(self, name: str, version: str, target: Path) -> None:
+        """Copy the files of a version into a folder of their own."""
         import mlflow
 
-        self._select()
+        self.select()
         shutil.rmtree(target, ignore_errors=True)
         target.mkdir(parents=True)
         mlflow.artifacts.download_artifacts(artifact_uri=f"models:/{name}/{version}", dst_path=str(target))
@@ -125,100 +143,48 @@ class Registry:
         from mlflow.exceptions import MlflowException
 
         try:
-            return dict(self._client.get_run(run_id).data.metrics)
+            return dict(self.client.get_run(run_id).data.metrics)
         except MlflowException:
             return {}  # The run was deleted; the model does not need it.
 
-    def pin(self, name: str, version: str, answers: list[float]) -> str:
-        """Write down what the version is: the digest of its files, and its answers to its input example.
-
-        Returns:
-            The digest.
-        """
-        with tempfile.TemporaryDirectory() as folder:
-            target = Path(folder, "model")
-            self._download(name, version, target)
-            found = digest(target)
-        self._client.set_model_version_tag(name, version, DIGEST_TAG, found)
-        self._client.set_model_version_tag(name, version, ANSWERS_TAG, json.dumps(answers))
-        return found
+    def pin(self, name: str, version: str, digest: str, answers: list[float]) -> None:
+        """Write down what the version is: the digest of its files, and its answers to its input example."""
+        self.client.set_model_version_tag(name, version, DIGEST_TAG, digest)
+        self.client.set_model_version_tag(name, version, ANSWERS_TAG, json.dumps(answers))
 
     def set_alias(self, name: str, alias: str, version: str) -> None:
         """Let the alias point to the version."""
-        self._client.set_registered_model_alias(name, alias, version)
+        self.client.set_registered_model_alias(name, alias, version)
 
     def has_alias(self, name: str, alias: str) -> bool:
         """Tell whether a registered model has the alias."""
         from mlflow.exceptions import MlflowException
 
         try:
-            return alias in self._client.get_registered_model(name).aliases
+            return alias in self.client.get_registered_model(name).aliases
         except MlflowException:
             return False
 
-    def register(
-        self, fitted: Any, learner: Learner, name: str, alias: str, example: "pd.DataFrame",
-        parameters: dict[str, Any], metrics: dict[str, float], figures: dict[str, "Figure"],
-    ) -> tuple[str, bool]:  # fmt: skip
-        """Log a model with its evidence, register it and pin what it is; the first to come gets the alias.
-
-        Returns:
-            The version, and whether it has got the alias.
-        """
-        import mlflow
-        from mlflow.models import infer_signature
-
-        self._select()
-        self._select_experiment(name)
-        answers = learner.predict(fitted, example)
-        # Every feature may be absent in some click, even if none was in the example.
-        signature = infer_signature(pd.concat([example, example * np.nan]), answers)
-        with mlflow.start_run():
-            mlflow.log_params(parameters)
-            mlflow.log_metrics(metrics)
-            for file, figure in figures.items():
-                mlflow.log_figure(figure, f"plots/{file}")
-            logged = getattr(mlflow, learner.flavor).log_model(
-                **{learner.argument: fitted}, name="model", signature=signature, input_example=example,
-                registered_model_name=name,
-                pip_requirements=[f"{package}=={metadata.version(package)}" for package in (learner.package, "mlflow")],
-            )  # fmt: skip
-        version = str(logged.registered_model_version)
-        self.pin(name, version, answers.tolist())
-        is_first = bool(alias) and not self.has_alias(name, alias)
-        if is_first:
-            self.set_alias(name, alias, version)
-        return version, is_first
-
-    def _select(self) -> None:
+    def select(self) -> None:
+        """Let MLflow's own functions talk to this registry."""
         import mlflow
 
-        mlflow.set_tracking_uri(self._uri)
-        mlflow.set_registry_uri(self._uri)
-
-    def _select_experiment(self, name: str) -> None:
-        import mlflow
-
-        if mlflow.get_experiment_by_name(name) is None:
-            # MLflow would put the artifacts of a local database into ./mlruns, wherever the job was started.
-            file = self._uri.removeprefix(SQLITE)
-            beside = Path(file).resolve().parent / "mlflow-artifacts"
-            mlflow.create_experiment(name, artifact_location=beside.as_uri() if file != self._uri else None)
-        mlflow.set_experiment(name)
+        mlflow.set_tracking_uri(self.uri)
+        mlflow.set_registry_uri(self.uri)
 
     def _not_found(self, uri: str, name: str, error: Exception) -> ModelError:
         from mlflow.exceptions import MlflowException
 
         try:
-            model = self._client.get_registered_model(name)
-            versions = self._client.search_model_versions(f"name = '{name}'")
+            model = self.client.get_registered_model(name)
+            versions = self.client.search_model_versions(f"name = '{name}'")
         except MlflowException:
             try:
-                names = [other.name for other in self._client.search_registered_models()]
+                names = [other.name for other in self.client.search_registered_models()]
             except MlflowException:
-                return ModelUnavailableError(redacted(f"model.registry: {self._uri} does not answer: {error}"))
+                return ModelUnavailableError(redacted(f"model.registry: {self.uri} does not answer: {error}"))
             return ModelNotFoundError(
-                f"model.uri: {redacted(self._uri)} has no model {name}; it has {', '.join(names) or 'none'}."
+                f"model.uri: {redacted(self.uri)} has no model {name}; it has {', '.join(names) or 'none'}."
             )
         aliases = ", ".join(f"@{alias} (version {version})" for alias, version in model.aliases.items()) or "none"
         numbers = ", ".join(sorted((str(version.version) for version in versions), key=int)) or "none"
@@ -246,8 +212,15 @@ def fetch_version(
     config: Model, name: str, version: str, folder: Path, registry: Registry | None = None
 ) -> ModelVersion:
     """Fetch one version by the rules of the configuration; see ``Registry.fetch``."""
+    if config.allow.names and name not in config.allow.names:
+        raise UntrustedModelError(f"{name} version {version}: model.allow.names does not have {name}")
     registry = registry or Registry(config.registry)
     return registry.fetch(name, version, folder, config.allow, config.trust == PICKLE)
+
+
+def _is_missing(error: Exception) -> bool:
+    # SQL stores call an alias that is not there an invalid parameter, others a resource that does not exist.
+    return getattr(error, "error_code", None) in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE", "NOT_FOUND")
 
 
 def redacted(uri: str) -> str:

@@ -28,6 +28,10 @@ NOT_IN_NAMES = " ,;{}()\n\t="
 """Characters that Delta does not take in the name of a column."""
 
 
+MICROSECOND_FORMAT = "yyyy-MM-dd'T'HH:mm:ss.SSSSSSXXX"
+"""Spark's own format for times in JSON ends at milliseconds."""
+
+
 def _column(name: str, data_type: T.DataType, comment: str, nullable: bool = True) -> T.StructField:
     return T.StructField(name, data_type, nullable, {"comment": comment})
 
@@ -140,7 +144,9 @@ def check_click(click: T.StructType, id: str, time: str, visitor: str, where: st
             ``outputs`` that cannot be a column.
     """
     own = {field.name for field in (*SCORED, *KEPT.values())}
-    problems = [f"model.outputs: the tables use {name} themselves" for name in outputs if name in own - {_SCORE.name}]
+    outputs = tuple(outputs)
+    problems = [f"model.outputs: the tables use {name} themselves" for name in outputs
+                if name != _SCORE.name and name.lower() in own]  # fmt: skip
     problems += [f"model.outputs: {name} begins with an underscore, or has one of {NOT_IN_NAMES!r}" for name in outputs
                  if name.startswith("_") or set(name) & set(NOT_IN_NAMES)]  # fmt: skip
     taken = own | {name.lower() for name in outputs}

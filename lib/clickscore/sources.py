@@ -10,7 +10,7 @@ from clickscore.errors import SourceError
 from clickscore.files import path_exists
 from clickscore.kafka import read_topics
 from clickscore.offsets import read_topic_state
-from clickscore.schemas import SOURCE_TIME
+from clickscore.schemas import MICROSECOND_FORMAT, SOURCE_TIME
 from clickscore.source_config import DeltaSource, FolderSource, KafkaSource, Source
 from clickscore.tables import Table
 
@@ -20,9 +20,6 @@ endings pass over ``.tmp``, ``.part`` and the like: a file counts once it has be
 
 FOREVER = "36500d"
 """Age below which files are remembered, and above which Spark would silently skip them: effectively no limit."""
-
-MICROSECOND_FORMAT = "yyyy-MM-dd'T'HH:mm:ss.SSSSSSXXX"
-"""Spark's own format for times in JSON ends at milliseconds."""
 
 FILE_PATH = "_metadata.file_path"
 

@@ -17,6 +17,10 @@ SCORES, REFUSED, WITHDRAWN, BENCHED = "scores", "refused", "withdrawn", "benched
 """Events: a version scores from this micro-batch on; was not taken; gave up at this one; scores no more beside it."""
 
 
+_NEWEST = ("from_batch", "pinned_at")
+"""What is newer is so by its micro-batch first: the clocks of two drivers may differ."""
+
+
 class Pin(NamedTuple):
     """The version that a micro-batch was promised to."""
 
@@ -41,10 +45,11 @@ class Pin(NamedTuple):
 
 def read_pin(spark: SparkSession, table: Table, batch_id: int) -> Pin | None:
     """Return the champion that a micro-batch was promised to, if the timeline says so."""
-    rows = table.read(spark).where(
-        (F.col("from_batch") <= batch_id) & (F.col("role") == CHAMPION) & F.col("event").isin(SCORES, WITHDRAWN)
-    )
-    row = rows.orderBy(F.desc("pinned_at")).select("model_name", "model_version", "digest", "event").first()
+    # Rows from before there were other events have none.
+    role, event = F.coalesce("role", F.lit(CHAMPION)), F.coalesce("event", F.lit(SCORES))
+    rows = table.read(spark).where((F.col("from_batch") <= batch_id) & (role == CHAMPION))
+    pins = rows.where(event.isin(SCORES, WITHDRAWN)).orderBy(*[F.desc(column) for column in _NEWEST])
+    row = pins.select("model_name", "model_version", "digest", event.alias("event")).first()
     return Pin(row[0], row[1], row[2]) if row and row["event"] == SCORES else None
 
 
@@ -99,7 +104,7 @@ class Timeline:
 
     def _last_challenger(self) -> tuple[str, str] | None:
         rows = self._table.read(self._spark).where((F.col("role") == CHALLENGER) & F.col("event").isin(SCORES, BENCHED))
-        row = rows.orderBy(F.desc("pinned_at")).select("model_name", "model_version", "event").first()
+        row = rows.orderBy(*[F.desc(c) for c in _NEWEST]).select("model_name", "model_version", "event").first()
         return (row[0], row[1]) if row and row["event"] == SCORES else None
 
     def note(

@@ -22,6 +22,7 @@ from clickscore.files import path_exists
 from clickscore.learners import LEARNERS, TREES
 from clickscore.model_config import split_uri
 from clickscore.pipeline import Contract
+from clickscore.registration import register
 from clickscore.registry import Registry
 from clickscore.sources import read_batch
 
@@ -118,7 +119,8 @@ def run(
     model = learner.fit(split.features, split.label)
     score = learner.predict(model, split.held_out_features)
     metrics = evaluation.judge(split.held_out_label, score)
-    version, got = registry.register(
+    version, got = register(
+        registry,
         model,
         learner,
         name=name,

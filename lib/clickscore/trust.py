@@ -21,6 +21,7 @@ WRITTEN_BY_THE_DOWNLOAD = "registered_model_meta"
 """MLflow adds this file to what it downloads; it is no part of the model."""
 
 _PYFUNC = "python_function"
+_COMPILED = "__pycache__"
 _XGBOOST_CLASSES = ("xgboost.core.Booster", "xgboost.sklearn.XGBClassifier", "xgboost.sklearn.XGBRegressor",
                     "xgboost.sklearn.XGBRanker", "xgboost.sklearn.XGBModel")  # fmt: skip
 _XGBOOST_FORMATS = ("ubj", "json")
@@ -28,13 +29,21 @@ _PATH_KEYS = ("data", "model_path", "model_data", "pickled_model", "python_model
               "artifact_path", "uri", "conda", "virtualenv", "model_config", "serving_input_path")  # fmt: skip
 
 
+def model_files(folder: Path) -> Iterator[tuple[str, Path]]:
+    """Yield name and place of each file of a model, in order: those that are hashed, and those that are shipped.
+
+    Python may write ``__pycache__`` into a folder that it loads from; a model that comes with one is not trusted.
+    """
+    for file in sorted(path for path in folder.rglob("*") if path.is_file()):
+        name = file.relative_to(folder)
+        if name.as_posix() != WRITTEN_BY_THE_DOWNLOAD and _COMPILED not in name.parts:
+            yield name.as_posix(), file
+
+
 def digest(folder: Path) -> str:
     """Return the SHA-256 over the names, sizes and contents of a model's files, as hexadecimal digits."""
     whole = hashlib.sha256()
-    for file in sorted(path for path in folder.rglob("*") if path.is_file()):
-        name = file.relative_to(folder).as_posix()
-        if name == WRITTEN_BY_THE_DOWNLOAD or "__pycache__" in file.parts:
-            continue
+    for name, file in model_files(folder):
         whole.update(f"{name}\0{file.stat().st_size}\0".encode())
         with file.open("rb") as content:
             while block := content.read(1 << 20):
@@ -80,8 +89,9 @@ def check_files(folder: Path, allow: Allow, trusts_pickle: bool, label: str) -> 
     if loader not in allow.loaders:
         problems.append(f"loader_module {loader} is not in model.allow.loaders")
     problems += [f"path {path} leads out of the model's folder" for path in _escapes(tree, folder)]
+    problems += [f"compiled code in {path.relative_to(folder)}" for path in folder.rglob(_COMPILED)]
     if not trusts_pickle:
-        code = [*_code_in(flavors, str(loader)), *_second_descriptions(folder)]
+        code = [*_code_in(flavors, str(loader)), *_hidden_descriptions(flavors, folder)]
         problems += [f"{what}; that needs trust: pickle in the model section" for what in code]
     if problems:
         lines = "\n".join(f"  - {problem}" for problem in problems)
@@ -114,8 +124,13 @@ def _paths(tree: object, key: str = "") -> Iterator[str]:
         yield tree
 
 
-def _second_descriptions(folder: Path) -> Iterator[str]:
-    # MLflow's loaders read the one that lies beside the file they load, which need not be the one that was judged here.
+def _hidden_descriptions(flavors: dict[str, Any], folder: Path) -> Iterator[str]:
+    # MLflow's loaders read the description that lies beside the file they load. That must be the one that is judged
+    # here: where they find none, they take the file for a pickle.
+    for flavor in flavors.values():
+        data = flavor.get("data")
+        if data is not None and (Path(str(data)).name != str(data) or not (folder / str(data)).is_file()):
+            yield f"its data {data} are not a file beside the {MLMODEL}"
     for file in folder.rglob(MLMODEL):
         if file.parent != folder:
             yield f"there is a second {MLMODEL} in {file.parent.relative_to(folder)}"

@@ -13,6 +13,7 @@ from pyspark.sql.pandas.types import to_arrow_type
 
 from clickscore.errors import ModelError, SignatureError
 
+BOOSTER_FILE = "model.lgb"
 BOOSTER, ONNX, PYFUNC = "lightgbm", "onnx", "pyfunc"
 """How a version is fed: Arrow to a LightGBM Booster, one array to an ONNX session, pandas to anything else."""
 
@@ -56,6 +57,19 @@ class ModelVersion:
     def key(self) -> tuple[str, str]:
         """Name and version."""
         return self.name, self.version
+
+    @property
+    def doubts(self) -> list[str]:
+        """What a person should know before it scores."""
+        doubts = []
+        if not self.is_pinned:
+            doubts.append(
+                f"{self.label} has no digest in the registry, so nobody can tell whether its files were changed; "
+                f"jobs/promote_model.py --pin models:/{self.name}/{self.version} writes it down"
+            )
+        if self.example is None and self.kind != BOOSTER:
+            doubts.append(f"{self.label} was not tried: it was logged without an input example")
+        return doubts
 
     @property
     def has_required_inputs(self) -> bool:
@@ -158,8 +172,12 @@ def _kind(flavors: dict[str, Any], inputs: T.StructType, folder: Path) -> str:
 
 
 def _is_plain_booster(flavor: dict[str, Any], folder: Path) -> bool:
-    file = folder / str(flavor.get("data"))
-    if flavor.get("model_class", "lightgbm.basic.Booster") != "lightgbm.basic.Booster" or not file.is_file():
+    file = folder / BOOSTER_FILE
+    if (
+        flavor.get("data") != BOOSTER_FILE
+        or flavor.get("model_class", "lightgbm.basic.Booster") != "lightgbm.basic.Booster"
+        or not file.is_file()
+    ):
         return False
     # The last line lists the categories of pandas columns, which only the pandas path knows how to look up.
     last_line = file.read_text(encoding="utf-8").rstrip().rpartition("\n")[2]

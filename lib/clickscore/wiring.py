@@ -13,7 +13,7 @@ from clickscore import features, pipeline, schemas
 from clickscore.checkpoint import Checkpoint, check_belongs, check_state, read_checkpoint
 from clickscore.config import Config
 from clickscore.contract import feature_types, read_contract
-from clickscore.errors import ConfigError, DataLossError, ModelNotFoundError, first_line
+from clickscore.errors import ConfigError, DataLossError, ModelError, first_line
 from clickscore.gaps import AGED_OUT, Gap
 from clickscore.pipeline import Contract
 from clickscore.scoring import Stamp, predicted_type
@@ -76,9 +76,10 @@ def check(
     scored, rejected = Table(config.output.scored), Table(config.output.rejected)
     timeline = scored.beside("model_timeline")
     checkpoint = read_checkpoint(spark, config.checkpoint)
-    model, warnings = _champion(spark, config, timeline, checkpoint, fetching, fetch)
     where = str(config.features)
     produced = feature_types(spark, contract, where)
+    timeline.check(spark, schemas.MODEL_TIMELINE)
+    model, warnings = _champion(spark, config, produced, timeline, checkpoint, fetching, fetch)
     if not config.model.challenger:
         features.check_features(produced, model.inputs, where)
     else:  # What the champion does not know may be for the challenger, which is checked once it is there.
@@ -86,7 +87,6 @@ def check(
     check_source(spark, config.source)
     scored.check(spark, schemas.scored_clicks(contract.click, contract.kept, contract.scores))
     rejected.check(spark, schemas.rejected_clicks(contract.kept))
-    timeline.check(spark, schemas.MODEL_TIMELINE)
     _rehearse(spark, contract, model, where)
     for table in (scored, rejected, timeline):
         check_belongs(spark, checkpoint, table)
@@ -105,27 +105,29 @@ def check(
 
 
 def _champion(
-    spark: SparkSession, config: Config, timeline: Table, checkpoint: Checkpoint, fetching: "Future[ModelVersion]",
-    fetch: Callable[[str, str], ModelVersion],
+    spark: SparkSession, config: Config, produced: T.StructType, timeline: Table, checkpoint: Checkpoint,
+    fetching: "Future[ModelVersion]", fetch: Callable[[str, str], ModelVersion],
 ) -> tuple[ModelVersion, list[str]]:  # fmt: skip
-    """Return the champion; the last one that was at work, where the alias is gone."""
+    """Return the champion; the last one that was at work, where the one that the alias stands for cannot be had."""
     pin = read_pin(spark, timeline, checkpoint.last_planned) if timeline.exists(spark) else None
+    warnings = []
     try:
-        model, warnings = fetching.result(), []
-    except ModelNotFoundError as missing:
+        model = fetching.result()
+    except ModelError as fault:
         if not pin:
             raise
-        model = fetch(pin.name, pin.version)
-        warnings = [f"{missing} Going on with {model.label}, which was at work last."]
+        try:
+            model = fetch(pin.name, pin.version)
+        except ModelError:
+            raise fault from None
+        warnings.append(f"{fault} Going on with {model.label}, which was at work last.")
     if pin:
         pin.check(model)
         if checkpoint.last_planned > checkpoint.last_done and pin[:2] != model.key:
-            # The interrupted micro-batch was promised to it; that it cannot be had any more is said here.
-            pin.check(fetch(pin.name, pin.version))
-    if not model.is_pinned:
-        warnings.append(f"{model.label} has no digest in the registry, so nobody can tell whether its files were "
-                        f"changed; jobs/promote_model.py --pin {config.model.uri} writes it down")  # fmt: skip
-    return model, warnings
+            # The interrupted micro-batch was promised to it; that it cannot be had, or used, any more is said here.
+            promised = pin.check(fetch(pin.name, pin.version))
+            features.check_features(produced, promised.inputs, str(config.features), produced)
+    return model, [*warnings, *model.doubts]
 
 
 def describe_loss(gaps: list[Gap]) -> str:

@@ -31,6 +31,7 @@ SELECT model_version, MIN(batch_id) AS first, MAX(batch_id) AS last, COUNT(DISTI
        COUNT(*) AS clicks, COUNT(challenger_score) AS challenged, MAX(challenger_version) AS challenger
 FROM scored GROUP BY model_version ORDER BY first
 """
+TWICE = "SELECT event_id FROM scored GROUP BY event_id HAVING COUNT(*) > 1 LIMIT 3"
 MIXED = "SELECT batch_id FROM scored GROUP BY batch_id HAVING COUNT(DISTINCT model_version) > 1"
 REJECTED = """
 SELECT reason, COUNT(*) AS records, MIN(detail) AS detail FROM rejected GROUP BY reason ORDER BY records DESC
@@ -106,6 +107,8 @@ def main() -> int:
         ("rejected", REJECTED),
     ):
         console.print(grid(title, query(output, sql)))
+    if again := query(output, TWICE):
+        wrong = f"clicks that were scored twice: {again}"
     if mixed := query(output, MIXED):
         wrong = f"micro-batches with more than one version: {mixed}"
     if wrong:

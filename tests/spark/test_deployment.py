@@ -1,4 +1,7 @@
+import os
+import pickle
 import shutil
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -16,10 +19,11 @@ from pyspark.sql.pandas.functions import arrow_udf
 
 from clickscore import model as workers
 from clickscore.deployment import Deployment
-from clickscore.errors import ModelError
+from clickscore.errors import ModelError, UntrustedModelError
 from clickscore.isolation import Tolerance
 from clickscore.model_config import Model
 from clickscore.registry import Registry, fetch_current
+from clickscore.trust import digest
 from clickscore.version import ModelVersion
 
 EXAMPLE = pd.DataFrame({"double_price": [1.0, 2.0], "quantity": [1.0, 2.0]})
@@ -30,16 +34,18 @@ class Diary(mlflow.pyfunc.PythonModel):
     """Writes down when it is loaded; its answer to the example is what it is told to be."""
 
     def __init__(self, diary: str, answer: Any = 0.5) -> None:
-        self.diary, self.answer = diary, answer
+        self.diary, self.answer, self.home = diary, answer, os.getpid()
 
     def load_context(self, context: object) -> None:
         with Path(self.diary).open("a") as lines:
-            lines.write("loaded\n")
+            lines.write(f"{os.getpid()}\n")
+        if self.answer == "dies" and os.getpid() != self.home:  # MLflow loads it once when it is registered
+            os._exit(7)
 
     def predict(self, context: object, model_input: pd.DataFrame) -> Any:
         if self.answer is None:
             raise RuntimeError("no luck")
-        return [self.answer] * len(model_input)
+        return [0.5 if self.answer == "dies" else self.answer] * len(model_input)
 
 
 @pytest.fixture
@@ -50,7 +56,10 @@ def deploy(
         version = register_model(mlflow.pyfunc.log_model, name, python_model=Diary(str(tmp_path / "diary"), answer),
                                  input_example=EXAMPLE, signature=infer_signature(EXAMPLE, [0.5]))  # fmt: skip
         if answers:
-            Registry(registry_uri).pin(name, version, answers)
+            found = fetch_current(
+                Model(uri=f"models:/{name}@champion", registry=registry_uri, trust="pickle"), tmp_path / "p"
+            )
+            Registry(registry_uri).pin(name, version, found.digest, answers)
         (tmp_path / "diary").unlink(missing_ok=True)
         config = Model(uri=f"models:/{name}@champion", registry=registry_uri, trust="pickle")
         return Deployment(spark, config), fetch_current(config, tmp_path / "files")
@@ -77,9 +86,9 @@ def test_version_is_loaded_once_in_a_worker_however_many_micro_batches_come(
         predict = deployment.predict_with(model, STRICT)
         assert clicks.select(predict("f")["score"].alias("s")).where("s = 0.5").count() == 20_000
         deployment.keep_warm([model])
-    loads = len((tmp_path / "diary").read_text().splitlines())
-    # Two tasks at a time, each with up to two stages: the pool may hold a worker more that was busy elsewhere.
-    assert 1 <= loads <= 2 * spark.sparkContext.defaultParallelism + 2
+    loads = Counter((tmp_path / "diary").read_text().split())
+    assert loads
+    assert set(loads.values()) == {1}
 
 
 def test_files_reach_the_workers_by_the_session_and_not_by_their_folder(
@@ -119,6 +128,7 @@ def test_retired_version_leaves_memory_and_disk_and_may_come_back(
 
 @pytest.mark.parametrize(("answer", "answers", "reason"), [
     (None, None, "it fails on its input example: RuntimeError: no luck"),
+    ("dies", None, "Python worker exited unexpectedly"),
     (float("nan"), None, "it answers its input example with a score that is no finite number"),
     (0.5, [0.5, 0.625], r".*expected \[0.5, 0.625\], found \[0.5, 0.5\]"),
 ])  # fmt: skip
@@ -135,3 +145,45 @@ def test_version_that_answers_as_when_it_was_registered_is_taken(
 ) -> None:
     deployment, model = deploy("trial_good", 0.5, [0.5, 0.5 + 1e-9])
     deployment.warm_up(model, (None,))
+
+
+def test_copy_that_somebody_changes_on_an_executor_is_not_loaded(
+    spark: SparkSession, tmp_path: Path, deploy: Callable[..., tuple[Deployment, ModelVersion]]
+) -> None:
+    deployment, model = deploy("diary_changed", 0.125)
+    served = deployment.serve(model)
+    copy = Path(SparkFiles.getRootDirectory(), f"clickscore-model-{served.key}")
+    shutil.copytree(model.folder, copy)
+    (copy / "python_model.pkl").write_bytes(pickle.dumps(Bomb(tmp_path / "mark")))
+    deployment.warm_up(model, (None,))
+    assert not (tmp_path / "mark").exists()
+    assert digest(copy) != model.digest
+
+
+def test_bomb_among_the_files_of_a_version_never_goes_off(
+    spark: SparkSession, registry_uri: str, tmp_path: Path, deploy: Callable[..., tuple[Deployment, ModelVersion]]
+) -> None:
+    _, model = deploy("diary_bomb", 0.5, [0.5, 0.5])
+    client = mlflow.MlflowClient(tracking_uri=registry_uri, registry_uri=registry_uri)
+    stored = Path(client.get_model_version_download_uri("diary_bomb", model.version).removeprefix("file://"))
+    (stored / "python_model.pkl").write_bytes(pickle.dumps(Bomb(tmp_path / "mark")))
+    config = Model(uri="models:/diary_bomb@champion", registry=registry_uri)
+    for trust, reason in ((None, "not those that were registered"), ("pickle", "not those that were registered")):
+        with pytest.raises(UntrustedModelError, match=reason):
+            Deployment(spark, config).warm_up(
+                fetch_current(config.model_copy(update={"trust": trust}), tmp_path / "again"), (None,)
+            )
+    client.delete_model_version_tag("diary_bomb", model.version, "clickscore.digest")
+    with pytest.raises(UntrustedModelError, match="a custom python_function is a pickle"):
+        fetch_current(config, tmp_path / "again")
+    assert not (tmp_path / "mark").exists()
+
+
+class Bomb:
+    """Leaves a mark when it is unpickled."""
+
+    def __init__(self, mark: Path) -> None:
+        self.mark = mark
+
+    def __reduce__(self) -> tuple[Callable[..., object], tuple[str]]:
+        return os.mkdir, (str(self.mark),)

@@ -62,3 +62,13 @@ def test_identity_depends_on_every_field_and_on_the_place(outcomes: DataFrame, c
                 one.withColumn("quantity", F.lit(None).cast("int"))]  # fmt: skip
     hashes = {frame.select(pipeline.identity(contract)).collect()[0][0] for frame in variants}
     assert len(hashes) == 4
+
+
+def test_fields_of_a_click_may_have_any_name(spark: SparkSession) -> None:
+    click = T.StructType([T.StructField(name, T.StringType()) for name in ("identity", "details", "missing", "asked")])
+    contract = Contract(click, "identity", "details", "missing", "1 AS one")
+    row = [bytearray(b'{"identity": "a", "details": "b"}'), "file", 1, None]
+    outcomes = pipeline.with_outcomes(spark.createDataFrame([row], raw_columns()), contract, T.StructType([]), True)
+    failed = failures.failed_as_missing(outcomes, pipeline.accepted(outcomes).limit(0), contract)
+    found = failures.with_failures(outcomes, failed, contract).where(pipeline.IS_REJECTED)
+    assert [row["reason"] for row in found.select("_rejection.reason").collect()] == ["scoring_failed"]

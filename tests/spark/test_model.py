@@ -20,7 +20,6 @@ from sklearn.linear_model import LogisticRegression
 
 from clickscore.config import Config, load
 from clickscore.deployment import Deployment
-from clickscore.errors import ModelError
 from clickscore.isolation import Tolerance
 from clickscore.model_config import Model
 from clickscore.registry import fetch_current
@@ -157,14 +156,6 @@ def test_several_outputs_become_several_columns(
 def test_worker_has_one_thread(spark: SparkSession) -> None:
     seen = spark.range(1).rdd.map(lambda _: os.environ["OMP_NUM_THREADS"]).collect()
     assert seen == ["1"]
-
-
-def test_tampered_copy_on_an_executor_is_not_loaded(spark: SparkSession, registry_uri: str, tmp_path: Path) -> None:
-    config = config_for("small_model", registry_uri)
-    model = fetch_current(config, tmp_path)
-    model.folder.joinpath("model.lgb").write_text("something else")
-    with pytest.raises(ModelError, match="the files are not those that were registered"):
-        Deployment(spark, config).warm_up(ModelVersion(**{**vars(model), "digest": "f" * 64}), (None,))
 
 
 def test_configuration_of_the_demo_is_one_that_needs_no_trust() -> None:

@@ -9,8 +9,8 @@ from mlflow import MlflowClient
 from sklearn.linear_model import LogisticRegression
 
 from clickscore.errors import ModelError, ModelNotFoundError, SignatureError, UntrustedModelError
-from clickscore.model_config import Allow
-from clickscore.registry import Registry, redacted
+from clickscore.model_config import Allow, Model
+from clickscore.registry import Registry, fetch_version, redacted
 
 MODEL = "small_model"
 
@@ -149,6 +149,29 @@ def test_version_that_somebody_else_has_registered_can_be_pinned_later(
     register_classifier(registry_uri, features, "foreign")
     registry = Registry(registry_uri)
     assert not registry.fetch("foreign", "1", tmp_path / "a", Allow()).is_pinned
-    pinned = registry.pin("foreign", "1", [0.5])
+    pinned = registry.fetch("foreign", "1", tmp_path / "a", Allow()).digest
+    registry.pin("foreign", "1", pinned, [0.5])
     found = registry.fetch("foreign", "1", tmp_path / "b", Allow())
     assert (found.is_pinned, found.digest, found.answers) == (True, pinned, (0.5,))
+
+
+def test_version_that_is_gone_is_not_taken_for_one_that_cannot_be_reached(registry_uri: str, tmp_path: Path) -> None:
+    with pytest.raises(ModelNotFoundError, match="there is no small_model version 77 in the registry any more"):
+        Registry(registry_uri).fetch(MODEL, "77", tmp_path, Allow())
+
+
+def test_only_allowed_names_are_fetched(registry_uri: str, tmp_path: Path) -> None:
+    config = Model(uri="models:/small_model@champion", registry=registry_uri, allow=Allow(names=("small_model",)))
+    assert fetch_version(config, MODEL, "1", tmp_path).version == "1"
+    with pytest.raises(UntrustedModelError, match=r"model\.allow\.names does not have other"):
+        fetch_version(config, "other", "1", tmp_path)
+
+
+def test_description_that_cannot_be_read_is_the_models_fault(
+    registry_uri: str, tmp_path: Path, register_booster: Callable[..., str]
+) -> None:
+    version = register_booster(registry_uri, seed=8, name="scrawled")
+    client = MlflowClient(tracking_uri=registry_uri, registry_uri=registry_uri)
+    client.set_model_version_tag("scrawled", version, "clickscore.answers", "[0.5, ")
+    with pytest.raises(ModelError, match="scrawled version 1: its description cannot be read"):
+        Registry(registry_uri).fetch("scrawled", version, tmp_path, Allow())

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 from pyspark.sql import SparkSession
+from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from clickscore.errors import UntrustedModelError
@@ -111,3 +112,16 @@ def test_notes_are_no_micro_batches_of_the_stream(
 ) -> None:
     open_timeline().note(7, CHAMPION, REFUSED, V2, "no")
     assert table.last_batch(spark, "s") == -1
+
+
+def test_promise_is_read_by_micro_batch_and_not_by_the_clock(
+    spark: SparkSession, table: Table, open_timeline: Callable[[], Timeline]
+) -> None:
+    open_timeline().model_for(2, False, V1)
+    # A second driver, whose clock is an hour behind.
+    behind = table.read(spark).withColumns({"from_batch": F.lit(3).cast("bigint"), "model_version": F.lit("2"),
+                                            "pinned_at": F.expr("pinned_at - INTERVAL 1 HOUR")})  # fmt: skip
+    behind.write.format("delta").mode("append").save(table.location)
+    pin = read_pin(spark, table, 3)
+    assert pin is not None
+    assert pin.version == "2"

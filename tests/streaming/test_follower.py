@@ -91,6 +91,21 @@ def test_version_that_does_not_pass_is_refused_once_and_the_current_one_stays(
     assert f"followed version {second} is refused, followed version {before} stays" in witness.told[0]
 
 
+def test_refused_version_is_tried_again_when_the_alias_has_been_elsewhere(
+    follower: Follower, witness: Witness, moves: Callable[..., str], registry_uri: str
+) -> None:
+    before, second = current(follower), moves(2)
+    witness.fault = "it answers rubbish"
+    follower.poll()
+    client = MlflowClient(tracking_uri=registry_uri, registry_uri=registry_uri)
+    client.set_registered_model_alias("followed", "champion", before)
+    follower.poll()
+    witness.fault = None
+    client.set_registered_model_alias("followed", "champion", second)
+    follower.poll()
+    assert current(follower) == second
+
+
 def test_tampered_version_is_refused_before_it_is_prepared(
     follower: Follower, witness: Witness, moves: Callable[..., str], registry_uri: str
 ) -> None:
@@ -135,15 +150,20 @@ def test_registry_that_is_down_leaves_the_current_version_at_work(
 
 
 def test_files_that_cannot_be_fetched_now_are_asked_for_again(
-    follower: Follower, witness: Witness, moves: Callable[..., str], registry_uri: str
+    follower: Follower, witness: Witness, moves: Callable[..., str], registry_uri: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before, second = current(follower), moves(2)
     client = MlflowClient(tracking_uri=registry_uri, registry_uri=registry_uri)
     place = Path(client.get_model_version_download_uri("followed", second).removeprefix("file://"))
     place.rename(place.with_name("away"))
     follower.poll()
-    assert (current(follower), witness.noted) == (before, [])
+    follower.poll()
+    assert (current(follower), witness.noted, len(witness.told)) == (before, [], 1)
+    assert f"followed version {second} is tried again every 30 s, followed version {before} stays" in witness.told[0]
     place.with_name("away").rename(place)
+    follower.poll()
+    assert current(follower) == before
+    monkeypatch.setattr(follower, "_waiting", None)  # half a minute later
     follower.poll()
     assert current(follower) == second
 
@@ -154,9 +174,13 @@ def test_challenger_that_does_not_exist_yet_is_no_news(
     version = moves()
     config: Any = Model(uri="models:/followed@champion", registry=registry_uri)
     follower = Follower(config, "models:/followed@later", None, tmp_path, witness.prepare, witness.told.append,
-                        witness.refuse)  # fmt: skip
+                        witness.refuse, is_optional=True)  # fmt: skip
     follower.poll()
     assert (follower.current, witness.told) == (None, [])
     MlflowClient(tracking_uri=registry_uri).set_registered_model_alias("followed", "later", version)
     follower.poll()
     assert current(follower) == version
+    MlflowClient(tracking_uri=registry_uri).delete_registered_model_alias("followed", "later")
+    follower.poll()
+    assert follower.current is None
+    assert witness.told[-1] == f"models:/followed@later is gone, and followed version {version} with it"

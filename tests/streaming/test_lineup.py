@@ -46,8 +46,8 @@ def test_alias_that_moves_takes_effect_under_the_running_stream(
     register_booster: Callable[..., str],
 ) -> None:  # fmt: skip
     first = register_booster(registry_uri, seed=1, name="swapping")
-    second = register_booster(registry_uri, seed=2, name="swapping", alias="nobody")
-    tampered = register_booster(registry_uri, seed=3, name="swapping", alias="nobody")
+    second = register_booster(registry_uri, seed=2, name="swapping", alias="")
+    tampered = register_booster(registry_uri, seed=3, name="swapping", alias="")
     place = client.get_model_version_download_uri("swapping", tampered).removeprefix("file://")
     Path(place, "model.lgb").write_text("tampered")
     shop.set(model={"uri": "models:/swapping@champion", "registry": registry_uri, "poll": "500 milliseconds"})

@@ -65,4 +65,9 @@ def test_plan_shows_the_challenger_beside_the_champion(
     can_start, seen = plan()
     assert can_start
     assert "to the challenger" in seen
+    shop.set(model={"uri": "models:/small_model@champion", "registry": registry_uri,
+                    "challenger": "models:/planned@not-yet"})  # fmt: skip
+    can_start, without = plan()
+    assert can_start
+    assert "warning     no challenger: model.uri: there is no models:/planned@not-yet" in without
     assert "planned version 1" in seen

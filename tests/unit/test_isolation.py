@@ -99,6 +99,13 @@ def test_slow_model_is_given_smaller_parts_instead_of_being_blamed() -> None:
     assert found(Model(lambda clicks: time.sleep(0.01 * len(clicks)))) == {}
 
 
+def test_whole_chunks_have_the_whole_limit_however_fast_the_ones_before_were() -> None:
+    isolation = Isolation(Tolerance(time_limit_s=2, count=0, hangs=0))
+    isolation.score(Model(lambda clicks: None), 100, 1)
+    values, failures = isolation.score(Model(lambda clicks: time.sleep(0.8)), 100, 1)
+    assert (len(values), failures) == (100, {})
+
+
 def test_model_that_hangs_all_the_time_is_given_up() -> None:
     isolation = Isolation(Tolerance(time_limit_s=0.05, count=1_000, hangs=3))
     began = time.monotonic()

@@ -14,6 +14,7 @@ import pytest
 import xgboost
 import yaml
 from mlflow.models import infer_signature
+from onnx import TensorProto, helper
 from sklearn.linear_model import LogisticRegression
 
 from clickscore.errors import UntrustedModelError
@@ -149,6 +150,47 @@ def test_second_description_beside_the_data_is_refused(tmp_path: Path) -> None:
     (folder / "inner" / "MLmodel").write_text((folder / "MLmodel").read_text())
     with pytest.raises(UntrustedModelError, match="there is a second MLmodel in inner"):
         check_files(folder, Allow(), False, "m")
+
+
+def test_data_that_hide_in_a_folder_are_refused(tmp_path: Path) -> None:
+    folder, mark = save("skops", tmp_path / "m"), tmp_path / "mark"
+    (folder / "sub").mkdir()
+    (folder / "sub" / "model.skops").write_bytes(pickle.dumps(Bomb(mark)))
+    edit(folder, lambda tree: tree["flavors"]["python_function"].update(data="sub/model.skops"))
+    with pytest.raises(UntrustedModelError, match=r"its data sub/model\.skops are not a file beside the MLmodel"):
+        check_files(folder, Allow(), False, "m")
+    with pytest.raises(Exception):  # noqa: B017  MLflow finds no description beside it, and takes it for a pickle
+        mlflow.pyfunc.load_model(str(folder)).predict(FEATURES)
+    assert mark.exists()
+
+
+def test_compiled_code_is_refused_even_where_pickles_are_trusted(tmp_path: Path) -> None:
+    folder = save("booster", tmp_path / "m")
+    (folder / "code" / "__pycache__").mkdir(parents=True)
+    (folder / "code" / "__pycache__" / "m.cpython-311.pyc").write_bytes(b"x")
+    with pytest.raises(UntrustedModelError, match="compiled code in code/__pycache__"):
+        check_files(folder, Allow(), True, "m")
+
+
+@pytest.mark.parametrize(("change", "what"), [
+    (lambda t: None, None),
+    (lambda t: t["flavors"]["onnx"].update(providers=[["X", {"library": "/tmp/x.so"}]]), "providers have options"),
+    (lambda t: t["flavors"]["onnx"].update(onnx_session_options={"extra_session_config": {"a": 1}}), "session entries"),
+])  # fmt: skip
+def test_onnx_model_may_not_choose_libraries(
+    change: Callable[[dict[str, Any]], object], what: str | None, tmp_path: Path
+) -> None:
+    node = helper.make_node("Identity", ["x"], ["y"])
+    value = [helper.make_tensor_value_info(name, TensorProto.FLOAT, [None, 2]) for name in "xy"]
+    graph = helper.make_model(helper.make_graph([node], "g", value[:1], value[1:]), ir_version=9,
+                              opset_imports=[helper.make_opsetid("", 17)])  # fmt: skip
+    mlflow.onnx.save_model(graph, tmp_path / "m", **COMMON)
+    edit(tmp_path / "m", change)
+    if what is None:
+        check_files(tmp_path / "m", Allow(), False, "m")
+        return
+    with pytest.raises(UntrustedModelError, match=what):
+        check_files(tmp_path / "m", Allow(), False, "m")
 
 
 def test_link_out_of_the_folder_is_refused(tmp_path: Path) -> None:
