@@ -98,7 +98,7 @@ def test_partition_added_between_runs_is_read_from_its_beginning(
     assert rows_of_offsets(kafka_shop) == {f"{topic.name}-0": [0], f"{topic.name}-1": [0, 1]}
 
 
-@pytest.mark.parametrize("point", ["scored_clicks", "before_commit_log"])
+@pytest.mark.parametrize("point", ["scored_clicks"])  # the other points are those of the landing folder
 def test_killed_job_goes_on_and_every_offset_is_there_exactly_once(
     point: str, spark: SparkSession, kafka_shop: Any, topic: Any, make_click: MakeClick, rows_of_offsets: Offsets
 ) -> None:

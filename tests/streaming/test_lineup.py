@@ -14,7 +14,7 @@ from pyspark.sql import SparkSession
 
 MakeClick = Callable[..., dict[str, Any]]
 PATIENCE_S = 120
-BATCHES = 40
+BATCHES = 24
 
 
 @pytest.fixture
