@@ -77,14 +77,25 @@ def with_challenger_input(clicks: DataFrame, inputs: T.StructType, visitor: str,
     Returns:
         With ``_challenger_features``, a struct of ``inputs``; null for other visitors, and where a required input is.
     """
-    is_sampled = (
-        F.pmod(F.xxhash64(F.col(visitor).cast("string"), F.lit(_SAMPLE_SALT)), F.lit(_SHARES)) < share * _SHARES
-    )
+    is_sampled = _is_sampled(visitor, share)
     for field in inputs:
         if not field.nullable:
             is_sampled &= _cast(field).isNotNull()
     cast = F.struct(*[_cast(field) for field in inputs.fields])
     return clicks.withColumn(CHALLENGER_COLUMN, F.when(is_sampled, cast))
+
+
+def with_challenged_visitors(clicks: DataFrame, visitor: str, share: float) -> DataFrame:
+    """Add ``_challenger_features BOOLEAN``, true for clicks that a challenger scores from the champion's own inputs.
+
+    Sending these to the workers a second time would cost more than the challenger itself.
+    """
+    return clicks.withColumn(CHALLENGER_COLUMN, _is_sampled(visitor, share))
+
+
+def _is_sampled(visitor: str, share: float) -> Column:
+    part = F.pmod(F.xxhash64(F.col(visitor).cast("string"), F.lit(_SAMPLE_SALT)), F.lit(_SHARES))
+    return F.coalesce(part < share * _SHARES, F.lit(False))
 
 
 def check_features(

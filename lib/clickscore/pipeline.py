@@ -12,7 +12,7 @@ from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from clickscore.clicks import parse
-from clickscore.features import with_challenger_input, with_features, with_model_input
+from clickscore.features import with_challenged_visitors, with_challenger_input, with_features, with_model_input
 from clickscore.schemas import LINEAGE, MICROSECOND_FORMAT, Scores
 from clickscore.scoring import (
     CHALLENGER_FAILURE,
@@ -69,7 +69,9 @@ def with_outcomes(
 ) -> DataFrame:  # fmt: skip
     """Decode every record and compute the models' inputs; each ends up accepted, rejected or a duplicate."""
     featured = raw.transform(decode, contract.click, keep_all).transform(with_features, contract.select)
-    if challenge:
+    if challenge and challenge.inputs == inputs:
+        featured = featured.transform(with_challenged_visitors, contract.visitor, challenge.share)
+    elif challenge:
         featured = featured.transform(with_challenger_input, challenge.inputs, contract.visitor, challenge.share)
     return featured.transform(with_model_input, inputs)
 

@@ -43,11 +43,11 @@ def predictor(
     Args:
         columns: names of the champion's scores.
         champion: scores every click.
-        challenger: scores the clicks whose second struct of features is there.
+        challenger: scores the clicks that are marked, or whose second struct of features is there.
         retired: digests of versions that the workers may forget.
 
     Returns:
-        A function of the column with the champion's inputs, and of that with the challenger's if there is one, to a
+        A function of the column with the champion's inputs, and of ``_challenger_features`` if there is one, to a
         struct of ``scoring.predicted_type``.
     """
     result = predicted_type(columns, challenger is not None)
@@ -64,7 +64,7 @@ def predictor(
         forget(retired)
         champions, challengers = _Champion(champion), _Challenger(challenger)
         for inputs, challenged in batches:
-            yield _as_struct([*champions.score(inputs), *challengers.score(challenged)], result)
+            yield _as_struct([*champions.score(inputs), *challengers.score(inputs, challenged)], result)
         champions.finish()
 
     udf = arrow_udf(score_two if challenger else score_one, result)
@@ -103,8 +103,11 @@ class _Challenger:
         self._isolation = Isolation(side.tolerance)
         self._benched: str | None = None
 
-    def score(self, inputs: pa.StructArray) -> list[pa.Array]:
-        rows = np.flatnonzero(inputs.is_valid().to_numpy(zero_copy_only=False))
+    def score(self, champions: pa.StructArray, challenged: pa.Array) -> list[pa.Array]:
+        # Either marks among the champion's inputs, or inputs of its own where there are any.
+        is_marked = pa.types.is_boolean(challenged.type)
+        inputs, chosen = (champions, challenged) if is_marked else (challenged, challenged.is_valid())
+        rows = np.flatnonzero(chosen.to_numpy(zero_copy_only=False))
         values = np.full((len(inputs), 1), np.nan)
         failures: dict[int, str] = {}
         if len(rows) and not self._benched:

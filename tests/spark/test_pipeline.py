@@ -109,3 +109,11 @@ def test_challenger_is_asked_about_its_visitors_and_its_failures_are_counted(
     )  # fmt: skip
     [row] = predictions.agg(*pipeline.verdicts(contract, is_challenged=True)).collect()
     assert (row["failed"], row["challenged"], row["challenger_failed"], row["challenger_failure"]) == (0, 1, 1, "slow")
+
+
+def test_challenger_that_wants_the_same_is_sent_a_mark_instead_of_the_inputs_again(
+    raw: DataFrame, contract: Contract
+) -> None:
+    outcomes = pipeline.with_outcomes(raw, contract, INPUTS, challenge=pipeline.Challenge(INPUTS, share=1.0))
+    assert outcomes.schema["_challenger_features"].dataType == T.BooleanType()
+    assert [row[0] for row in outcomes.where("id = 'a'").select("_challenger_features").collect()] == [True]

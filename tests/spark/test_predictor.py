@@ -97,6 +97,18 @@ def test_challenger_scores_only_its_share_of_the_clicks(
     assert all(row["score"] is not None and row["_failure"] is None for row in found)
 
 
+def test_marked_clicks_are_scored_from_the_champions_inputs(
+    spark: SparkSession, fussy: tuple[Model, ModelVersion], tmp_path: Path
+) -> None:
+    config, challenger = fussy
+    champion = fetch_version(config, "small_model", "1", tmp_path)
+    predict = Deployment(spark, config).predict_with(champion, Tolerance(5, 10), challenger)
+    rows = spark.createDataFrame([(1, 5.0), (2, 6.0), (3, 7.0)], "n INT, quantity DOUBLE").coalesce(1)
+    features = F.struct(F.lit(1.0).alias("double_price"), "quantity")
+    found = rows.select("n", predict(features, F.col("n") > 1)["challenger_score"].alias("c")).orderBy("n").collect()
+    assert [row.c for row in found] == [None, 6.0, 7.0]
+
+
 @pytest.mark.parametrize(("poison", "failure"), [(1001.0, "ValueError: what is this?"), (1002.0, "the model hangs"),
                                                  (1003.0, "OutputError: expected a finite number")])  # fmt: skip
 def test_failing_or_slow_challenger_does_no_harm_to_the_champion(
