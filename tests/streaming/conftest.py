@@ -1,14 +1,24 @@
 """Models with habits of their own, for tests of what the stream does about them."""
 
 import os
+import re
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from io import StringIO
 from typing import Any
 
 import mlflow
+import numpy as np
 import pandas as pd
 import pytest
+from mlflow import MlflowClient
 from mlflow.models import infer_signature
+from pyspark.sql import SparkSession
+from rich.console import Console
+
+from clickscore import promotion
 
 EXAMPLE = pd.DataFrame({"double_price": [1.0, 2.0], "quantity": [1.0, 2.0]})
 
@@ -45,3 +55,95 @@ def moody(shop: Any, registry_uri: str, register_moody: Callable[..., str]) -> A
                     "time_limit": "1 second"})  # fmt: skip
     shop.raises, shop.hangs, shop.rubbish, shop.dies = Moody.RAISES, Moody.HANGS, Moody.RUBBISH, Moody.DIES
     return shop
+
+
+VISITORS, EACH = 200, 6
+NOON = datetime(2026, 3, 1, 12, tzinfo=timezone.utc)
+TRAINING = {"clicks": "nowhere", "session": "visit", "converted": "price > 150"}
+
+
+def scored_by_both(champion: str = "1", challenger: str = "2", name: str = "") -> pd.DataFrame:
+    """1,200 clicks of 200 visitors with two visits each; the challenger knows better who will buy."""
+    rng = np.random.default_rng(5)
+    clicks = pd.DataFrame({"visitor": np.repeat([f"v{number}" for number in range(VISITORS)], EACH)})
+    clicks["id"] = [f"c{number}" for number in range(len(clicks))]
+    clicks["visit"] = clicks["visitor"] + "-" + (np.arange(len(clicks)) % EACH // 3).astype(str)
+    odds = np.repeat(rng.normal(size=VISITORS), EACH)
+    clicks["price"] = np.where(rng.random(len(clicks)) < 0.15 / (1 + np.exp(-2 * odds)), 200.0, 10.0)
+    clicks["score"] = 1 / (1 + np.exp(-odds - rng.normal(0, 0.7, len(clicks))))
+    clicks["challenger_score"] = 1 / (1 + np.exp(-odds - rng.normal(0, 0.3, len(clicks))))
+    clicks["model_name"], clicks["model_version"], clicks["challenger_version"] = name, champion, challenger
+    clicks["scored_at"] = NOON
+    return clicks
+
+
+@dataclass
+class Rivals:
+    """A registered model with a champion, version 1, and a challenger, version 2, and the clicks both have scored."""
+
+    VISITORS, EACH, NOON, TRAINING = VISITORS, EACH, NOON, TRAINING
+
+    shop: Any
+    spark: SparkSession
+    client: MlflowClient
+    name: str
+
+    @staticmethod
+    def scored_by_both(champion: str = "1", challenger: str = "2", name: str = "") -> pd.DataFrame:
+        return scored_by_both(champion, challenger, name)
+
+    @staticmethod
+    def no_session() -> SparkSession:
+        raise AssertionError("nobody needs a session for this")
+
+    def write(self, clicks: pd.DataFrame) -> None:
+        rows = self.spark.createDataFrame(clicks.assign(model_name=clicks["model_name"].replace("", self.name)))
+        rows.write.format("delta").mode("append").save(str(self.shop.home / "scored_clicks"))
+
+    def configure(self, promotion: dict[str, Any] | None = None, training: bool = True, **model: Any) -> None:
+        uri = f"models:/{self.name}"
+        whole = {"uri": f"{uri}@champion", "challenger": f"{uri}@challenger", "registry": self.registry, **model}
+        self.shop.set(model={key: value for key, value in whole.items() if value},
+                      training=TRAINING if training else None, promotion=promotion or {})  # fmt: skip
+
+    @property
+    def registry(self) -> str:
+        return str(self.shop.config.model.registry)
+
+    @property
+    def champion(self) -> str:
+        return str(self.client.get_model_version_by_alias(self.name, "champion").version)
+
+    def challenger_run(self) -> Any:
+        return self.client.get_run(self.client.get_model_version(self.name, "2").run_id)
+
+    def promote(
+        self, since: datetime | None = None, until: datetime | None = None, dry_run: bool = True,
+        make_session: Callable[[], SparkSession] | None = None,
+    ) -> tuple[bool, str]:  # fmt: skip
+        seen = StringIO()
+        session = make_session or (lambda: self.spark)
+        holds = promotion.run(self.shop.config, session, Console(file=seen, width=160), since, until, dry_run)
+        return holds, seen.getvalue()
+
+    def roll_back(self, to: str | None = None, dry_run: bool = False) -> str:
+        seen = StringIO()
+        promotion.roll_back(self.shop.config, Console(file=seen, width=160), to, dry_run)
+        return seen.getvalue()
+
+    def clicks(self, **where: Any) -> Any:
+        contest = promotion.Contest(self.name, "champion", "1", "2")._replace(**where)
+        return promotion.read_clicks(self.spark, self.shop.config, contest)
+
+
+@pytest.fixture
+def rivals(
+    shop: Any, spark: SparkSession, registry_uri: str, register_booster: Callable[..., str],
+    request: pytest.FixtureRequest,
+) -> Rivals:  # fmt: skip
+    name = re.sub(r"\W+", "_", f"rivals_{request.node.name}")
+    register_booster(registry_uri, seed=1, name=name)
+    register_booster(registry_uri, seed=2, name=name, alias="challenger")
+    found = Rivals(shop, spark, MlflowClient(tracking_uri=registry_uri, registry_uri=registry_uri), name)
+    found.configure()
+    return found

@@ -1,0 +1,97 @@
+"""What keeps a promotion from beginning, and the job as people start it."""
+
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+
+from clickscore.errors import (
+    ClickscoreError,
+    ConfigError,
+    ModelNotFoundError,
+    ModelUnavailableError,
+    TableError,
+)
+from clickscore.version import DIGEST_TAG
+
+
+@pytest.mark.parametrize(
+    ("model", "error", "message"),
+    [
+        ({"challenger": None}, ConfigError, "model.challenger: missing"),
+        (
+            {"challenger": "models:/small_model/1"},
+            ConfigError,
+            r"cannot point to a version of small_model; .*copy_model",
+        ),
+        ({"uri": "models:/small_model/1"}, ConfigError, "only an alias can move, found models:/small_model/1"),
+        ({"registry": "sqlite:///nowhere.db"}, ModelNotFoundError, "no such file"),
+    ],
+)
+def test_wrong_wiring_is_told_before_a_session_starts(
+    rivals: Any, model: dict[str, Any], error: type[ClickscoreError], message: str
+) -> None:
+    rivals.configure(**model)
+    with pytest.raises(error, match=message):
+        rivals.promote(make_session=rivals.no_session)
+
+
+def test_missing_alias_is_told_with_those_that_exist(rivals: Any) -> None:
+    rivals.configure(challenger=f"models:/{rivals.name}@chalenger")
+    with pytest.raises(ModelNotFoundError, match=r"there is no .*@chalenger. Aliases of .*@challenger \(version 2\)"):
+        rivals.promote(make_session=rivals.no_session)
+
+
+def test_table_without_scores_of_a_challenger_is_told(rivals: Any) -> None:
+    with pytest.raises(TableError, match="has no scores of a challenger yet"):
+        rivals.promote()
+    rivals.write(rivals.scored_by_both().drop(columns=["challenger_score", "challenger_version"]))
+    with pytest.raises(TableError, match="has no scores of a challenger yet"):
+        rivals.promote()
+
+
+@pytest.mark.parametrize("wrong", [{"converted": "prize > 150"}, {"converted": "price >"}, {"session": "vizit"}])
+def test_training_section_that_does_not_fit_the_table_is_told(rivals: Any, wrong: dict[str, str]) -> None:
+    rivals.write(rivals.scored_by_both())
+    rivals.shop.set(training={**rivals.TRAINING, **wrong})
+    with pytest.raises(ConfigError, match="training: "):
+        rivals.promote()
+
+
+def test_registry_that_goes_away_is_one_message(rivals: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    rivals.shop.set(model={**rivals.shop.config.model.model_dump(include={"uri", "challenger"}),
+                           "registry": "http://me:secret@127.0.0.1:9"})  # fmt: skip
+    with pytest.raises(ModelUnavailableError) as caught:
+        rivals.roll_back()
+    assert "secret" not in str(caught.value)
+
+
+def job(rivals: Any, *arguments: str) -> "subprocess.CompletedProcess[str]":
+    command = [sys.executable, "jobs/promote_model.py", "--config", str(rivals.shop.config_file), *arguments]
+    return subprocess.run(command, capture_output=True, text=True, timeout=240, check=False)
+
+
+def test_job_pins_and_rolls_back_without_a_session(rivals: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("JAVA_HOME", "/nowhere")  # no session could start
+    rivals.client.delete_model_version_tag(rivals.name, "2", DIGEST_TAG)
+    pinned = job(rivals, "--pin", f"models:/{rivals.name}@challenger")
+    assert pinned.returncode == 0, pinned.stderr
+    digest = rivals.client.get_model_version(rivals.name, "2").tags[DIGEST_TAG]
+    assert f"{rivals.name} version 2 is pinned now: SHA-256 {digest}" in pinned.stdout
+    assert "was pinned before, and is what it was" in job(rivals, "--pin", f"models:/{rivals.name}/2").stdout
+
+    assert job(rivals, "--rollback").returncode == 2
+    moved = job(rivals, "--rollback", "--to", "2", "--no-dry-run")
+    assert moved.returncode == 0, moved.stderr
+    assert rivals.champion == "2"
+    assert "--to goes with --rollback" in job(rivals, "--to", "2").stderr
+
+
+def test_job_ends_with_1_where_the_gate_does_not_hold(rivals: Any) -> None:
+    rivals.write(rivals.scored_by_both())
+    done = job(rivals, "--since", "2026-03-01T12:00:01", "--no-dry-run")
+    assert done.returncode == 1, done.stderr
+    assert "The gate does not hold: clicks, agreement, psi" in done.stdout
+    assert rivals.champion == "1"
