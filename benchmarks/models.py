@@ -15,6 +15,7 @@ from pathlib import Path
 
 import lightgbm
 import pyarrow as pa
+from arms import places
 from cpu import cpu_seconds
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
@@ -48,16 +49,9 @@ PAUSE_S = 75
 
 def make_config(home: Path, *overrides: str) -> Config:
     """Return the configuration of an arm below the folder."""
-    places = {
-        "source": f"{{kind: folder, path: {home.parent}/landing, max_bytes: 50 MiB}}",
-        "output.scored": home / "scored_clicks",
-        "output.rejected": home / "rejected_clicks",
-        "checkpoint": home / "checkpoint",
-        "model.registry": f"sqlite:///{home.parent}/mlflow.db",
-        "training.clicks": home.parent / "landing",
-        "trigger": "available_now",
-    }
-    return load(Path("conf/local.yaml"), [*(f"{key}={value}" for key, value in places.items()), *overrides])
+    source = f"source={{kind: folder, path: {home.parent}/landing, max_bytes: 50 MiB}}"
+    history = f"training.clicks={home.parent}/landing"
+    return load(Path("conf/local.yaml"), [*places(home), source, history, *overrides])
 
 
 def in_turn(arms: dict[str, Callable[[], None]], clicks: int, rounds: int = ROUNDS) -> Table:

@@ -13,6 +13,7 @@ import time
 from io import StringIO
 from pathlib import Path
 
+from arms import places
 from cpu import cpu_seconds
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
@@ -46,16 +47,9 @@ WINDOW_MS = 300_000
 
 def make_config(home: Path, *overrides: str) -> Config:
     """Return the configuration of an arm below the folder."""
-    places = {
-        "output.scored": home / "scored_clicks",
-        "output.rejected": home / "rejected_clicks",
-        "checkpoint": home / "checkpoint",
-        "model.registry": f"sqlite:///{home.parent}/mlflow.db",
-        "training.clicks": home.parent / "history",
-        "trigger": "available_now",
-    }
-    settings = [f"{key}={value}" for key, value in places.items()]
-    return load(Path("conf/kafka.yaml"), [*settings, f"source.bootstrap_servers=127.0.0.1:{PORT}", *overrides])
+    history = f"training.clicks={home.parent}/history"
+    servers = f"source.bootstrap_servers=127.0.0.1:{PORT}"
+    return load(Path("conf/kafka.yaml"), [*places(home), history, servers, *overrides])
 
 
 def measure(spark: SparkSession, config: Config, home: Path, broker: int) -> tuple[float, float]:

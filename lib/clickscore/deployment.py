@@ -20,9 +20,9 @@ from pyspark.sql.pandas.functions import arrow_udf
 
 from clickscore.errors import ModelError, ModelUnavailableError, first_line
 from clickscore.isolation import OutOfTimeError, Tolerance, describe, time_limit
-from clickscore.model import Served, scorer
+from clickscore.model import Served, answer, scorer
 from clickscore.model_config import Model
-from clickscore.outputs import Pick, pick
+from clickscore.outputs import Pick
 from clickscore.predictor import Side, predictor
 from clickscore.scoring import Predict
 from clickscore.trust import model_files
@@ -180,14 +180,9 @@ def _try(trial: _Trial) -> None:
         return
     try:
         with time_limit(trial.time_limit_s, trial.time_limit_s):
-            outputs = score(trial.example)
-            picked = pick(outputs, trial.picks)
+            outputs = answer(score, trial.example, trial.picks)
     except OutOfTimeError:
         raise ModelError(f"it needs more than {trial.time_limit_s:g} s for its input example") from None
-    except Exception as error:  # whatever it raises on its own example, it would raise on clicks
-        raise ModelError(f"it fails on its input example: {describe(error)}") from None
-    if not np.isfinite(picked).all():
-        raise ModelError("it answers its input example with a score that is no finite number")
     found = outputs.values.ravel()
     expected = np.asarray(trial.answers)
     if trial.answers and not (

@@ -19,7 +19,9 @@ import pyarrow as pa
 from pyspark import SparkFiles
 from pyspark.core.broadcast import Broadcast
 
-from clickscore.outputs import Outputs, as_outputs
+from clickscore.errors import ModelError
+from clickscore.isolation import describe
+from clickscore.outputs import Outputs, Pick, as_outputs, pick
 from clickscore.trust import check_digest, digest
 from clickscore.version import BOOSTER, BOOSTER_FILE, ONNX
 
@@ -61,6 +63,22 @@ def scorer(served: Served) -> Scorer:
         check_digest(folder, served.digest, served.label)
         _loaded[served.key] = load(served.kind, folder)
     return _loaded[served.key]
+
+
+def answer(score: Scorer, example: pa.StructArray, picks: tuple[Pick, ...]) -> Outputs:
+    """Let a loaded model score its input example.
+
+    Raises:
+        ModelError: if it fails, lacks an output that becomes a column, or gives no finite number for one.
+    """
+    try:
+        outputs = score(example)
+        is_fit = np.isfinite(pick(outputs, picks)).all()
+    except Exception as error:  # whatever it raises on its own example, it would raise on clicks
+        raise ModelError(f"it fails on its input example: {describe(error)}") from None
+    if not is_fit:
+        raise ModelError("it answers its input example with a score that is no finite number")
+    return outputs
 
 
 def forget(keys: Iterable[str]) -> None:

@@ -20,9 +20,9 @@ from clickscore.comparison import Clicks, Evidence, Verdict, compare, figures, j
 from clickscore.config import Config, Training
 from clickscore.errors import ConfigError, ModelError, ModelNotFoundError, ModelUnavailableError, TableError, first_line
 from clickscore.isolation import describe
-from clickscore.model import load
+from clickscore.model import answer, load
 from clickscore.model_config import Model, split_uri
-from clickscore.outputs import Pick, pick
+from clickscore.outputs import Pick
 from clickscore.registry import Registry, fetch_version, redacted
 from clickscore.tables import Table
 from clickscore.version import ModelVersion
@@ -176,12 +176,13 @@ def try_out(model: ModelVersion, picks: tuple[Pick, ...]) -> list[float]:
     if model.example is None:
         return []
     try:
-        outputs = load(model.kind, model.folder)(model.example)
-        is_fit = np.isfinite(pick(outputs, picks)).all()
-    except Exception as error:  # whatever it raises on its own example, it would raise on clicks
-        raise ModelError(f"{model.label} fails on its input example: {describe(error)}") from None
-    if not is_fit:
-        raise ModelError(f"{model.label} answers its input example with a score that is no finite number")
+        score = load(model.kind, model.folder)
+    except Exception as error:  # a library that is missing, a file that is none: whatever loading it may raise
+        raise ModelError(f"{model.label} cannot be loaded: {describe(error)}") from None
+    try:
+        outputs = answer(score, model.example, picks)
+    except ModelError as error:
+        raise ModelError(f"{model.label}: {error}") from None
     answers: list[float] = outputs.values.ravel().tolist()
     return answers if len(answers) <= MOST_ANSWERS and np.isfinite(answers).all() else []
 
