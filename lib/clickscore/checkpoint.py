@@ -1,13 +1,19 @@
 """The checkpoint: who the stream is and how far it came, as Spark's own logs tell."""
 
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass
 
+from py4j.protocol import Py4JJavaError
+from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
 
 from clickscore.errors import CheckpointError
 from clickscore.files import file_names, path_exists
 from clickscore.tables import STREAM_PROPERTY, Table
+
+OFFSET_LINES, COMMIT_LINES = 2, 1
+"""Lines of an entry below its version: settings and the offsets of our one source; what the query says of itself."""
 
 
 @dataclass(frozen=True)
@@ -66,6 +72,58 @@ def check_state(spark: SparkSession, checkpoint: Checkpoint, deduplicates: bool)
         f"{'Take deduplicate out again' if deduplicates else 'Put deduplicate back'}, or begin anew with a new "
         f"checkpoint and release the tables."
     )
+
+
+def check_logs(spark: SparkSession, checkpoint: Checkpoint, tables: Iterable[Table]) -> None:
+    """Make sure that the newest entries of the logs are whole: a power cut may leave a file without its content.
+
+    Raises:
+        CheckpointError: if one is damaged; says whether it can be done without.
+    """
+    planned, done = checkpoint.last_planned, checkpoint.last_done
+    if planned >= 0 and not _is_whole(spark, f"{checkpoint.path}/offsets/{planned}", OFFSET_LINES):
+        holders = [table.name for table in tables if table.exists(spark) and _holds(spark, table, planned)]
+        if planned <= done or holders:
+            where = f", and its clicks are in {' and '.join(holders)}" if holders else ""
+            remedy = (
+                f"Only this file says which records micro-batch {planned} was made of{where}: restore it from a copy, "
+                f"or begin anew with a new checkpoint and new tables."
+            )
+        else:
+            remedy = f"No table holds anything of micro-batch {planned}: delete the file, and it is planned again."
+        raise CheckpointError(
+            f"{checkpoint.path}/offsets/{planned} is damaged: expected at least {OFFSET_LINES} lines of JSON below a "
+            f"version, found a file that ends before. {remedy}"
+        )
+    if done >= 0 and not _is_whole(spark, f"{checkpoint.path}/commits/{done}", COMMIT_LINES):
+        raise CheckpointError(
+            f"{checkpoint.path}/commits/{done} is damaged: expected JSON below a version, found a file that ends "
+            f"before. Delete it: micro-batch {done} is looked at again, and what is in the tables is not written twice."
+        )
+
+
+def _is_whole(spark: SparkSession, entry: str, lines: int) -> bool:
+    try:
+        rows = spark.read.text(entry, wholetext=True).collect()
+    except (PySparkException, Py4JJavaError) as error:
+        if "ChecksumException" in str(error):
+            return False
+        raise
+    version, *content = (rows[0][0] if rows else "").splitlines() or [""]
+    return version.startswith("v") and len(content) >= lines and all(map(_is_json, content))
+
+
+def _is_json(line: str) -> bool:
+    try:
+        json.loads(line)
+    except ValueError:
+        return False
+    return True
+
+
+def _holds(spark: SparkSession, table: Table, batch_id: int) -> bool:
+    stream = table.stream(spark)
+    return stream is not None and table.last_batch(spark, stream) >= batch_id
 
 
 def check_belongs(spark: SparkSession, checkpoint: Checkpoint, table: Table) -> None:

@@ -10,11 +10,15 @@
     │   ├── UntrustedModelError    loading it could run code, or its files were changed
     │   └── SignatureError         the model and the features file do not fit together
     ├── SourceError        the source cannot be read as configured
-    │   └── DataLossError        records are gone from the source before they were read
+    │   ├── DataLossError          records are gone from the source before they were read
+    │   └── SourceUnavailableError the broker does not answer now
     ├── TableError         an output table exists in another shape
     └── CheckpointError    checkpoint and output tables do not belong together
 
     StreamError            a running stream cannot go on; exit status 1
+    └── WorkerLostError        a Python worker has died, and the model is not to blame
+
+    ReplayError            a replay of rejected clicks cannot go on; exit status 1
 
 Bad records never raise: they become rows of ``rejected_clicks``. Bad wiring always raises one of these, at the start;
 a job turns them into one message and exit status 2. Each message says where, what was expected, what was found, and
@@ -22,13 +26,21 @@ what to do next.
 """
 
 
-def first_line(error: Exception) -> str:
+def first_line(error: BaseException) -> str:
     """Return what an error of Spark or MLflow says, without the plan or the trace below it."""
     return (str(error).strip().splitlines() or [""])[0]
 
 
 class StreamError(Exception):
     """Raised when a running stream cannot go on, for a reason that we can tell better than the engine."""
+
+
+class WorkerLostError(StreamError):
+    """Raised when a Python worker dies although the model is in a process of its own; trying again may help."""
+
+
+class ReplayError(Exception):
+    """Raised when a replay of rejected clicks cannot go on; to start it again does no harm."""
 
 
 class ClickscoreError(Exception):
@@ -70,6 +82,10 @@ class SourceError(ClickscoreError):
 
 class DataLossError(SourceError):
     """Raised when going on would silently pass over records that are no longer in the source."""
+
+
+class SourceUnavailableError(SourceError):
+    """Raised when the source of the clicks does not answer; trying again may help."""
 
 
 class TableError(ClickscoreError):

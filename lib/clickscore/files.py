@@ -28,7 +28,9 @@ def file_names(spark: SparkSession, folder: str) -> list[str]:
     """Return the names of the files in a folder; none if there is no such folder."""
     if not path_exists(spark, folder):
         return []
-    return [PurePosixPath(row.path).name for row in list_files(spark, folder).collect()]
+    # The listing itself: a scan would pass over empty files, and an empty entry of a log is one that is damaged.
+    files = spark.read.format("binaryFile").option("recursiveFileLookup", "true").load(folder).inputFiles()
+    return [PurePosixPath(plain_path(file)).name for file in files]
 
 
 def plain_path(path: str) -> str:

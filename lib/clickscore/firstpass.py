@@ -17,7 +17,7 @@ from pyspark.sql import DataFrame, Observation
 from pyspark.sql import functions as F
 
 from clickscore import pipeline
-from clickscore.errors import StreamError
+from clickscore.errors import StreamError, WorkerLostError
 from clickscore.isolation import HANGS, Tolerance
 from clickscore.pipeline import Challenge, Contract
 from clickscore.scoring import FAILURE, PREDICTED_COLUMN, Predict, Stamp
@@ -64,11 +64,11 @@ class BrokenModelError(StreamError):
     """Raised when a model fails on more clicks than it may; nothing of the micro-batch has been written."""
 
 
-class _CrashError(Exception):
+class WorkerCrashError(Exception):
     """Raised when a Python worker has died."""
 
 
-class _TooManyError(Exception):
+class TooManyError(Exception):
     """Raised when a task has met more failures than it may."""
 
 
@@ -127,19 +127,19 @@ class FirstPass:
                     allowed = self._judge(outcomes, champion, tally, tolerance, stamp)
                     tolerance, in_doubt, is_judged = replace(tolerance, count=allowed, share=0.0), False, True
                 predict = self.predict_with(champion, tolerance, challenger)
-                answered = _guarded(partial(self._write, outcomes, predict, challenge, stamp, write, observed))
+                answered = guarded(partial(self._write, outcomes, predict, challenge, stamp, write, observed))
                 break
-            except _CrashError as error:
+            except WorkerCrashError as error:
                 if challenger:
                     self.bench(challenger, f"a Python worker has died while it was at work: {error}", stamp.batch_id)
                     challenger = None
                 elif tolerance.in_child:
-                    raise StreamError(f"a Python worker has died, and not of the model: {error}") from error
+                    raise WorkerLostError(f"a Python worker has died, and not of the model: {error}") from error
                 else:
                     self.tell(f"a Python worker has died; batch {stamp.batch_id} is scored again, "
                               f"with {champion.label} in a process of its own")  # fmt: skip
                     tolerance = replace(tolerance, in_child=True)
-            except _TooManyError as error:
+            except TooManyError as error:
                 if is_judged:
                     raise self._broken(champion, stamp, str(error)) from error
                 in_doubt = True  # One task has met too many; whether all of them together have is another question.
@@ -168,8 +168,8 @@ class FirstPass:
         predict = self.predict_with(champion, replace(tolerance, count=allowed, share=0.0), None)
         predictions = pipeline.predicted(outcomes, predict)
         try:
-            failed = _guarded(predictions.agg(F.count(F.col(PREDICTED_COLUMN)[FAILURE])).collect)[0][0]
-        except _TooManyError as error:
+            failed = guarded(predictions.agg(F.count(F.col(PREDICTED_COLUMN)[FAILURE])).collect)[0][0]
+        except TooManyError as error:
             raise self._broken(champion, stamp, str(error)) from error
         if failed > allowed:
             raise self._broken(champion, stamp, f"{failed} clicks of the micro-batch")
@@ -198,14 +198,19 @@ class FirstPass:
         tally.add(failed, challenged)
 
 
-def _guarded(action: Callable[[], Result]) -> Result:
-    """Run a Spark job; tell the failures that have to do with the model from the others."""
+def guarded(action: Callable[[], Result]) -> Result:
+    """Run a Spark job; tell the failures that have to do with the model from the others.
+
+    Raises:
+        TooManyError: if a task has met more failures than it may.
+        WorkerCrashError: if a Python worker has died.
+    """
     try:
         return action()
     except (PySparkException, Py4JJavaError) as error:
         text = str(error)
         if found := _TOO_MANY.search(text):
-            raise _TooManyError(found["what"]) from error
+            raise TooManyError(found["what"]) from error
         if found := _CRASH.search(text):
-            raise _CrashError(found[0]) from error
+            raise WorkerCrashError(found[0]) from error
         raise

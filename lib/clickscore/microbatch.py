@@ -14,6 +14,7 @@ from pyspark.sql import functions as F
 
 from clickscore import failures, pipeline
 from clickscore.clicks import parse
+from clickscore.errors import StreamError
 from clickscore.firstpass import Answered
 from clickscore.lineup import Lineup
 from clickscore.pipeline import Challenge, Contract, Decode
@@ -181,7 +182,7 @@ class MicroBatches:
             challenger,
             stamp,
             write=lambda rows: tables.scored.append(rows, tables.stream, stamp.batch_id),
-            observed=lambda observation: _observed(observation, tables.scored, stamp.batch_id),
+            observed=lambda observation: _observed(observation, tables, stamp.batch_id),
         )
 
     def _count(self, raw: DataFrame, champion: ModelVersion, batch_id: int, tables: Tables) -> Answered:
@@ -223,15 +224,17 @@ class MicroBatches:
         return (None, UNREADABLE_FILE, file.cause, file.path, None, *kept, now, file.batch_id)
 
 
-def _observed(observation: Observation, table: Table, batch_id: int) -> dict[str, Any]:
+def _observed(observation: Observation, tables: Tables, batch_id: int) -> dict[str, Any]:
     """Return what was observed by a write that is done."""
     seen: Queue[dict[str, Any]] = Queue()
     threading.Thread(target=lambda: seen.put(observation.get), daemon=True).start()
-    try:
-        return seen.get(timeout=OBSERVATION_PATIENCE_S)
-    except Empty:
-        # Delta skips a write that is in the table already, and then there is nothing to observe, for ever.
-        raise RuntimeError(
-            f"{table.name} holds batch {batch_id} already, from another run on the same checkpoint. "
-            f"Make sure that only one run is alive, and start it again."
-        ) from None
+    for _ in range(OBSERVATION_PATIENCE_S):
+        try:
+            return seen.get(timeout=1)
+        except Empty:
+            # Delta skips a write that is in the table already, and then there is nothing to observe, for ever.
+            tables.timeline.check_claim()
+    raise StreamError(
+        f"{tables.scored.name} holds batch {batch_id} already, but this run has not written it. Make sure that only "
+        f"one run is alive on the checkpoint, and start it again."
+    )

@@ -8,10 +8,11 @@ from py4j.java_gateway import JavaClass
 from py4j.protocol import Py4JJavaError
 from pyspark.sql import SparkSession
 
-from clickscore.errors import SourceError
+from clickscore.errors import SourceError, SourceUnavailableError
 from clickscore.files import path_exists
 from clickscore.gaps import Partition, Topics
 from clickscore.kafka import consumer_properties
+from clickscore.retries import transient_cause
 from clickscore.source_config import KafkaSource
 
 _BYTES = "org.apache.kafka.common.serialization.ByteArrayDeserializer"
@@ -26,7 +27,8 @@ def read_topic_state(spark: SparkSession, source: KafkaSource) -> Topics:
     """Ask the broker for the topics of the source, their ids, and their oldest and next offsets.
 
     Raises:
-        SourceError: if the broker does not answer, does not let us in, or has no such topic.
+        SourceUnavailableError: if the broker does not answer.
+        SourceError: if it does not let us in, or has no such topic.
     """
     # Kafka's own client, from the jar that Spark reads with: the same properties, and the same answers.
     jvm: Any = spark.sparkContext._jvm
@@ -49,7 +51,9 @@ def read_topic_state(spark: SparkSession, source: KafkaSource) -> Topics:
         finally:
             admin.close()
     except Py4JJavaError as error:
-        raise SourceError(f"source: {source.bootstrap_servers} cannot be read: {_cause(error)}.") from None
+        # A name that is wrong or a login that is refused is told from a broker that is away by Kafka's own classes.
+        kind = SourceUnavailableError if transient_cause(error) else SourceError
+        raise kind(f"source: {source.bootstrap_servers} cannot be read: {_cause(error)}.") from None
 
 
 def _ask(jvm: Any, admin: Any, source: KafkaSource) -> Topics:

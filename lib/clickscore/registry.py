@@ -27,8 +27,9 @@ if TYPE_CHECKING:
     pass
 
 SQLITE = "sqlite:///"
-MAX_RETRIES = 3
-"""Times that a request to the registry is tried again, after 2, 4 and 8 s; MLflow's own 7 would take four minutes."""
+MAX_RETRIES = 1
+"""Times that MLflow repeats a request in silence, after 2 s, instead of 7 times within four minutes: what takes longer
+is for ``retries``, which tells."""
 
 
 class Registry:
@@ -203,9 +204,12 @@ def fetch_current(config: Model, folder: Path) -> ModelVersion:
     except ClickscoreError:
         raise
     except Exception as error:  # a registry is a server, a database or a folder: their errors have no common class
+        from sqlalchemy.exc import OperationalError
+
         # Whatever it raises, there is no model: one message and exit status 2, with the cause chained.
         where = f"model: {config.uri} cannot be fetched from {config.registry}"
-        raise ModelUnavailableError(redacted(f"{where}: {type(error).__name__}: {first_line(error)}")) from error
+        kind = ModelUnavailableError if isinstance(error, OSError | OperationalError) else ModelError
+        raise kind(redacted(f"{where}: {type(error).__name__}: {first_line(error)}")) from error
 
 
 def fetch_version(

@@ -2,12 +2,13 @@
 
 import json
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from delta.tables import DeltaTable
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import DataFrame, DataFrameWriter, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
@@ -125,10 +126,25 @@ class Table:
             is_transaction: whether the rows are all that the micro-batch has for the table; then a second call for it
                 changes nothing, and ``last_batch`` knows of it.
         """
-        writer = rows.write.format("delta").mode("append")
         if is_transaction:
-            writer = writer.option("txnAppId", f"clickscore-{stream}").option("txnVersion", batch_id)
-            writer = writer.option("userMetadata", json.dumps({"stream": stream, "batch": batch_id}))
+            self.append_once(rows, f"clickscore-{stream}", batch_id, {"stream": stream, "batch": batch_id})
+        else:
+            self._save(rows.write)
+
+    def append_once(self, rows: DataFrame, app: str, version: int, about: Mapping[str, object]) -> None:
+        """Append rows in a transaction of Delta's: a second one of the same app and version changes nothing.
+
+        Args:
+            rows: the rows.
+            app: whose transactions these are.
+            version: which of them.
+            about: what the history of the table says of it.
+        """
+        writer = rows.write.option("txnAppId", app).option("txnVersion", version)
+        self._save(writer.option("userMetadata", json.dumps(about)))
+
+    def _save(self, writer: DataFrameWriter) -> None:
+        writer = writer.format("delta").mode("append")
         if self.is_path:
             writer.save(self.location)
         else:

@@ -10,14 +10,14 @@ from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from clickscore import features, pipeline, schemas
-from clickscore.checkpoint import Checkpoint, check_belongs, check_state, read_checkpoint
+from clickscore.checkpoint import Checkpoint, check_belongs, check_logs, check_state, read_checkpoint
 from clickscore.config import Config
 from clickscore.contract import feature_types, read_contract
 from clickscore.errors import ConfigError, DataLossError, ModelError, first_line
 from clickscore.gaps import AGED_OUT, Gap
 from clickscore.pipeline import Contract
 from clickscore.scoring import Stamp, predicted_type
-from clickscore.source_config import KafkaSource
+from clickscore.source_config import KafkaSource, Source
 from clickscore.sources import check_source
 from clickscore.tables import Table
 from clickscore.timeline import read_pin
@@ -59,6 +59,7 @@ class Wiring:
 def check(
     spark: SparkSession, config: Config, fetching: "Future[ModelVersion]",
     fetch: Callable[[str, str], ModelVersion], accept_loss: bool = False,
+    look: Callable[[SparkSession, Source], None] = check_source,
 ) -> Wiring:  # fmt: skip
     """Check everything that can be checked without reading a click.
 
@@ -68,6 +69,7 @@ def check(
         fetching: brings the version that the configuration stands for.
         fetch: brings any version by name and version.
         accept_loss: whether records may be gone from the source.
+        look: makes sure that the source is there.
 
     Raises:
         ClickscoreError: for the first part that does not fit, with all that is wrong with it.
@@ -84,12 +86,13 @@ def check(
         features.check_features(produced, model.inputs, where)
     else:  # What the champion does not know may be for the challenger, which is checked once it is there.
         features.check_features(produced, model.inputs, where, produced)
-    check_source(spark, config.source)
+    look(spark, config.source)
     scored.check(spark, schemas.scored_clicks(contract.click, contract.kept, contract.scores))
     rejected.check(spark, schemas.rejected_clicks(contract.kept))
     _rehearse(spark, contract, model, where)
     for table in (scored, rejected, timeline):
         check_belongs(spark, checkpoint, table)
+    check_logs(spark, checkpoint, (scored, rejected))
     check_state(spark, checkpoint, config.deduplicate is not None)
     watch, gaps = None, []
     if isinstance(config.source, KafkaSource):

@@ -5,7 +5,7 @@ import pytest
 from pyspark.sql import SparkSession
 from pyspark.sql import types as T
 
-from clickscore.checkpoint import Checkpoint, check_belongs, read_checkpoint
+from clickscore.checkpoint import Checkpoint, check_belongs, check_logs, read_checkpoint
 from clickscore.errors import CheckpointError
 from clickscore.tables import Table
 
@@ -59,3 +59,44 @@ def test_table_that_is_gone_is_refused_unless_the_checkpoint_is_new(spark: Spark
     check_belongs(spark, Checkpoint("cp", None, -1, -1), gone)
     with pytest.raises(CheckpointError, match="does not exist, but the checkpoint cp says"):
         check_belongs(spark, Checkpoint("cp", "stream-1", 3, 3), gone)
+
+
+WHOLE = 'v1\n{"batchWatermarkMs": 0}\n{"logOffset": 3}'
+
+
+@pytest.mark.parametrize(
+    ("offsets", "commits", "batch", "remedy"),
+    [
+        (WHOLE, 'v1\n{"nextBatchWatermarkMs":0}', 3, None),
+        ("", 'v1\n{"x":0}', 3, r"offsets/3 is damaged: .* restore it from a copy"),
+        (WHOLE[:-1], 'v1\n{"x":0}', 3, r"offsets/3 is damaged"),
+        (WHOLE[:8], 'v1\n{"x":0}', 3, r"offsets/3 is damaged"),
+        (WHOLE, "", 3, r"commits/3 is damaged: .* Delete it: micro-batch 3 is looked at again"),
+        ("", None, 3, r"its clicks are in .*clicks: restore it"),
+        ("", None, 4, r"No table holds anything of micro-batch 4: delete the file, and it is planned again"),
+    ],
+)
+def test_damaged_log_is_refused_with_what_can_be_done(
+    spark: SparkSession, tmp_path: Path, table: Table, offsets: str, commits: str | None, batch: int, remedy: str | None
+) -> None:
+    for log, content in (("offsets", offsets), ("commits", commits)):
+        (tmp_path / log).mkdir()
+        if content is not None:
+            (tmp_path / log / str(batch)).write_text(content)
+    checkpoint = Checkpoint(str(tmp_path), "stream-1", batch, batch if commits is not None else batch - 1)
+    if remedy is None:
+        check_logs(spark, checkpoint, [table])
+        return
+    with pytest.raises(CheckpointError, match=f"(?s){remedy}"):
+        check_logs(spark, checkpoint, [table])
+
+
+def test_entry_that_does_not_match_its_checksum_is_damaged(spark: SparkSession, tmp_path: Path) -> None:
+    spark.createDataFrame([(WHOLE,)], "value STRING").coalesce(1).write.text(str(tmp_path / "written"))
+    [written] = (tmp_path / "written").glob("part-*.txt")
+    (tmp_path / "offsets").mkdir()
+    entry = tmp_path / "offsets" / "0"
+    entry.write_bytes(written.read_bytes().replace(b"3", b"4"))
+    (tmp_path / "offsets" / ".0.crc").write_bytes(written.with_name(f".{written.name}.crc").read_bytes())
+    with pytest.raises(CheckpointError, match="offsets/0 is damaged"):
+        check_logs(spark, Checkpoint(str(tmp_path), "stream-1", 0, -1), [])

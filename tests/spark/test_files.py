@@ -13,6 +13,12 @@ def test_files_are_listed_below_the_folder_and_hidden_ones_are_not(spark: SparkS
     assert found == {f"{tmp_path}/a.json": 1, f"{tmp_path}/deep/b.json": 1}
 
 
+def test_names_are_those_of_empty_files_too(spark: SparkSession, tmp_path: Path) -> None:
+    (tmp_path / "7").write_text("")
+    (tmp_path / "8 more").write_text("x")
+    assert sorted(file_names(spark, str(tmp_path))) == ["7", "8 more"]
+
+
 def test_folder_that_is_missing_has_no_files(spark: SparkSession, tmp_path: Path) -> None:
     assert path_exists(spark, str(tmp_path))
     assert not path_exists(spark, str(tmp_path / "none"))

@@ -1,5 +1,6 @@
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -7,7 +8,7 @@ from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
-from clickscore.errors import UntrustedModelError
+from clickscore.errors import StreamError, UntrustedModelError
 from clickscore.schemas import MODEL_TIMELINE
 from clickscore.tables import Table
 from clickscore.timeline import CHALLENGER, CHAMPION, REFUSED, WITHDRAWN, Timeline, read_pin
@@ -26,7 +27,25 @@ def table(spark: SparkSession, tmp_path: Path) -> Table:
 
 @pytest.fixture
 def open_timeline(spark: SparkSession, table: Table) -> Callable[[], Timeline]:
-    return lambda: Timeline(spark, table, "s", lambda name, version: replace(V1, name=name, version=version))
+    def open_timeline() -> Timeline:
+        timeline = Timeline(
+            spark, table, "s", lambda name, version: replace(V1, name=name, version=version), f"run {next(runs)}"
+        )
+        timeline.claim()
+        return timeline
+
+    runs = count(1)
+    return open_timeline
+
+
+def test_run_that_another_one_has_taken_over_from_pins_nothing(
+    spark: SparkSession, table: Table, open_timeline: Callable[[], Timeline]
+) -> None:
+    paused = open_timeline()
+    assert open_timeline().model_for(0, False, V2) == V2
+    with pytest.raises(StreamError, match=r"another run .* has taken the stream over: .*run 2, this run is run 1"):
+        paused.model_for(0, False, V1)
+    assert rows(spark, table) == [(0, "champion", "scores", "2")]
 
 
 def rows(spark: SparkSession, table: Table) -> list[tuple[int, str, str, str]]:
