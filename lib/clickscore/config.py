@@ -10,7 +10,16 @@ from pydantic_core import ErrorDetails
 
 from clickscore.errors import ConfigError
 from clickscore.model_config import Allow, Gate, Model, Promotion
-from clickscore.sections import ExistingFile, Milliseconds, Section, Text, existing_file, is_interval, nearest
+from clickscore.sections import (
+    ExistingFile,
+    Milliseconds,
+    Section,
+    Text,
+    existing_file,
+    interval_ms,
+    is_interval,
+    nearest,
+)
 from clickscore.source_config import SOURCES, Security, Source
 
 AVAILABLE_NOW = "available_now"
@@ -75,11 +84,25 @@ class Deduplicate(Section):
     window_ms: Annotated[Milliseconds, Field(alias="window")]
 
 
+class HealthEndpoint(Section):
+    """Where a running job can be asked how it is, and when it counts as stuck.
+
+    Attributes:
+        port: port to listen on; 0 takes any that is free.
+        host: address to listen on; others than this machine can ask when it is that of a network, such as ``0.0.0.0``.
+        stuck_after_ms: how long nothing may be finished, beyond the interval of the trigger.
+    """
+
+    port: Annotated[int, Field(ge=0, le=65_535)]
+    host: Text = "127.0.0.1"
+    stuck_after_ms: Annotated[Milliseconds, Field(alias="stuck_after")] = 5 * 60_000
+
+
 class Config(Section):
     """A whole run.
 
     ``training`` is only needed by ``train_model``, ``promotion`` by ``promote_model``; without ``deduplicate`` every
-    click is scored.
+    click is scored; without ``health`` nothing listens.
     """
 
     source: Source
@@ -90,8 +113,14 @@ class Config(Section):
     checkpoint: Text
     trigger: Annotated[str, AfterValidator(_trigger)]
     deduplicate: Deduplicate | None = None
+    health: HealthEndpoint | None = None
     training: Training | None = None
     promotion: Promotion = Field(default_factory=Promotion)
+
+    @property
+    def interval_s(self) -> float | None:
+        """Seconds between two triggers; None for a run that ends by itself."""
+        return None if self.trigger == AVAILABLE_NOW else interval_ms(self.trigger) / 1000
 
 
 def load(path: Path, overrides: Iterable[str] = ()) -> Config:
@@ -163,6 +192,7 @@ def _sentence(detail: ErrorDetails) -> str:
 
 _SECTIONS: dict[str, type[Section]] = {
     "click": Click, "model": Model, "output": Output, "training": Training, "deduplicate": Deduplicate,
+    "health": HealthEndpoint,
     "security": Security, "allow": Allow, "promotion": Promotion, "gate": Gate,
 }  # fmt: skip
 

@@ -47,7 +47,12 @@ def is_interval(text: str) -> bool:
     return _INTERVAL.fullmatch(text) is not None
 
 
-def _interval_ms(value: object) -> object:
+def interval_ms(value: object) -> int:
+    """Return the milliseconds of an interval such as ``10 minutes``.
+
+    Raises:
+        ValueError: if it is none.
+    """
     match = _INTERVAL.fullmatch(value) if isinstance(value, str) else None
     if not match:
         raise ValueError(f'expected an interval such as "10 minutes", found {value!r}')
@@ -64,7 +69,7 @@ def _reference(text: str) -> str:
 ExistingFile = Annotated[Path, AfterValidator(existing_file), Field(strict=False)]
 Size = Annotated[int, BeforeValidator(_size), Field(gt=0)]
 Text = Annotated[str, Field(min_length=1)]
-Milliseconds = Annotated[int, BeforeValidator(_interval_ms), Field(gt=0)]
+Milliseconds = Annotated[int, BeforeValidator(interval_ms), Field(gt=0)]
 Reference = Annotated[str, AfterValidator(_reference)]
 """Where a secret is, never the secret itself."""
 
