@@ -86,6 +86,13 @@ _REASON = (
 )
 _RECEIVED_AT = _column("received_at", T.TimestampType(), "When the micro-batch read the record, UTC", nullable=False)
 REJECTED_CLICKS = T.StructType([*_REASON, *LINEAGE, _RECEIVED_AT, BATCH_ID])
+REPLAYED = T.StructType(
+    [
+        _column("replay_id", T.LongType(), "Replay that has scored the record after all; null while it is rejected"),
+        _column("resolved_at", T.TimestampType(), "When the replay did so, UTC"),
+    ]
+)
+"""What the first replay adds to ``rejected_clicks``; the stream does not know these columns."""
 
 SOURCE_GAPS = T.StructType(
     [
