@@ -55,6 +55,8 @@ def parsed_columns(raw: T.StructType, click: T.StructType) -> T.StructType:
 
 
 VALUE = "value"
+_ENDS_A_KEY = np.isin(np.arange(256), list(b'" \t\n\r'))
+"""Whether a byte can stand between a key and its colon."""
 _REJECTION_TYPE = pa.struct([("reason", pa.string()), ("detail", pa.string())])
 
 Rejections = dict[int, Rejection]
@@ -93,7 +95,10 @@ def decode_batch(
 
 
 def _screen(values: pa.BinaryArray, records: list[bytes | None]) -> Rejections:
-    """Reject what should not even be decoded: nothing at all, far too much, and bytes that are no text."""
+    """Reject what should not even be decoded: nothing at all, far too much, and bytes that are no text.
+
+    Bytes that are no text have no other reason, as large as they may be: the reason tells how to read ``raw``.
+    """
     rejections: Rejections = {}
     limit = decoding.MAX_RECORD_BYTES
     if values.null_count:
@@ -107,7 +112,7 @@ def _screen(values: pa.BinaryArray, records: list[bytes | None]) -> Rejections:
         values.cast(pa.string())
     except pa.ArrowInvalid:
         for row, record in enumerate(records):
-            if record is not None and row not in rejections and (fault := decoding.encoding_fault(record)):
+            if record is not None and (fault := decoding.encoding_fault(record)):
                 rejections[row] = fault
     return rejections
 
@@ -145,8 +150,8 @@ def _to_array(values: list[Any], column: pa.Field, rejections: Rejections) -> pa
     if pa.types.is_timestamp(column.type) and int in set(map(type, values)):
         values = decoding.to_times(values)
     try:
-        return pa.array(values, column.type)
-    except (pa.ArrowInvalid, UnicodeEncodeError, OverflowError):
+        return _checked(pa.array(values, column.type))
+    except _MISFITS:
         return pa.array(_fitting(values, column, rejections), column.type)
 
 
@@ -155,11 +160,36 @@ def _fitting(values: list[Any], column: pa.Field, rejections: Rejections) -> lis
     fitting = list(values)
     for row, value in enumerate(values):
         try:
-            pa.array([value], column.type)
-        except (pa.ArrowInvalid, UnicodeEncodeError, OverflowError) as error:
+            _checked(pa.array([value], column.type))
+        except _MISFITS as error:
             fitting[row] = None
-            rejections[row] = Rejection(decoding.WRONG_TYPE, decoding.cut(f"{column.name}: {error}"))
+            reason = decoding.INVALID_TIME if isinstance(error, _NoTimeError) else decoding.WRONG_TYPE
+            rejections[row] = Rejection(reason, decoding.cut(f"{column.name}: {error}"))
     return fitting
+
+
+class _NoTimeError(Exception):
+    """Raised when a time is one only in its own zone: the last evening of 9999 in New York is in no year of UTC."""
+
+
+_MISFITS = (pa.ArrowInvalid, UnicodeEncodeError, OverflowError, _NoTimeError)
+
+
+def _checked(array: pa.Array) -> pa.Array:
+    """Return the array, if each time in it, nested ones too, is within the years that readers of tables know."""
+    kind = array.type
+    if pa.types.is_timestamp(kind):
+        ends = pc.min_max(array.cast(pa.int64()))
+        first, last = ends["min"].as_py(), ends["max"].as_py()
+        if first is not None and (first < decoding.FIRST_TIME_US or last > decoding.LAST_TIME_US):
+            raise _NoTimeError("expected a time in the years 1 to 9999 of UTC")
+    elif pa.types.is_struct(kind) or pa.types.is_list(kind):
+        parts = array.flatten()
+        for part in parts if isinstance(parts, list) else [parts]:
+            _checked(part)
+    elif pa.types.is_map(kind):
+        _checked(array.items)
+    return array
 
 
 def _reject_duplicate_keys(
@@ -184,11 +214,12 @@ def _reject_duplicate_keys(
 
 
 def _count_pairs(values: pa.BinaryArray) -> npt.NDArray[np.int64]:
-    """Count in each record how often a colon follows a quote, which is once for every key."""
+    """Count in each record how often a colon follows a quote or white space: at least once for every key."""
     _, offsets, data = values.buffers()
     bounds = np.frombuffer(offsets, np.int32)[values.offset : values.offset + len(values) + 1]
     characters = np.frombuffer(data, np.uint8) if data else np.zeros(0, np.uint8)
-    key_ends = np.flatnonzero((characters[:-1] == ord('"')) & (characters[1:] == ord(":")))
+    colons = np.flatnonzero(characters == ord(":"))
+    key_ends = colons[_ENDS_A_KEY[characters[colons - 1]]]
     return np.diff(np.searchsorted(key_ends, bounds))
 
 

@@ -34,7 +34,8 @@ INVALID_TIME = "invalid_time"
 # An epoch number below the first bound counts seconds, below the second milliseconds, else microseconds: no time
 # between the years 1973 and 5138 is ambiguous.
 _SECONDS_BELOW, _MILLISECONDS_BELOW = 10**11, 10**14
-_MAX_EPOCH = 253_402_300_799_999_999
+FIRST_TIME_US, LAST_TIME_US = -62_135_596_800_000_000, 253_402_300_799_999_999
+"""The years 1 to 9999 in UTC, in microseconds since 1970: beyond them Python and many readers know no time."""
 _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.timezone.utc)
 
 _WHOLE: dict[type[T.DataType], int] = {T.ByteType: 8, T.ShortType: 16, T.IntegerType: 32, T.LongType: 64}
@@ -51,6 +52,7 @@ _PLAIN: dict[type[T.DataType], Any] = {
 _TYPED_DICT: Any = TypedDict
 """Untyped, as its fields are known only when the schema has been read."""
 
+_UNDECODABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 _AT = re.compile(r" - at `\$\.?([^`]*)`$")
 _MISSING = re.compile(r"Object missing required field `([^`]*)`")
 
@@ -77,8 +79,9 @@ class Decoder:
         """Compile the schema."""
         struct = _struct(click)
         self._decode = msgspec.json.Decoder(struct).decode
-        self.blank = struct(*[None] * len(click.fields))
+        self.blank = struct(**dict.fromkeys(struct.__struct_fields__))
         self._types = {field.name: field.dataType for field in click.fields}
+        self._decode_any = msgspec.json.Decoder(msgspec.Raw).decode
         self._decode_keys = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 
     def decode(self, record: bytes) -> Any:
@@ -90,27 +93,35 @@ class Decoder:
         """
         try:
             return self._decode(record)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            # A byte order mark at the start of a file belongs to the file, not to its first record.
-            if record.startswith(codecs.BOM_UTF8):
-                return self.decode(record.removeprefix(codecs.BOM_UTF8))
-            return self._explain(record, error)
+        except _UNDECODABLE as error:
+            if not record.startswith(codecs.BOM_UTF8):
+                return self._explain(record, error)
+        # A byte order mark at the start of a file belongs to the file, not to its first record. A second one does not.
+        bare = record.removeprefix(codecs.BOM_UTF8)
+        try:
+            return self._decode(bare)
+        except _UNDECODABLE as error:
+            return self._explain(bare, error)
 
     def _explain(self, record: bytes, error: Exception) -> Rejection:
         if not record.strip():
             return Rejection(EMPTY, "expected a JSON object, found nothing")
-        if isinstance(error, RecursionError):
-            return Rejection(MALFORMED, "nested too deeply")
-        reason, detail = self._classify(str(error), isinstance(error, msgspec.ValidationError))
-        return Rejection(reason, cut(detail))
+        if isinstance(error, msgspec.ValidationError):
+            # The decoder stops at the first wrong type, and has not seen whether what follows is JSON at all.
+            try:
+                self._decode_any(record)
+            except _UNDECODABLE as fault:
+                error = fault
+            else:
+                reason, detail = self._classify(str(error))
+                return Rejection(reason, cut(detail))
+        return Rejection(MALFORMED, "nested too deeply" if isinstance(error, RecursionError) else cut(str(error)))
 
-    def _classify(self, message: str, is_json: bool) -> tuple[str, str]:
+    def _classify(self, message: str) -> tuple[str, str]:
         at = _AT.search(message)
         missing = _MISSING.match(message)
         path = at[1] if at else ""
         field = re.split(r"[.\[]", path, maxsplit=1)[0]
-        if not is_json:
-            return MALFORMED, message
         if missing:
             return MISSING_FIELD, f"{path}.{missing[1]} is missing" if path else f"{missing[1]} is missing"
         if not path:
@@ -127,8 +138,8 @@ class Decoder:
 
         Args:
             record: the JSON object, one that decoded well.
-            pairs: how many times a colon follows a quote in it. As many keys as that rule duplicates out; only
-                records that have nested objects or such colons in their texts pay for the exact answer.
+            pairs: how many times a colon follows a quote or white space in it. As many keys as that rule duplicates
+                out; only records that have nested objects or such colons in their texts pay for the exact answer.
 
         Raises:
             RecursionError: if the record is nested too deeply to tell.
@@ -153,6 +164,21 @@ def as_text(record: bytes | None) -> str | None:
     return record.decode("iso-8859-1" if encoding_fault(record) else "utf-8")
 
 
+def as_bytes(raw: str | None, reason: str) -> bytes | None:
+    """Return the bytes of a rejected record again: the inverse of ``as_text``, for a row of ``rejected_clicks``.
+
+    Args:
+        raw: the record, as it stands in the table.
+        reason: why it was rejected. Whatever is no UTF-8 has the reason ``invalid_encoding``, and nothing else has.
+
+    Returns:
+        The record, byte for byte; None for one that has no value.
+    """
+    if raw is None:
+        return None
+    return raw.encode("iso-8859-1" if reason == INVALID_ENCODING else "utf-8")
+
+
 def cut(detail: str) -> str:
     """Keep a detail short enough for a table cell."""
     return detail if len(detail) <= MAX_DETAIL_CHARS else detail[: MAX_DETAIL_CHARS - 1] + "…"
@@ -174,13 +200,14 @@ def _struct(click: T.StructType) -> Any:
     for number, field in enumerate(click.fields):
         value = _value(field.dataType)
         if isinstance(field.dataType, T.TimestampType):
-            value |= Annotated[int, msgspec.Meta(ge=0, le=_MAX_EPOCH)]
+            value |= Annotated[int, msgspec.Meta(ge=0, le=LAST_TIME_US)]
         if field.nullable:
             fields.append((f"f{number}", value | None, msgspec.field(name=field.name, default=None)))
         else:
             fields.append((f"f{number}", value, msgspec.field(name=field.name)))
-    # Records hold no cycles: without them the garbage collector has nothing to walk.
-    return msgspec.defstruct("Click", fields, gc=False, kw_only=False)
+    # Records hold no cycles: without them the garbage collector has nothing to walk. Only keywords let a required field
+    # follow an optional one.
+    return msgspec.defstruct("Click", fields, gc=False, kw_only=True)
 
 
 def _value(data_type: T.DataType) -> Any:

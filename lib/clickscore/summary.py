@@ -4,6 +4,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 from rich.console import Console
 from rich.table import Table as Grid
+from rich.text import Text
 
 from clickscore.config import Click, Output
 from clickscore.progress import ProgressLines
@@ -55,8 +56,13 @@ def sample(clicks: DataFrame, click: Click) -> Grid:
     # Times as Spark prints them: it knows years that Python does not.
     texts = [F.col(c) if c == "score" else F.col(c).cast("string").alias(c) for c in columns]
     for row in newest.select(*texts).limit(SAMPLE_ROWS).collect():
-        grid.add_row(*[f"{value:.4f}" if isinstance(value, float) else str(value) for value in row])
+        grid.add_row(*[Text(f"{value:.4f}" if isinstance(value, float) else visible(str(value))) for value in row])
     return grid
+
+
+def visible(text: str) -> str:
+    """Return a text that anybody may have sent so that no character of it can move a cursor or pose as another."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 def score_counts(clicks: DataFrame) -> dict[float, int]:

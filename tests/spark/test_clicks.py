@@ -6,6 +6,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import types as T
 
 from clickscore.clicks import MAX_KEPT_BYTES, parse
+from clickscore.decoding import MAX_RECORD_BYTES
 from clickscore.schemas import raw as raw_columns
 
 CLICK = T.StructType(
@@ -15,9 +16,12 @@ CLICK = T.StructType(
         T.StructField("price", T.DoubleType()),
         T.StructField("amount", T.DecimalType(5, 2)),
         T.StructField("tags", T.ArrayType(T.StringType())),
-        T.StructField("geo", T.StructType([T.StructField("lat", T.DoubleType())])),
+        T.StructField(
+            "geo", T.StructType([T.StructField("lat", T.DoubleType()), T.StructField("at", T.TimestampType())])
+        ),
     ]
 )
+BOM = b"\xef\xbb\xbf"
 NOON = "2026-03-01T12:00:00Z"
 
 
@@ -78,22 +82,40 @@ def test_record_of_5_mb_is_too_large_and_kept_whole(spark: SparkSession) -> None
     assert rejections(parsed) == [("too_large", huge.decode()), (None, record().decode())]
 
 
+def test_record_that_is_too_large_and_no_text_says_how_to_read_its_bytes(spark: SparkSession) -> None:
+    huge = record(id="x" * MAX_RECORD_BYTES) + b"\xff"
+    assert rejections(parse(raw(spark, huge, record()), CLICK, keep_all=True)) == [
+        ("invalid_encoding", huge.decode("iso-8859-1")),
+        (None, record().decode()),
+    ]
+
+
 def test_duplicate_keys_are_rejected_but_unknown_nested_and_quoted_ones_are_not(spark: SparkSession) -> None:
     twice = b'{"id":"a","at":"' + NOON.encode() + b'","id":"b"}'
     spaced = b'{ "id" : "a", "at" : "' + NOON.encode() + b'", "id" : "b" }'
-    parsed = parse(raw(spark, twice, spaced, record(unknown={"id": 1}), record(id='":":"')), CLICK)
-    assert [reason for reason, _ in rejections(parsed)] == ["duplicate_key", "duplicate_key", None, None]
+    # The space hides one key, so that the others are as many as the fields that are there.
+    partly = b'{"id" :"a","at":"' + NOON.encode() + b'","id":"b"}'
+    parsed = parse(raw(spark, twice, spaced, partly, record(unknown={"id": 1}), record(id='":":" :')), CLICK)
+    assert [reason for reason, _ in rejections(parsed)] == ["duplicate_key"] * 3 + [None, None]
 
 
 def test_odd_records_with_unknown_fields_are_clicks_or_rejected_but_never_raise(spark: SparkSession) -> None:
     noon = b'{"id":"a","at":"' + NOON.encode() + b'","x":'
     long_number, deep = b"9" * 5_000, b'{"y":' + b"[" * 990 + b"]" * 990 + b"}"
     parsed = parse(
-        raw(spark, b"\xef\xbb\xbf" + noon + b"1}", noon + b'{"y":' + long_number + b"}}", noon + deep + b"}"), CLICK
+        raw(
+            spark,
+            BOM + noon + b"1}",
+            noon + b'{"y":' + long_number + b"}}",
+            noon + deep + b"}",
+            BOM + BOM + noon + b"1}",
+        ),
+        CLICK,
     )
     reasons = [reason for reason, _ in rejections(parsed)]
     assert reasons[:2] == [None, None]
     assert reasons[2] in (None, "malformed_json")
+    assert reasons[3] == "malformed_json"
 
 
 def test_value_that_does_not_fit_its_column_is_rejected(spark: SparkSession) -> None:
@@ -110,6 +132,12 @@ def test_times_may_have_a_zone_none_or_be_epoch_numbers(spark: SparkSession) -> 
     assert {row[0] for row in parsed.selectExpr("unix_micros(at)").collect()} == {1772366400000000}
     edges = parse(raw(spark, record(at="0001-01-01T00:00:00Z"), record(at="9999-12-31T23:59:59.999999Z")), CLICK)
     assert edges.where("_rejection IS NULL").count() == 2
+
+
+def test_time_that_is_in_year_0_or_10000_of_utc_is_none_wherever_it_stands(spark: SparkSession) -> None:
+    early, late = "0001-01-01T00:00:00+01:00", "9999-12-31T23:59:59-01:00"
+    parsed = parse(raw(spark, record(at=early), record(at=late), record(geo={"at": late}), record(geo={})), CLICK)
+    assert [reason for reason, _ in rejections(parsed)] == ["invalid_time"] * 3 + [None]
 
 
 def test_raw_records_beyond_the_budget_are_left_out_and_marked(spark: SparkSession) -> None:

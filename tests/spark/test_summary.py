@@ -4,7 +4,10 @@ import pytest
 from pyspark.sql import SparkSession
 from rich.console import Console
 
-from clickscore.summary import print_histogram, score_counts
+from clickscore.config import Click
+from clickscore.summary import print_histogram, sample, score_counts
+
+CLICK = "tests/data/click.ddl"
 
 
 def test_every_score_is_in_one_of_ten_equal_bins(spark: SparkSession) -> None:
@@ -16,6 +19,15 @@ def test_every_score_is_in_one_of_ten_equal_bins(spark: SparkSession) -> None:
 def test_equal_scores_and_no_scores_have_a_histogram_too(spark: SparkSession) -> None:
     assert sum(score_counts(spark.sql("SELECT 0.5D AS score FROM range(7)")).values()) == 7
     assert score_counts(spark.sql("SELECT CAST(NULL AS DOUBLE) AS score")) == {}
+
+
+def test_markup_and_terminal_codes_in_a_click_are_shown_not_obeyed(spark: SparkSession) -> None:
+    visitor = "[/bold][red]x\x1b[2J\u202e\\n é"
+    clicks = spark.createDataFrame([("a", "2026-03-01", visitor, 0.5, "1", 0)], "id STRING, at STRING, visitor STRING, "
+                                   "score DOUBLE, model_version STRING, batch_id BIGINT")  # fmt: skip
+    seen = StringIO()
+    Console(file=seen, width=200).print(sample(clicks, Click(schema=CLICK, id="id", time="at", visitor="visitor")))
+    assert r"[/bold][red]x\x1b[2J\u202e\n é" in seen.getvalue()
 
 
 def test_longest_bar_is_the_fullest_bin() -> None:

@@ -3,7 +3,7 @@ import datetime as dt
 import pytest
 from pyspark.sql import types as T
 
-from clickscore.decoding import MAX_DETAIL_CHARS, Decoder, Rejection, as_text, cut, encoding_fault, to_times
+from clickscore.decoding import MAX_DETAIL_CHARS, Decoder, Rejection, as_bytes, as_text, cut, encoding_fault, to_times
 
 CLICK = T.StructType(
     [
@@ -31,6 +31,14 @@ def reason(decoder: Decoder, record: bytes) -> tuple[str, str]:
     return rejection.reason, rejection.detail
 
 
+def test_field_that_is_required_may_follow_one_that_is_not() -> None:
+    decoder = Decoder(T.StructType([T.StructField("a", T.StringType()), T.StructField("b", T.LongType(), False)]))
+    assert reason(decoder, b'{"a":"x"}') == ("missing_field", "b is missing")
+    click = decoder.decode(b'{"b":1}')
+    assert (click.f0, click.f1) == (None, 1)
+    assert (decoder.blank.f0, decoder.blank.f1) == (None, None)
+
+
 def test_good_record_keeps_every_value(decoder: Decoder) -> None:
     click = decoder.decode(GOOD + b',"count":3,"page-url":"/x","price":2,"tags":["a"],"geo":{"lat":1.5},"other":{}}')
     assert (click.f0, click.f2, click.f3, click.f4) == ("a", 3, "/x", 2.0)
@@ -41,6 +49,11 @@ def test_good_record_keeps_every_value(decoder: Decoder) -> None:
 def test_byte_order_mark_before_a_record_is_passed_over(decoder: Decoder) -> None:
     assert decoder.decode(b"\xef\xbb\xbf" + GOOD + b"}").f0 == "a"
     assert reason(decoder, b"\xef\xbb\xbf[]") == ("not_an_object", "Expected `object`, got `array`")
+
+
+@pytest.mark.parametrize("marks", [2, 5_000])
+def test_more_than_one_byte_order_mark_is_no_json(decoder: Decoder, marks: int) -> None:
+    assert reason(decoder, b"\xef\xbb\xbf" * marks + GOOD + b"}")[0] == "malformed_json"
 
 
 def test_absent_and_null_fields_are_none(decoder: Decoder) -> None:
@@ -58,6 +71,10 @@ def test_absent_and_null_fields_are_none(decoder: Decoder) -> None:
         (GOOD + b"} {}", "malformed_json", "trailing characters"),
         (GOOD + b',"price":NaN}', "malformed_json", "invalid character"),
         (b'{"x":' + b"[" * 100_000, "malformed_json", "nested too deeply"),
+        (b"[1,2", "malformed_json", "truncated"),
+        (b"5 apples", "malformed_json", "trailing characters"),
+        (b'{"id":5,"at":"2026-03-01T12:00:00Z"', "malformed_json", "truncated"),
+        (b'{"id":5,"x":' + b"[" * 100_000 + b"]" * 100_000 + b"}", "malformed_json", "nested too deeply"),
         (b"[1,2]", "not_an_object", "got `array`"),
         (b"null", "not_an_object", "got `null`"),
         (b'"text"', "not_an_object", "got `str`"),
@@ -99,8 +116,10 @@ def test_bytes_that_are_no_text_can_be_recovered() -> None:
     assert encoding_fault(record) is not None
     text = as_text(record)
     assert text is not None
-    assert text.encode("iso-8859-1") == record
+    assert as_bytes(text, "invalid_encoding") == record
     assert as_text("café".encode()) == "café"
+    assert as_bytes("café", "wrong_type") == "café".encode()
+    assert as_bytes(as_text(None), "tombstone") is None
 
 
 def test_long_details_are_cut() -> None:
