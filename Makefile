@@ -11,6 +11,7 @@ CONFIG ?= conf/local.yaml
 RATE       ?= 1000
 KAFKA_PORT ?= 9092
 KAFKA      := --servers 127.0.0.1:$(KAFKA_PORT)
+CHAOS      ?=
 KAFKA_RUN  := --set source.bootstrap_servers=127.0.0.1:$(KAFKA_PORT)
 
 ##@ Start
@@ -68,8 +69,12 @@ kafka-down: $(VENV)/.ready ## Stop it; its data stays in build/kafka
 ##@ Develop
 
 .PHONY: test
-test: setup package ## Run all tests
-	$(BIN)/pytest
+test: setup package ## Run all tests, in two processes
+	$(BIN)/pytest -n 2 --dist loadfile
+
+.PHONY: chaos
+chaos: setup ## Kill, starve and mislead the job in every way we know, and check that nothing is lost or doubled
+	$(JOB) -m tests.chaos $(CHAOS)
 
 .PHONY: check
 check: $(VENV)/.ready ## Check format, lint and types; needs no Java
@@ -100,7 +105,7 @@ package: dist/clickscore.zip ## Build dist/clickscore.zip for --py-files, and th
 .PHONY: clean
 clean: ## Remove what the demo and the tests have left; keeps .venv and build/jars
 	if [ -e build/kafka/broker.pid ]; then $(JOB) -m shopsim.broker down; fi
-	rm -rf build/demo build/demo-kafka build/demo-models build/kafka build/test dist .mypy_cache .pytest_cache .ruff_cache
+	rm -rf build/demo build/demo-kafka build/demo-models build/kafka build/chaos build/test dist .mypy_cache .pytest_cache .ruff_cache
 
 # The parts
 

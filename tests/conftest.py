@@ -1,6 +1,10 @@
 """One Spark session, one registry and one small shop for all tests of a run."""
 
 import json
+import math
+import sys
+import threading
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from io import StringIO
@@ -14,25 +18,37 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
+from hypothesis import settings
 from pyspark.sql import SparkSession
+from pyspark.sql.streaming.query import StreamingQuery
 from rich.console import Console
 from sklearn.linear_model import LogisticRegression
 
-from clickscore import app, training
+from clickscore import app, streamwatch, training
 from clickscore.config import Config, load
 from clickscore.contract import read_contract
+from clickscore.health import Health
 from clickscore.learners import LEARNERS
 from clickscore.pipeline import Contract
 from clickscore.registration import register
 from clickscore.registry import Registry
 from clickscore.session import build_session
+from clickscore.sources import read_stream
+from clickscore.streamwatch import StreamWatch
 from shopsim.landing import write_history
 from shopsim.records import Faults
+
+# The main module of a pytest-xdist process has no file, which PySpark takes for a run of its own doctests, and exits.
+sys.modules["__main__"].__dict__.setdefault("__file__", __file__)
 
 DATA = Path(__file__).parent / "data"
 MODEL = "small_model"
 MARCH_MS = 1_772_323_200_000
 DAY_MS = 86_400_000
+
+settings.register_profile("repo", max_examples=200, derandomize=True, deadline=None)
+settings.register_profile("explore", max_examples=20_000, deadline=None)
+settings.load_profile("repo")
 
 
 @pytest.fixture(scope="session")
@@ -165,7 +181,7 @@ def shop(tmp_path: Path, registry_uri: str) -> Shop:
     return open_shop(tmp_path, registry_uri)
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def make_shop(registry_uri: str) -> Callable[[Path], Shop]:
     return lambda home: open_shop(home, registry_uri)
 
@@ -186,7 +202,7 @@ def open_shop(home: Path, registry_uri: str) -> Shop:
     return Shop(home, file)
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def make_click() -> Callable[..., dict[str, Any]]:
     return click
 
@@ -194,6 +210,56 @@ def make_click() -> Callable[..., dict[str, Any]]:
 @pytest.fixture
 def contract(spark: SparkSession, shop: Shop) -> Contract:
     return read_contract(shop.config)
+
+
+@dataclass
+class Watched:
+    """A stream over the source of a shop that does a micro-batch when it is told to, and the watch over it."""
+
+    watch: StreamWatch
+    health: Health
+    query: StreamingQuery
+    turn: threading.Semaphore
+
+    def batch(self, number: int) -> float:
+        """Let a micro-batch pass, look at the stream then; return the time at which everything before is processed."""
+        self.turn.release()
+        self.wait_for(lambda: bool(self.query.lastProgress) and self.query.lastProgress["batchId"] == number)
+        return self.look()
+
+    def look(self) -> float:
+        self.watch.look(self.query)
+        oldest_s = self.health.oldest_s
+        return math.nan if oldest_s is None else time.time() - oldest_s
+
+    @staticmethod
+    def wait_for(is_there: Callable[[], bool], patience_s: float = 60) -> None:
+        deadline = time.monotonic() + patience_s
+        while not is_there():
+            assert time.monotonic() < deadline, "what the test waits for does not come"
+            time.sleep(0.02)
+
+
+@pytest.fixture
+def watched(spark: SparkSession, shop: Shop, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], Watched]]:
+    """Start the stream of the shop, as the configuration is then."""
+    monkeypatch.setattr(streamwatch, "LOOK_AFTER_S", 0)
+    started: list[Watched] = []
+
+    def start() -> Watched:
+        shop.set(health={"port": 0}, trigger="300 milliseconds")
+        config, turn = shop.config, threading.Semaphore(0)
+        writer = read_stream(spark, config.source).writeStream.option("checkpointLocation", config.checkpoint)
+        writer = writer.trigger(processingTime=config.trigger)
+        query = writer.foreachBatch(lambda rows, _: bool(turn.acquire() and rows.count())).start()
+        health = Health.of(config)
+        started.append(Watched(StreamWatch(spark, config, health), health, query, turn))
+        return started[-1]
+
+    yield start
+    for stream in started:
+        stream.turn.release(1_000)
+        stream.query.stop()
 
 
 @dataclass

@@ -12,7 +12,8 @@ The path of a click, pure functions of DataFrames and Columns without any input 
 
 Around it, what touches the world:
 
-- ``app``: the composition root; checks the wiring, starts the stream, waits for its end.
+- ``app``: the composition root; checks the wiring and puts the parts together.
+- ``stream``: queries over the source until the end; ``retries`` and ``clock`` tell what may pass by itself.
 - ``microbatch``: one micro-batch, exactly once into both tables; ``firstpass`` scores it and deals with failing models.
 - ``sources``, ``tables``, ``files``, ``checkpoint``, ``timeline``: what is read, written and remembered.
 - ``registry``, ``version``, ``trust``: models as they are registered, and what may be loaded.
@@ -20,8 +21,12 @@ Around it, what touches the world:
   choke on.
 - ``lineup``, ``follower``, ``modelwatch``: champion and challenger, while their aliases move.
 - ``session``, ``progress``, ``summary``, ``plan``: the Spark session, and what a person sees.
+- ``health``, ``streamwatch``, ``probe``, ``metrics``: how the run is, found out and told over HTTP.
 - ``training``, ``learners``, ``evaluation``: past clicks become a registered model.
 - ``promotion``, ``comparison``: a challenger takes the champion's place, if the gate holds.
+- ``replay``, ``resolution``, ``resubmission``: rejected clicks are scored after all.
+- ``audit``, ``evidence``, ``conservation``, ``auditreport``: every record is in exactly one row, or named;
+  ``offsetlog``, ``heldoffsets``, ``heldfiles``, ``heldcommits``, ``recordkeys``: what the source says of that.
 """
 
 __version__ = "0.1.0"

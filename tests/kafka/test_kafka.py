@@ -8,8 +8,9 @@ import pytest
 from pyspark.sql import SparkSession
 
 from clickscore import kafka
-from clickscore.errors import ConfigError, SourceError
+from clickscore.errors import ConfigError, SourceError, SourceUnavailableError
 from clickscore.source_config import KafkaSource
+from clickscore.sources import check_source
 
 MakeClick = Callable[..., dict[str, Any]]
 Offsets = Callable[[Any], dict[str, list[int]]]
@@ -162,8 +163,8 @@ def test_missing_topic_is_named_before_anything_is_written(spark: SparkSession, 
 def test_unreachable_broker_is_named(spark: SparkSession, shop: Any) -> None:
     settings = {"default.api.timeout.ms": 2000, "request.timeout.ms": 1000}
     shop.set(source={"kind": "kafka", "bootstrap_servers": "127.0.0.1:1", "topics": "clicks", "options": settings})
-    with pytest.raises(SourceError, match=r"127.0.0.1:1 cannot be read: TimeoutException"):
-        shop.run(spark)
+    with pytest.raises(SourceUnavailableError, match=r"127.0.0.1:1 cannot be read: TimeoutException"):
+        check_source(spark, shop.config.source)
 
 
 def test_option_with_a_wrong_value_is_refused_before_anything_is_written(

@@ -112,3 +112,21 @@ def test_override_that_is_no_yaml_is_refused(file: Path) -> None:
 
 def test_override_without_a_value_is_refused(file: Path) -> None:
     assert "expected key.path=value" in problems(file, "trigger")
+
+
+def test_health_is_off_unless_it_has_a_port(file: Path) -> None:
+    assert load(file).health is None
+    health = load(file, ["health.port=8090"]).health
+    assert health
+    assert (health.host, health.port, health.stuck_after_ms) == ("127.0.0.1", 8090, 300_000)
+    text = problems(file, "health={prt: 1, stuck_after: 5}")
+    assert "health.port: missing" in text
+    assert "health.prt: unknown key; did you mean port?" in text
+    assert 'health.stuck_after: expected an interval such as "10 minutes", found 5' in text
+    assert "health.port: input should be less than or equal to 65535" in problems(file, "health.port=65536")
+
+
+def test_interval_of_the_trigger_is_known_in_seconds(file: Path) -> None:
+    assert load(file).interval_s is None
+    assert load(file, ["trigger=10 minutes"]).interval_s == 600
+    assert load(file, ["trigger=250 milliseconds"]).interval_s == 0.25
