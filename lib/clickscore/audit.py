@@ -54,12 +54,13 @@ def run(
     evidence = gather(Case(spark, config, click_id, checkpoint, done, rows, first, last))
     parts = conservation.compare(evidence.held.parts, conservation.count_rows(evidence.scored, evidence.rejected))
     parts = parts.persist()
+    # A row for each file or partition and micro-batch; it costs a look at every record, and is read more than once.
+    settled = conservation.with_differences(parts, _look_closer(parts.where("differs"), evidence)).persist()
     try:
-        settled = conservation.with_differences(parts, _look_closer(parts.where("differs"), evidence))
         changes = [(table.name, _changes(spark, table)) for table in (scored, rejected)]
         return auditreport.show(console, settled, checkpoint, evidence, _replays(rows, click_id), changes)
     finally:
-        for frame in (parts, *evidence.cached):
+        for frame in (settled, parts, *evidence.cached):
             frame.unpersist()
 
 

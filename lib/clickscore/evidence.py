@@ -155,7 +155,8 @@ def _of_folder(case: Case, source: FolderSource) -> Evidence:
     held = hold_files(case.spark, source.path, in_batches(log, batches), landed, unreadable, case.id)
     everything = find_range(case.checkpoint, case.log, 0, None)
     strays = find_strays(case.spark, source, log, landed, everything)
-    return _of_keys(case, batches, floor, held, rows, strays, (log, landed))
+    scored, rejected = of_scored(rows.scored, case.id), of_rejected(rows.rejected, case.id)
+    return Evidence(batches, floor, held, scored, rejected, case.settle, strays, (log, landed))
 
 
 def _of_table(case: Case, source: DeltaSource) -> Evidence:
@@ -164,12 +165,8 @@ def _of_table(case: Case, source: DeltaSource) -> Evidence:
     batches = find_range(case.checkpoint, case.log, case.first, case.last, earliest_batch(case.log, oldest))
     files = in_order(actions, case.log[0].end if oldest == 0 and 0 in case.log else None)
     held = hold_commits(case.spark, source, files, batches, case.id)
-    return _of_keys(case, batches, batches.floor, held, case.rows.within(batches, batches.floor), None, (actions,))
-
-
-def _of_keys(
-    case: Case, batches: Range, floor: int, held: Holdings, rows: Rows, strays: Strays | None,
-    cached: tuple[DataFrame, ...],
-) -> Evidence:  # fmt: skip
-    keyed = of_scored(rows.scored, case.id), of_rejected(rows.rejected, case.id)
-    return Evidence(batches, floor, held, *keyed, case.settle, strays, cached)
+    rows = case.rows.within(batches, batches.floor)
+    # Of a table of typed columns, only that of the id is read again.
+    rejected = of_rejected(rows.rejected, case.id, is_id_all=source.column is None)
+    scored = of_scored(rows.scored, case.id)
+    return Evidence(batches, batches.floor, held, scored, rejected, case.settle, None, (actions,))

@@ -87,34 +87,14 @@ def explain(
         seen: keyed rows of both tables, by the id of the click, where the stream passes over duplicates.
         id: the field that tells clicks apart.
     """
-    resets: dict[str, int] = {}
     if gaps is not None:
         found = _settle_accepted(found, gaps)
-        cut = gaps.where(F.col("reason").isin(RECREATED, TRUNCATED)).groupBy("source").agg(F.max("batch_id"))
-        resets = dict(cut.collect())
-    else:
-        found = settle(found, "accepted", F.lit(False))
+    found = _settle_vanished(spark, found, gaps, topics, known_ids)
     missing = found.where("missing > 0").groupBy("source").agg(F.min("label"), F.max("label")).collect()
-    there = [
-        (name, topics.earliest[p], topics.latest[p], resets.get(name, -1))
-        for p in topics.latest
-        if (name := source_name(p)) and known_ids.get(p[0], topics.ids[p[0]]) == topics.ids[p[0]]
-    ]
-    schema = "source STRING, earliest BIGINT, latest BIGINT, reset BIGINT"
-    kept = F.broadcast(spark.createDataFrame(there, schema))
-    found = found.join(kept, on="source", how="left")
-    is_there = (F.col("label") >= F.col("earliest")) & (F.col("label") < F.col("latest"))
-    is_there &= F.col("batch_id") >= F.col("reset")
-    found = settle(found, "vanished", ~F.coalesce(is_there, F.lit(False))).drop("earliest", "latest", "reset")
-    bounds = {
-        p: (max(low[source_name(p)][0], topics.earliest[p]), min(low[source_name(p)][1] + 1, topics.latest[p]))
-        for low in [{name: (first, last) for name, first, last in missing}]
-        for p in topics.latest
-        if source_name(p) in low
-    }
-    bounds = {p: (begin, end) for p, (begin, end) in bounds.items() if begin < end}
+    sought = {name: (first, last + 1) for name, first, last in missing}
+    bounds = {p: sought[source_name(p)] for p in topics.latest if source_name(p) in sought}
     if not bounds:
-        return found.withColumn("holes", F.lit(0))
+        return found
     return _settle_records(found, of_records(read_range(spark, source, bounds), id), seen)
 
 
@@ -131,6 +111,27 @@ def _settle_accepted(found: DataFrame, gaps: DataFrame) -> DataFrame:
     )
     joined = found.join(known, on=["source", "batch_id", "key"], how="left")
     return settle(joined, "accepted", F.col("is_accepted")).drop("is_accepted")
+
+
+def _settle_vanished(
+    spark: SparkSession, found: DataFrame, gaps: DataFrame | None, topics: Topics, known_ids: Mapping[str, str]
+) -> DataFrame:
+    """Count offsets as vanished that the topics have no more: cut off, or of a topic that was made again since."""
+    resets: dict[str, int] = {}
+    if gaps is not None:
+        cuts = gaps.where(F.col("reason").isin(RECREATED, TRUNCATED)).groupBy("source").agg(F.max("batch_id"))
+        resets = dict(map(tuple, cuts.collect()))
+    kept = [
+        (source_name(p), topics.earliest[p], topics.latest[p], resets.get(source_name(p), 0))
+        for p in topics.latest
+        if known_ids.get(p[0], topics.ids[p[0]]) == topics.ids[p[0]]
+    ]
+    frame = spark.createDataFrame(kept, "source STRING, earliest BIGINT, latest BIGINT, reset BIGINT")
+    joined = found.join(F.broadcast(frame), on="source", how="left")
+    is_kept = (F.col("label") >= F.col("earliest")) & (F.col("label") < F.col("latest"))
+    is_kept &= F.col("batch_id") >= F.col("reset")
+    is_vanished = ~F.coalesce(is_kept, F.lit(False))
+    return settle(joined, "vanished", is_vanished).drop("earliest", "latest", "reset")
 
 
 def _settle_records(found: DataFrame, records: DataFrame, seen: DataFrame | None) -> DataFrame:

@@ -22,12 +22,13 @@ def plain_source(source: Column) -> Column:
     return F.regexp_replace(source, "^[A-Za-z][A-Za-z0-9+.-]*:(//)?", "")
 
 
-def of_records(records: DataFrame, id: T.StructField) -> DataFrame:
+def of_records(records: DataFrame, id: T.StructField, is_id_all: bool = False) -> DataFrame:
     """Return one keyed row for each record.
 
     Args:
         records: ``value BINARY`` and columns of lineage.
         id: the field of a click that tells clicks apart.
+        is_id_all: whether all records without an id are the same, because nobody knows more of them.
     """
     lineage = [field for field in records.schema.fields if field.name != VALUE]
     click_json = T.StructType([T.StructField(id.name, id.dataType, nullable=False)]).json()
@@ -39,7 +40,8 @@ def of_records(records: DataFrame, id: T.StructField) -> DataFrame:
             yield decode_batch(batch, click_json, keep_all=False, max_kept_bytes=sys.maxsize).select(names)
 
     rows = records.mapInArrow(identify, found)
-    return _keyed(rows, F.col(id.name), F.col("_raw"), [field.name for field in lineage])
+    raw = F.lit(None).cast("string") if is_id_all else F.col("_raw")
+    return _keyed(rows, F.col(id.name), raw, [field.name for field in lineage])
 
 
 def of_scored(scored: DataFrame, id: T.StructField) -> DataFrame:
@@ -47,12 +49,12 @@ def of_scored(scored: DataFrame, id: T.StructField) -> DataFrame:
     return _keyed(scored, F.col(id.name), F.lit(None).cast("string"))
 
 
-def of_rejected(rejected: DataFrame, id: T.StructField) -> DataFrame:
-    """Return one keyed row for each row of ``rejected_clicks``."""
+def of_rejected(rejected: DataFrame, id: T.StructField, is_id_all: bool = False) -> DataFrame:
+    """Return one keyed row for each row of ``rejected_clicks``; see ``of_records``."""
     raw = F.col("raw")
     # Bytes that are no UTF-8 stand as ISO 8859-1 in the table.
     value = F.when(F.col("reason") == INVALID_ENCODING, F.encode(raw, "ISO-8859-1")).otherwise(raw.cast("binary"))
-    return of_records(rejected.select(value.alias(VALUE), "source", "batch_id"), id)
+    return of_records(rejected.select(value.alias(VALUE), "source", "batch_id"), id, is_id_all)
 
 
 def of_offsets(rows: DataFrame) -> DataFrame:

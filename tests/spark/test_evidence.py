@@ -3,24 +3,20 @@ from pathlib import Path
 from pyspark.sql import SparkSession
 
 from clickscore.evidence import Rows, read_rows
-from clickscore.offsetlog import Planned, Range
+from clickscore.offsetlog import Range
 from clickscore.tables import Table
 
-ROWS = [("file:/a", -1), ("file:///a", 0), ("file:/b", 1), ("file:/b", 2), ("file:/b", 3)]
-"""A replay's row, and those of four micro-batches, the last of which is not done."""
+
+def test_rows_of_older_micro_batches_count_as_of_the_floor_and_those_of_replays_not_at_all(spark: SparkSession) -> None:
+    rows = spark.createDataFrame([("f", batch) for batch in (-3, 0, 1, 2, 3, 4)], "source STRING, batch_id BIGINT")
+    mine = Rows(rows, rows).within(Range(0, 3, {}), 2)
+    assert [row.batch_id for row in mine.rejected.orderBy("batch_id").collect()] == [2, 2, 2, 3]
 
 
-def of(rows: Rows) -> list[list[tuple[str, int]]]:
-    return [sorted(map(tuple, table.collect())) for table in (rows.scored, rows.rejected)]
-
-
-def test_rows_of_the_range_are_looked_at_and_old_ones_count_as_of_the_first_known_plan(
-    spark: SparkSession, tmp_path: Path
-) -> None:
-    tables = [Table(str(tmp_path / name)) for name in ("scored", "rejected")]
-    for table in tables:
-        spark.createDataFrame(ROWS, "source STRING, batch_id BIGINT").write.format("delta").save(table.name)
-    rows = read_rows(spark, *tables, last_done=2)
-    assert of(rows) == [[("/a", -1), ("/a", 0), ("/b", 1), ("/b", 2)]] * 2
-    log = {1: Planned(0, None), 2: Planned(0, None)}
-    assert of(rows.within(Range(0, 2, log), floor=1)) == [[("/a", 1), ("/b", 1), ("/b", 2)]] * 2
+def test_rows_that_the_stream_is_writing_are_left_out_and_paths_are_alike(spark: SparkSession, tmp_path: Path) -> None:
+    rows = [("file:/a", 1), ("file:///a", 2), ("file:/a", 3), ("file:/a", -1)]
+    table = Table(str(tmp_path / "rows"))
+    spark.createDataFrame(rows, "source STRING, batch_id BIGINT").write.format("delta").save(table.location)
+    found = read_rows(spark, table, table, 2).scored.collect()
+    assert sorted(row.batch_id for row in found) == [-1, 1, 2]
+    assert {row.source for row in found} == {"/a"}

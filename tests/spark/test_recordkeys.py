@@ -37,6 +37,17 @@ def test_rejected_row_has_the_key_of_its_record(spark: SparkSession) -> None:
     assert [row.key for row in of_rejected(rejected, ID).collect()] == keys_of(spark, *records)
 
 
+def test_rejected_row_of_a_typed_table_is_known_by_its_id_alone(spark: SparkSession) -> None:
+    columns = "raw STRING, reason STRING, source STRING, batch_id BIGINT"
+    raw = ['{"price": 1}', '{"price": 2}', '{"id": "c1", "price": 3}']
+    rejected = spark.createDataFrame([(text, "missing_field", "f", 0) for text in raw], columns)
+    typed = spark.createDataFrame(
+        [(None, "f", 0), (None, "f", 0), ("c1", "f", 0)], "id STRING, source STRING, batch_id INT"
+    )
+    keys = [row.key for row in of_rejected(rejected, ID, is_id_all=True).collect()]
+    assert keys == [row.key for row in of_scored(typed, ID).collect()]
+
+
 def test_id_that_is_a_number_has_the_same_key_in_record_and_row(spark: SparkSession) -> None:
     number = T.StructField("id", T.DecimalType(6, 2), nullable=False)
     records = spark.createDataFrame([(bytearray(b'{"id": 1.5}'), "f")], "value BINARY, source STRING")

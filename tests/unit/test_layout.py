@@ -7,7 +7,7 @@ import pytest
 
 MODULES = sorted(Path("lib/clickscore").glob("*.py"))
 PURE = ("config", "model_config", "errors", "schemas", "decoding", "clicks", "features", "scoring", "pipeline",
-        "failures", "resubmission", "outputs", "isolation", "comparison")  # fmt: skip
+        "failures", "resubmission", "outputs", "isolation", "comparison", "conservation", "recordkeys")  # fmt: skip
 WORLDLY_IMPORTS = ("mlflow", "delta", "clickscore.tables", "clickscore.registry", "clickscore.sources")
 WORLDLY_ATTRIBUTES = ("read", "readStream", "write", "writeStream", "collect", "getOrCreate", "sparkSession")
 MAX_LINES = 260
