@@ -21,9 +21,9 @@ BOM = b"\xef\xbb\xbf"
 NOON = "2026-03-01T12:00:00Z"
 OLD, TOMORROW = "2026/03/b7 old file.json.gz", "2026/03/b7_file_of_tomorrow.jsonl"
 
-MAX_BYTES = 2_000
+MAX_BYTES = 2_095
 BATCHES = [
-    [OLD, "b1_bom.ndjson", "b1_utf16.json", "b5_line_end.jsonl"],
+    [OLD, "b1_bom.ndjson", "b1_utf16.json", "b5_line_end.jsonl", "b4_schema.jsonl"],
     ["b1_json.jsonl"],
     ["b5_all_bad.jsonl"],
     ["b3_ids.jsonl"],
@@ -33,7 +33,7 @@ BATCHES = [
     ["b2_time.jsonl"],
     ["b5_empty.jsonl"],
     ["b6_text.jsonl"],
-    ["b4_schema.jsonl", TOMORROW],
+    [TOMORROW],
 ]
 """The files in the order of their times: one above MAX_BYTES is a micro-batch of its own and parts the small ones."""
 

@@ -22,6 +22,8 @@ from clickscore.errors import ConfigError
 MakeClick = Callable[..., dict[str, Any]]
 PATIENCE_S = 240
 CLOSE_S = 1.0
+INTERVAL_S = 0.3
+"""Between two triggers: when exactly an idle stream looked last, nobody knows better."""
 FILES_UNTIL_LOG_IS_COMPACTED = 11
 
 
@@ -133,7 +135,7 @@ def test_files_that_are_left_came_after_the_newest_that_was_read(
     assert (shop.home / "checkpoint" / "sources" / "0" / "9.compact").exists()
     stream.turn.release()
     stream.wait_for(lambda: stream.look() > now)  # It has seen that nothing else is there.
-    assert stream.health.pulse().oldest_s == pytest.approx(0.3, abs=0.1)
+    assert stream.health.pulse().oldest_s == pytest.approx(INTERVAL_S, abs=0.1)
 
 
 def test_commits_that_are_left_came_with_the_first_that_was_not_read(
@@ -151,7 +153,7 @@ def test_commits_that_are_left_came_with_the_first_that_was_not_read(
     stream = watched()
     assert math.isnan(stream.batch(0))  # Half of the first snapshot: the rest may be as old as the table.
     asked = time.time()
-    assert stream.batch(1) > asked  # The other half, and no commit after it.
+    assert stream.batch(1) > asked - INTERVAL_S  # The other half, and no commit after it.
     stream.query.processAllAvailable()
     first = commit()
     stream.wait_for(lambda: stream.query.status["isDataAvailable"])  # waits for its turn
@@ -160,4 +162,4 @@ def test_commits_that_are_left_came_with_the_first_that_was_not_read(
     assert second - first > CLOSE_S
     assert stream.batch(2) == pytest.approx(second, abs=CLOSE_S / 2)
     asked = time.time()
-    assert stream.batch(3) > asked
+    assert stream.batch(3) > asked - INTERVAL_S
