@@ -6,11 +6,11 @@ Exit status: 0 the gate holds, or what was asked for is done; 1 the gate does no
 
 import argparse
 import sys
-from datetime import datetime, timezone
 from functools import partial
 from pathlib import Path
 
 from clickscore import promotion
+from clickscore.clock import utc
 from clickscore.config import load
 from clickscore.errors import ClickscoreError
 from clickscore.progress import make_console
@@ -46,12 +46,6 @@ def main() -> int:
         print(error, file=sys.stderr)
         return 2
     return 0
-
-
-def utc(text: str) -> datetime:
-    """Return a time; without a zone it is UTC."""
-    time = datetime.fromisoformat(text)
-    return time if time.tzinfo else time.replace(tzinfo=timezone.utc)
 
 
 if __name__ == "__main__":

@@ -7,11 +7,11 @@ Exit status: 0 done; 1 it could not go on, start it again; 2 the wiring is wrong
 
 import argparse
 import sys
-from datetime import datetime, timezone
 from functools import partial
 from pathlib import Path
 
 from clickscore import replay
+from clickscore.clock import utc
 from clickscore.config import load
 from clickscore.errors import ClickscoreError, ReplayError
 from clickscore.progress import make_console
@@ -44,12 +44,6 @@ def main() -> int:
         print(error, file=sys.stderr)
         return 1
     return 0
-
-
-def utc(text: str) -> datetime:
-    """Return a time; without a zone it is UTC."""
-    time = datetime.fromisoformat(text)
-    return time if time.tzinfo else time.replace(tzinfo=timezone.utc)
 
 
 if __name__ == "__main__":

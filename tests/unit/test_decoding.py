@@ -1,9 +1,22 @@
 import datetime as dt
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from pyspark.sql import types as T
 
-from clickscore.decoding import MAX_DETAIL_CHARS, Decoder, Rejection, as_bytes, as_text, cut, encoding_fault, to_times
+from clickscore.decoding import (
+    FIRST_TIME_US,
+    LAST_TIME_US,
+    MAX_DETAIL_CHARS,
+    Decoder,
+    Rejection,
+    as_bytes,
+    as_text,
+    cut,
+    encoding_fault,
+    to_times,
+)
 
 CLICK = T.StructType(
     [
@@ -124,3 +137,15 @@ def test_bytes_that_are_no_text_can_be_recovered() -> None:
 
 def test_long_details_are_cut() -> None:
     assert len(cut("x" * 1000)) == MAX_DETAIL_CHARS
+
+
+@given(st.binary())
+def test_any_bytes_survive_the_way_to_text_and_back(record: bytes) -> None:
+    reason = "invalid_encoding" if encoding_fault(record) else "malformed_json"
+    assert as_bytes(as_text(record), reason) == record
+
+
+def test_bounds_of_times_are_those_of_python() -> None:
+    epoch = dt.datetime(1970, 1, 1, tzinfo=UTC)
+    assert epoch + dt.timedelta(microseconds=FIRST_TIME_US) == dt.datetime.min.replace(tzinfo=UTC)
+    assert epoch + dt.timedelta(microseconds=LAST_TIME_US) == dt.datetime.max.replace(tzinfo=UTC)

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from pyspark.sql import types as T
 
 from clickscore.clicks import decode_batch
-from clickscore.decoding import FIRST_TIME_US, LAST_TIME_US, as_bytes, as_text, encoding_fault
+from clickscore.decoding import LAST_TIME_US, as_bytes, encoding_fault
 
 CLICK = T.StructType(
     [
@@ -294,14 +294,3 @@ def test_bytes_of_a_rejected_record_can_be_recovered_from_the_table(batch: list[
             assert row["_kept"]
             assert as_bytes(row["_raw"], reason) == record
             assert (reason == "invalid_encoding") == (record is not None and encoding_fault(record) is not None)
-
-
-@given(st.binary())
-def test_any_bytes_survive_the_way_to_text_and_back(record: bytes) -> None:
-    reason = "invalid_encoding" if encoding_fault(record) else "malformed_json"
-    assert as_bytes(as_text(record), reason) == record
-
-
-def test_bounds_of_times_are_those_of_python() -> None:
-    assert EPOCH + timedelta(microseconds=FIRST_TIME_US) == datetime.min.replace(tzinfo=timezone.utc)
-    assert EPOCH + timedelta(microseconds=LAST_TIME_US) == datetime.max.replace(tzinfo=timezone.utc)
