@@ -33,7 +33,7 @@ _CLASSES = re.compile(
 _TEXTS = re.compile(
     r"No space left on device|Disk quota exceeded|Read-only file system|Stale file handle|Connection reset"
     r"|Connection refused|Broken pipe|timed out|Service Unavailable|SlowDown|Slow Down|Too Many Requests"
-    r"|status code:? (?:429|50[0234])|CONCURRENT_STREAM_LOG_UPDATE|concurrently using"
+    r"|status code:? (?:429|50[0234])|CONCURRENT_STREAM_LOG_UPDATE|Concurrent update to the log"
     r"|Mkdirs failed to create|org\.apache\.kafka\.common\.errors\.(?:Timeout|Disconnect|Network)Exception"
     r"|ExecutorLostFailure|io\.delta\.exceptions\.\w+|DELTA_(?:CONCURRENT_\w+|METADATA_CHANGED|PROTOCOL_CHANGED)",
     re.IGNORECASE,
