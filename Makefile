@@ -12,6 +12,8 @@ RATE       ?= 1000
 KAFKA_PORT ?= 9092
 KAFKA      := --servers 127.0.0.1:$(KAFKA_PORT)
 CHAOS      ?=
+LATENCY    ?=
+GROWTH     ?=
 KAFKA_RUN  := --set source.bootstrap_servers=127.0.0.1:$(KAFKA_PORT)
 
 ##@ Start
@@ -98,6 +100,10 @@ bench-sources: setup ## Measure Kafka against the landing folder, with and witho
 .PHONY: bench-models
 bench-models: setup ## Measure what isolation, a challenger, a swap and a pause cost
 	$(JOB) benchmarks/models.py
+
+.PHONY: bench-latency
+bench-latency: setup ## Measure click created to click visible, of the product and of the usual recipe; LATENCY="--rates 1000"
+	$(JOB) benchmarks/latency.py $(LATENCY)
 
 .PHONY: package
 package: dist/clickscore.zip ## Build dist/clickscore.zip for --py-files, and the wheel for Databricks

@@ -1,0 +1,93 @@
+"""The results of the latency benchmark: a file, tables on the console, a picture."""
+
+import json
+import statistics
+from pathlib import Path
+from typing import Any
+
+from durations import PARTS, TOTAL
+from latency_plot import draw
+from latency_run import SLOW, Measured
+from rich.console import Console
+from rich.table import Table
+
+OTHER = "other"
+
+
+class Results:
+    """What was measured so far, written to a file after each measurement."""
+
+    def __init__(self, file: Path, keep: bool) -> None:
+        """Begin with nothing, or with what the file holds."""
+        self._file = file
+        self._tree: dict[str, Any] = {"latency": {}, "fixed_cost": {}}
+        if keep and file.exists():
+            self._tree |= json.loads(file.read_text(encoding="utf-8"))
+
+    def add_latency(self, source: str, rate: int, system: str, measured: Measured) -> None:
+        """Add a measurement of latency."""
+        self._put("latency", source, str(rate), system, measured.figures())
+
+    def add_fixed_cost(self, source: str, system: str, batches: list[dict[str, float]]) -> None:
+        """Add the medians of the durations of small micro-batches, and how many took over twice the median."""
+        totals = [batch[TOTAL] for batch in batches]
+        median = statistics.median(totals)
+        parts = {part: statistics.median(batch.get(part, 0.0) for batch in batches) for part in PARTS}
+        figures = {
+            f"{TOTAL}_s": median,
+            **{f"{part}_s": value for part, value in parts.items()},
+            f"{OTHER}_s": max(0.0, median - sum(parts.values())),
+            "rows": statistics.median(batch["rows"] for batch in batches),
+            "batches": len(batches),
+            "slow_batch_share": sum(total > SLOW * median for total in totals) / len(totals),
+        }
+        self._put("fixed_cost", source, system, figures)
+
+    def _put(self, *keys_and_value: Any) -> None:
+        *keys, last, value = keys_and_value
+        branch = self._tree
+        for key in keys:
+            branch = branch.setdefault(key, {})
+        branch[last] = value
+        self._file.parent.mkdir(parents=True, exist_ok=True)
+        self._file.write_text(json.dumps(self._tree, indent=1) + "\n", encoding="utf-8")
+
+    def show(self, console: Console) -> None:
+        """Print the tables and draw the picture."""
+        if self._tree["latency"]:
+            console.print(_latency(self._tree["latency"]))
+        if self._tree["fixed_cost"]:
+            console.print(_fixed_cost(self._tree["fixed_cost"]))
+        if self._tree["latency"] or self._tree["fixed_cost"]:
+            picture = self._file.with_suffix(".png")
+            draw(self._tree["latency"], self._tree["fixed_cost"], picture)
+            console.print(f"{self._file} and {picture}", highlight=False)
+
+
+def _latency(tree: dict[str, Any]) -> Table:
+    grid = Table(
+        "source", "clicks/s", "system", "p50 s", "p95 s", "p99 s", "commits, every", "slow commits", "start s", "",
+        title="click created to click visible",
+    )  # fmt: skip
+    for source, rates in tree.items():
+        for rate, systems in rates.items():
+            for system, found in systems.items():
+                notes = "" if found["keeps_up"] else "does not keep up"
+                if found["unseen"]:
+                    notes += f" {found['unseen']:,} never seen"
+                grid.add_row(
+                    source, f"{int(rate):,}", system, *[f"{found[f'{key}_s']:.2f}" for key in ("p50", "p95", "p99")],
+                    f"{found['commits']:,}, {found['commit_interval_s']:.2f} s", f"{found['slow_commit_share']:.1%}",
+                    f"{found['start_s']:.1f}", notes.strip(),
+                )  # fmt: skip
+    return grid
+
+
+def _fixed_cost(tree: dict[str, Any]) -> Table:
+    keys = (TOTAL, *PARTS, OTHER)
+    grid = Table("source", "system", *keys, "rows", "slow batches", title="a small micro-batch, median seconds")
+    for source, systems in tree.items():
+        for system, found in systems.items():
+            costs = [f"{found[f'{key}_s']:.3f}" for key in keys]
+            grid.add_row(source, system, *costs, f"{found['rows']:,.0f}", f"{found['slow_batch_share']:.1%}")
+    return grid

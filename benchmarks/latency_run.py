@@ -1,0 +1,156 @@
+"""One measurement of latency: a producer that never waits, a system under test, and a reader of its table."""
+
+import multiprocessing
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from multiprocessing.process import BaseProcess
+from multiprocessing.queues import Queue
+from queue import Empty
+from typing import Any, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+from latency_clicks import MICROS
+from latency_processes import FIRST_CLICKS, Seen, Sent, create_clicks, now_us, read_table
+from latency_systems import System, UnderTestError
+
+EVENT_TIME = "event_time"
+START_PATIENCE_S = 180
+"""For the first commit: the recipe on a cold machine needs a minute."""
+DRAIN_PATIENCE_S = 30
+"""How long clicks may still appear after the last one was created; what does not counts as at least that late."""
+ANSWER_PATIENCE_S = 120
+"""The reader reads all event times at its end."""
+LOOK_S = 0.05
+QUANTILES = np.linspace(0, 1, 201)
+"""For the plot: in steps of half a percent."""
+SLOW = 2
+"""A commit is slow if it comes after this many times the median interval."""
+STEADY = 1.5
+"""Clicks of the second half may take that much longer than those of the first half, by median, ..."""
+STEADY_S = 1.0
+"""... and this many seconds: a system that cannot keep up gets later and later."""
+
+Answer = TypeVar("Answer")
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What was measured, in seconds unless it says otherwise.
+
+    Attributes:
+        start_s: start of the process to the first rows in the table.
+        latencies_s: click created to click visible, one for each click of the measured time; of one that was never
+            seen, how old it was when nobody looked any more.
+        unseen: how many were never seen.
+        keeps_up: whether the latency does not grow.
+        interval_s: median time between two commits.
+        slow_share: share of the commits that took more than twice as long.
+        commits: how many there were.
+        late_s: how late the producer itself was, 99th percentile.
+    """
+
+    start_s: float
+    latencies_s: npt.NDArray[np.float64]
+    unseen: int
+    keeps_up: bool
+    interval_s: float
+    slow_share: float
+    commits: int
+    late_s: float
+
+    def figures(self) -> dict[str, Any]:
+        """Return what goes into the file of results."""
+        p50, p95, p99 = np.quantile(self.latencies_s, (0.5, 0.95, 0.99)).tolist()
+        return {
+            "p50_s": p50, "p95_s": p95, "p99_s": p99, "clicks": len(self.latencies_s), "unseen": self.unseen,
+            "keeps_up": self.keeps_up, "start_s": self.start_s, "commits": self.commits,
+            "commit_interval_s": self.interval_s, "slow_commit_share": self.slow_share,
+            "producer_late_p99_s": self.late_s,
+            "quantiles_s": np.quantile(self.latencies_s, QUANTILES).round(4).tolist(),
+        }  # fmt: skip
+
+
+def measure(system: System, rate: int, warm_up_s: float, seconds: float) -> Measured:
+    """Run a system at a rate of clicks; the time to measure begins ``warm_up_s`` after its first commit."""
+    context = multiprocessing.get_context("spawn")
+    go, stop, halt = context.Event(), context.Event(), context.Event()
+    visible = context.Value("q", 0)
+    sent_box: Queue[Sent] = context.Queue()
+    seen_box: Queue[Seen] = context.Queue()
+    with ExitStack() as stack:
+        producer = context.Process(target=create_clicks, args=(system.target, rate, go, stop, sent_box))
+        reader = context.Process(target=read_table, args=(system.table, EVENT_TIME, visible, halt, seen_box))
+        for process in (producer, reader):
+            stack.enter_context(_running(process))
+        begun = time.monotonic()
+        under_test = stack.enter_context(system.running())
+
+        def wait(until: Callable[[], bool], patience_s: float) -> bool:
+            deadline = time.monotonic() + patience_s
+            while not until() and time.monotonic() < deadline:
+                if under_test.poll() is not None:
+                    raise system.failure()
+                if not (producer.is_alive() or stop.is_set()) or not reader.is_alive():
+                    raise UnderTestError("the producer or the reader of the benchmark has failed")
+                time.sleep(LOOK_S)
+            return until()
+
+        if not wait(lambda: visible.value > 0, START_PATIENCE_S):
+            raise UnderTestError(f"the {system.name} has not committed anything within {START_PATIENCE_S} s")
+        start_s = time.monotonic() - begun
+        go.set()
+        wait(lambda: False, warm_up_s + seconds)
+        stop.set()
+        sent = _answer(sent_box, producer)
+        wait(lambda: visible.value >= sent.clicks + FIRST_CLICKS, DRAIN_PATIENCE_S)
+        halt.set()
+        end_us = now_us()
+        seen = _answer(seen_box, reader)
+    return _evaluate(sent, seen, start_s, warm_up_s, seconds, end_us)
+
+
+def _evaluate(
+    sent: Sent, seen: Seen, start_s: float, warm_up_s: float, seconds: float, end_us: int
+) -> Measured:  # fmt: skip
+    begin_us = sent.schedule.begin_us + int(warm_up_s * MICROS)
+    limit_us = begin_us + int(seconds * MICROS)
+    first = sent.schedule.due(begin_us)
+    wanted = sent.schedule.created(first, min(sent.schedule.due(limit_us), sent.clicks))
+    # Clicks that are never seen: at least as late as the end of the watch tells.
+    at_us = np.full(len(wanted), end_us, dtype=np.int64)
+    where = np.searchsorted(wanted, seen.created_us)
+    where[where == len(wanted)] = 0
+    is_wanted = wanted[where] == seen.created_us
+    at_us[where[is_wanted]] = np.repeat(seen.at_us, seen.rows)[is_wanted]
+    latencies = (at_us - wanted) / MICROS
+    early, late = np.array_split(latencies, 2)
+    limit = max(float(np.median(early)) * STEADY, float(np.median(early)) + STEADY_S)
+    intervals = np.diff(seen.at_us[(seen.at_us >= begin_us) & (seen.at_us <= limit_us)]) / MICROS
+    median = float(np.median(intervals)) if len(intervals) else float("nan")
+    return Measured(
+        start_s=start_s, latencies_s=latencies, unseen=len(wanted) - int(is_wanted.sum()),
+        keeps_up=bool(np.median(late) <= limit), interval_s=median,
+        slow_share=float(np.mean(intervals > SLOW * median)) if len(intervals) else float("nan"),
+        commits=len(intervals), late_s=sent.late_s,
+    )  # fmt: skip
+
+
+@contextmanager
+def _running(process: BaseProcess) -> Iterator[None]:
+    process.daemon = True
+    process.start()
+    try:
+        yield
+    finally:
+        process.terminate()
+        process.join()
+
+
+def _answer(box: "Queue[Answer]", process: BaseProcess) -> Answer:
+    try:
+        return box.get(timeout=ANSWER_PATIENCE_S)
+    except Empty:
+        raise UnderTestError(f"{process.name} of the benchmark has not answered") from None
