@@ -22,6 +22,7 @@ from latency_systems import SYSTEMS, System, UnderTestError
 from registered import register_model
 from rich.console import Console
 
+from clickscore.progress import make_console
 from shopsim.broker import Broker
 from shopsim.topics import make_topic
 
@@ -98,7 +99,7 @@ def arguments() -> argparse.Namespace:
 
 def main() -> int:
     """Measure and report; 1 if a system fails."""
-    a, console = arguments(), Console()
+    a, console = arguments(), make_console()
     # As Ctrl-C does: leave through every `finally`, so that no process stays behind.
     signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     results, registry = Results(BENCH / "latency.json", a.keep), register_model()
