@@ -89,6 +89,14 @@ format: $(VENV)/.ready ## Put the code into its format
 	$(BIN)/ruff format
 	$(BIN)/ruff check --fix
 
+.PHONY: bench
+bench: setup ## Measure the job against what is used instead of it, half an hour; BENCH="--arms product recipe"
+	$(JOB) benchmarks/bench.py $(BENCH)
+
+.PHONY: bench-quick
+bench-quick: setup ## The same with the essential arms only, in less than five minutes
+	$(JOB) benchmarks/bench.py --quick $(BENCH)
+
 .PHONY: bench-parse
 bench-parse: setup ## Measure the two ways to parse clicks
 	$(JOB) benchmarks/parse.py
@@ -104,6 +112,10 @@ bench-models: setup ## Measure what isolation, a challenger, a swap and a pause 
 .PHONY: bench-latency
 bench-latency: setup ## Measure click created to click visible, of the product and of the usual recipe; LATENCY="--rates 1000"
 	$(JOB) benchmarks/latency.py $(LATENCY)
+
+.PHONY: bench-growth
+bench-growth: setup ## Measure small micro-batches while table and landing folder grow; GROWTH="--commits 100 --files 1000"
+	$(JOB) benchmarks/growth.py $(GROWTH)
 
 .PHONY: package
 package: dist/clickscore.zip ## Build dist/clickscore.zip for --py-files, and the wheel for Databricks

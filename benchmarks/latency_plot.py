@@ -3,99 +3,78 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from durations import PARTS, TOTAL
+from parts import draw_parts
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 COLOURS = {"product": "#0b6e8a", "recipe": "#d1662b"}
-PART_COLOURS = {"latestOffset": "#9ecae1", "getBatch": "#dadaeb", "queryPlanning": "#c7c7c7", "walCommit": "#fdae6b",
-                "addBatch": "#0b6e8a", "commitOffsets": "#fdd0a2", "other": "#eeeeee"}  # fmt: skip
-GOALS_S = (0.5, 1.5)
-"""What the product should reach at 5,000 clicks/s: p50 and p99."""
+GOALS_S = {"p50": 0.5, "p99": 1.5}
+"""What the product should reach at 5,000 clicks/s."""
 PERCENTILES = ("p50_s", "p95_s", "p99_s")
 MARKERS = ("o", "|", "D")
-WIDTH, ROW, HEAD = 11.0, 0.34, 1.5
-"""Inches: of the picture, of a bar, and of what stands around the bars of a row of panels."""
+BAND, MARKER = 6, 7
+"""Points: height of the band from p50 to p99, and size of its marks."""
+PANEL, PARTS_PANEL = 5.6, 5.4
+"""Inches: width of a panel of percentiles, and of the parts of a micro-batch."""
+ROW, HEAD = 0.36, 1.5
+"""Inches: height of a row of percentiles, and of what stands above and below them all."""
+LEAST_HEIGHT = 3.6
 DPI = 150
-LONGEST_LABELLED_S = 0.04
-"""Parts shorter than this share of the longest bar are not labelled."""
+NEAR = 9
+"""Points between a mark and its number."""
+NAMES = {"kafka": "Kafka", "folder": "the landing folder"}
+
+Row = tuple[int, str, dict[str, Any]]
 
 
 def draw(latency: dict[str, Any], fixed_cost: dict[str, Any], file: Path) -> None:
-    """Draw percentiles of the latency above, and what a small micro-batch is spent on below."""
+    """Draw percentiles of the latency by source, and what a small micro-batch is spent on."""
     import matplotlib
 
     matplotlib.use("agg")
     from matplotlib import pyplot as plt
 
-    sources = list(latency) or list(fixed_cost)
-    bars = [max((len(systems) for systems in (_rows(latency, source) for source in sources)), default=0),
-            max((len(fixed_cost.get(source, {})) for source in sources), default=0)]  # fmt: skip
-    heights = [ROW * count + HEAD for count in bars if count]
-    figure, grid = plt.subplots(
-        len(heights), len(sources), figsize=(WIDTH, sum(heights)), squeeze=False, sharex="row",
-        gridspec_kw={"height_ratios": heights}, layout="constrained",
-    )  # fmt: skip
-    for column, source in enumerate(sources):
-        panels = iter(grid[:, column])
-        if bars[0]:
-            _draw_latency(next(panels), source, _rows(latency, source))
-        if bars[1]:
-            _draw_parts(next(panels), source, fixed_cost.get(source, {}))
+    rows = {source: _rows(rates) for source, rates in latency.items()}
+    widths = [PANEL] * len(rows) + ([PARTS_PANEL] if fixed_cost else [])
+    height = max(LEAST_HEIGHT, HEAD + ROW * max((len(found) for found in rows.values()), default=0))
+    figure, grid = plt.subplots(1, len(widths), figsize=(sum(widths), height), squeeze=False, layout="constrained",
+                                gridspec_kw={"width_ratios": widths})  # fmt: skip
+    panels = list(grid[0])
+    for panel, (source, found) in zip(panels, rows.items(), strict=False):
+        _draw_latency(panel, f"Click created to visible, from {NAMES[source]}", found)
+        panel.sharex(panels[0])
+    if fixed_cost:
+        bars = {f"{source}\n{system}": found for source, systems in fixed_cost.items()
+                for system, found in systems.items()}  # fmt: skip
+        draw_parts(panels[-1], "Fixed cost of a micro-batch", bars)
     figure.savefig(file, dpi=DPI)
     plt.close(figure)
 
 
-def _rows(latency: dict[str, Any], source: str) -> list[tuple[int, str, dict[str, Any]]]:
-    return [(int(rate), system, found) for rate, systems in latency.get(source, {}).items()
-            for system, found in systems.items()]  # fmt: skip
+def _rows(rates: dict[str, Any]) -> list[Row]:
+    return [(int(rate), system, found) for rate, systems in rates.items() for system, found in systems.items()]
 
 
-def _draw_latency(panel: "Axes", source: str, rows: list[tuple[int, str, dict[str, Any]]]) -> None:
+def _draw_latency(panel: "Axes", title: str, rows: list[Row]) -> None:
     for place, (_, system, found) in enumerate(rows):
         colour, values = COLOURS[system], [found[key] for key in PERCENTILES]
-        panel.plot(values, [place] * len(values), color=colour, linewidth=5, alpha=0.35, solid_capstyle="round")
+        panel.plot([values[0], values[-1]], [place, place], color=colour, linewidth=BAND, alpha=0.35)
         for value, marker in zip(values, MARKERS, strict=True):
-            panel.plot(value, place, marker, color=colour, markersize=7, markeredgewidth=2)
-        panel.annotate(f"{values[0]:.2g} s", (values[0], place), (-8, 0), textcoords="offset points", ha="right",
-                       va="center", fontsize=8, color=colour)  # fmt: skip
-        note = "" if found["keeps_up"] else ", does not keep up"
-        panel.annotate(f"{values[-1]:.2g} s{note}", (values[-1], place), (8, 0), textcoords="offset points", ha="left",
-                       va="center", fontsize=8, color=colour)  # fmt: skip
-    for goal in GOALS_S:
-        panel.axvline(goal, color="#888888", linewidth=0.8, linestyle=":", zorder=0)
-    panel.set_yticks(range(len(rows)), [f"{rate:,}/s  {system}" for rate, system, _ in rows])
+            panel.plot(value, place, marker, color=colour, markersize=MARKER, markeredgewidth=2)
+        text = {"textcoords": "offset points", "va": "center", "fontsize": 8, "color": colour}
+        note = "" if found["keeps_up"] else ", cannot keep up"
+        panel.annotate(f"{values[0]:.2g}", (values[0], place), (-NEAR, 0), ha="right", **text)
+        panel.annotate(f"{values[-1]:.2g} s{note}", (values[-1], place), (NEAR, 0), ha="left", **text)
+    for name, goal in GOALS_S.items():
+        panel.axvline(goal, color="#888888", linewidth=0.9, linestyle=":", zorder=0)
+        panel.annotate(f"goal {name}", (goal, 1), (2, -2), xycoords=("data", "axes fraction"), fontsize=7, va="top",
+                       textcoords="offset points", color="#666666")  # fmt: skip
+    panel.set_yticks(range(len(rows)), [f"{rate:,}/s {system}" for rate, system, _ in rows], fontsize=9)
+    panel.set_ylim(len(rows) - 0.4, -0.9)
     panel.set_xscale("log")
     panel.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
-    panel.margins(x=0.3)
-    panel.invert_yaxis()
-    panel.set_xlabel("seconds from created to visible: ● p50, | p95, ◆ p99; dotted: goals for p50 and p99")
-    panel.set_title(f"Latency, clicks from the {source}" if source == "folder" else "Latency, clicks from Kafka")
-    _bare(panel)
-
-
-def _draw_parts(panel: "Axes", source: str, systems: dict[str, Any]) -> None:
-    longest = max((found[f"{TOTAL}_s"] for found in systems.values()), default=0.0)
-    for place, found in enumerate(systems.values()):
-        left = 0.0
-        for part in (*PARTS, "other"):
-            value = found[f"{part}_s"]
-            panel.barh(place, value, left=left, color=PART_COLOURS[part], label=part if not place else None)
-            if value > LONGEST_LABELLED_S * longest:
-                dark = part == "addBatch"
-                panel.text(left + value / 2, place, f"{value * 1000:.0f}", ha="center", va="center", fontsize=8,
-                           color="white" if dark else "black")  # fmt: skip
-            left += value
-    panel.set_yticks(range(len(systems)), list(systems))
-    panel.invert_yaxis()
-    panel.set_xlabel("seconds of a small micro-batch, median of each part; numbers in milliseconds")
-    panel.set_title(f"Fixed cost of a micro-batch, {source}")
-    if systems:
-        panel.legend(fontsize=7, ncols=4, frameon=False, loc="upper center", bbox_to_anchor=(0.5, -0.3))
-    _bare(panel)
-
-
-def _bare(panel: "Axes") -> None:
+    panel.margins(x=0.25)
+    panel.set_xlabel("seconds: ● p50   | p95   ◆ p99", fontsize=9)
+    panel.set_title(title, fontsize=11, loc="left")
     panel.spines[["top", "right"]].set_visible(False)
-    panel.tick_params(labelsize=9)

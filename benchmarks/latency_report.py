@@ -1,17 +1,15 @@
 """The results of the latency benchmark: a file, tables on the console, a picture."""
 
 import json
-import statistics
 from pathlib import Path
 from typing import Any
 
-from durations import MS_PER_S, PARTS, TOTAL
+from durations import Batch
 from latency_plot import draw
-from latency_run import SLOW, Measured
+from latency_run import Measured
+from parts import summary, table
 from rich.console import Console
 from rich.table import Table
-
-OTHER = "other"
 
 
 class Results:
@@ -28,20 +26,9 @@ class Results:
         """Add a measurement of latency."""
         self._put("latency", source, str(rate), system, measured.figures())
 
-    def add_fixed_cost(self, source: str, system: str, batches: list[dict[str, float]]) -> None:
-        """Add the medians of the durations of small micro-batches, and how many took over twice the median."""
-        totals = [batch[TOTAL] for batch in batches]
-        median = statistics.median(totals)
-        parts = {part: statistics.median(batch.get(part, 0.0) for batch in batches) for part in PARTS}
-        figures = {
-            f"{TOTAL}_s": median,
-            **{f"{part}_s": value for part, value in parts.items()},
-            f"{OTHER}_s": max(0.0, median - sum(parts.values())),
-            "rows": statistics.median(batch["rows"] for batch in batches),
-            "batches": len(batches),
-            "slow_batch_share": sum(total > SLOW * median for total in totals) / len(totals),
-        }
-        self._put("fixed_cost", source, system, figures)
+    def add_fixed_cost(self, source: str, system: str, batches: list[Batch]) -> None:
+        """Add small micro-batches."""
+        self._put("fixed_cost", source, system, summary(batches))
 
     def _put(self, *keys_and_value: Any) -> None:
         *keys, last, value = keys_and_value
@@ -57,7 +44,9 @@ class Results:
         if self._tree["latency"]:
             console.print(_latency(self._tree["latency"]))
         if self._tree["fixed_cost"]:
-            console.print(_fixed_cost(self._tree["fixed_cost"]))
+            found = {f"{source}, {name}": one for source, systems in self._tree["fixed_cost"].items()
+                     for name, one in systems.items()}  # fmt: skip
+            console.print(table(found))
         if self._tree["latency"] or self._tree["fixed_cost"]:
             picture = self._file.with_suffix(".png")
             draw(self._tree["latency"], self._tree["fixed_cost"], picture)
@@ -80,14 +69,4 @@ def _latency(tree: dict[str, Any]) -> Table:
                     f"{found['commit_interval_s']:.2f} s", f"{found['slow_commit_share']:.1%}",
                     f"{found['start_s']:.1f}", notes.strip(),
                 )  # fmt: skip
-    return grid
-
-
-def _fixed_cost(tree: dict[str, Any]) -> Table:
-    found = {f"{source}, {name}": costs for source, systems in tree.items() for name, costs in systems.items()}
-    grid = Table("durationMs", *found, title="a small micro-batch: medians in milliseconds")
-    for key in (TOTAL, *PARTS, OTHER):
-        grid.add_row(key, *[f"{costs[f'{key}_s'] * MS_PER_S:,.0f}" for costs in found.values()])
-    grid.add_row("rows", *[f"{costs['rows']:,.0f}" for costs in found.values()])
-    grid.add_row(f"over {SLOW}x the median", *[f"{costs['slow_batch_share']:.1%}" for costs in found.values()])
     return grid

@@ -15,6 +15,7 @@ import numpy.typing as npt
 from latency_clicks import MICROS
 from latency_processes import FIRST_CLICKS, Seen, Sent, create_clicks, now_us, read_table
 from latency_systems import System, UnderTestError
+from parts import SLOW
 
 EVENT_TIME = "event_time"
 START_PATIENCE_S = 180
@@ -26,8 +27,6 @@ ANSWER_PATIENCE_S = 120
 LOOK_S = 0.05
 QUANTILES = np.linspace(0, 1, 201)
 """For the plot: in steps of half a percent."""
-SLOW = 2
-"""A commit is slow if it comes after this many times the median interval."""
 STEADY = 1.5
 """Clicks of the second half may take that much longer than those of the first half, by median, ..."""
 STEADY_S = 1.0
