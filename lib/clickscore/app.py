@@ -12,19 +12,20 @@ from pathlib import Path
 from pyspark.sql import SparkSession
 from rich.console import Console
 
-from clickscore import files, kafka, probe
+from clickscore import kafka, probe
 from clickscore.config import AVAILABLE_NOW, Config
 from clickscore.deployment import Deployment
 from clickscore.health import Health
+from clickscore.heldfiles import list_landed, read_log
 from clickscore.lineup import Lineup
 from clickscore.microbatch import Report
 from clickscore.modelwatch import ModelWatch
 from clickscore.plan import find, show
-from clickscore.progress import ProgressLines
+from clickscore.progress import ProgressLines, warn
 from clickscore.registry import fetch_current, fetch_version
 from clickscore.retries import START_LIMIT_S, retrying
 from clickscore.source_config import FolderSource, KafkaSource
-from clickscore.sources import FILE_NAMES, check_source
+from clickscore.sources import check_source
 from clickscore.stream import Stream
 from clickscore.streamwatch import StreamWatch
 from clickscore.summary import print_summary
@@ -49,7 +50,7 @@ def run(config: Config, make_session: Callable[[], SparkSession], console: Conso
     place = tempfile.TemporaryDirectory(prefix="clickscore-", ignore_cleanup_errors=True)
     health = Health.of(config)
     with place as folder, probe.serving(config.health, health, console), ThreadPoolExecutor(1) as aside:
-        patiently = retrying(partial(_warn, console), START_LIMIT_S)
+        patiently = retrying(partial(warn, console), START_LIMIT_S)
         fetching = aside.submit(patiently, fetch_current, config.model, Path(folder))
         fetch = partial(fetch_version, config.model, folder=Path(folder))
         spark = make_session()
@@ -101,10 +102,6 @@ def plan(config: Config, make_session: Callable[[], SparkSession], console: Cons
     return not found.problems
 
 
-def _warn(console: Console, text: str) -> None:
-    console.print(f"warning: {text}", style="yellow", highlight=False, markup=False, soft_wrap=True)
-
-
 def _warnings(config: Config) -> list[str]:
     return kafka.warnings(config.source) if isinstance(config.source, KafkaSource) else []
 
@@ -113,12 +110,8 @@ def _files_to_read(spark: SparkSession, wiring: Wiring) -> int | None:
     source = wiring.config.source
     if not isinstance(source, FolderSource):
         return None
-    present = {files.plain_path(row.path) for row in files.list_files(spark, source.path, FILE_NAMES).collect()}
-    log = f"{wiring.checkpoint.path}/sources/0"
-    if files.path_exists(spark, log):
-        seen = spark.read.schema("path STRING").json(log).where("path IS NOT NULL").collect()
-        present -= {files.plain_path(row.path) for row in seen}
-    return len(present)
+    taken = read_log(spark, wiring.checkpoint.path)
+    return list_landed(spark, source.path).join(taken, on="source", how="left_anti").count()
 
 
 @contextmanager

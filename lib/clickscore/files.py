@@ -4,7 +4,7 @@ from pathlib import PurePosixPath
 from urllib.parse import unquote, urlsplit
 
 from pyspark.errors import AnalysisException
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import SparkSession
 
 
 def path_exists(spark: SparkSession, path: str) -> bool:
@@ -16,12 +16,6 @@ def path_exists(spark: SparkSession, path: str) -> bool:
             return False
         raise
     return True
-
-
-def list_files(spark: SparkSession, folder: str, glob: str = "*") -> DataFrame:
-    """List the files below a folder that exists: ``path STRING``, ``length BIGINT``."""
-    reader = spark.read.format("binaryFile").option("recursiveFileLookup", "true").option("pathGlobFilter", glob)
-    return reader.load(folder).select("path", "length")
 
 
 def file_names(spark: SparkSession, folder: str) -> list[str]:

@@ -13,6 +13,7 @@ from clickscore.conservation import Holdings, settle, settle_duplicates
 from clickscore.gaps import RECREATED, TRUNCATED, Partition, Topics, source_name
 from clickscore.kafka import consumer_properties
 from clickscore.offsetlog import Range
+from clickscore.offsets import read_offsets
 from clickscore.recordkeys import of_offsets, of_records
 from clickscore.source_config import KafkaSource
 
@@ -30,11 +31,6 @@ class Span(NamedTuple):
     batch_id: int
     begin: int
     end: int
-
-
-def read_offsets(tree: Mapping[str, Mapping[str, int]]) -> dict[Partition, int]:
-    """Return offsets as Spark's logs write them by partition."""
-    return {(topic, int(number)): offset for topic, numbers in tree.items() for number, offset in numbers.items()}
 
 
 def find_spans(start: Offsets, batches: Range) -> list[Span]:

@@ -1,7 +1,7 @@
 """Offsets: what the broker holds, and what the checkpoint says was planned, so that no loss between them is silent."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from py4j.java_gateway import JavaClass
@@ -104,5 +104,9 @@ def planned_offsets(spark: SparkSession, checkpoint: str, batch_id: int) -> dict
         return {}
     row = spark.read.text(entry, wholetext=True).collect()[0]
     # Versions and metadata come first, the offsets of our only source are the last line.
-    offsets: dict[str, dict[str, int]] = json.loads(row[0].splitlines()[-1])
-    return {(topic, int(number)): offset for topic, numbers in offsets.items() for number, offset in numbers.items()}
+    return read_offsets(json.loads(row[0].splitlines()[-1]))
+
+
+def read_offsets(tree: Mapping[str, Mapping[str, int]]) -> dict[Partition, int]:
+    """Return offsets as Spark's logs write them by partition."""
+    return {(topic, int(number)): offset for topic, numbers in tree.items() for number, offset in numbers.items()}

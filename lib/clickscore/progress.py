@@ -22,6 +22,11 @@ def make_console() -> Console:
     return console if console.is_terminal else Console(width=PIPE_COLUMNS, soft_wrap=True)
 
 
+def warn(console: Console, text: str) -> None:
+    """Print what a person should know."""
+    console.print(f"warning: {text}", style="yellow", highlight=False, markup=False, soft_wrap=True)
+
+
 class ProgressLines:
     """Prints the micro-batches and adds them up.
 
@@ -56,7 +61,7 @@ class ProgressLines:
 
     def warn(self, text: str) -> None:
         """Print what a person should know; called from any thread."""
-        self.console.print(f"warning: {text}", style="yellow", highlight=False, markup=False, soft_wrap=True)
+        warn(self.console, text)
 
     def report(self, done: Report) -> None:
         """Print the line of a micro-batch, and move the bar on."""

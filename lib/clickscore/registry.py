@@ -8,7 +8,6 @@ import os
 import re
 import shutil
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from clickscore.errors import (
     ClickscoreError,
@@ -22,9 +21,6 @@ from clickscore.isolation import describe
 from clickscore.model_config import PICKLE, Allow, Model, split_uri
 from clickscore.trust import MLMODEL, check_digest, check_files, digest
 from clickscore.version import ANSWERS_TAG, DIGEST_TAG, ModelVersion, read_version
-
-if TYPE_CHECKING:
-    pass
 
 SQLITE = "sqlite:///"
 MAX_RETRIES = 1

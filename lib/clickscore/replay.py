@@ -21,6 +21,7 @@ from clickscore.errors import ReplayError, TableError
 from clickscore.firstpass import TooManyError, WorkerCrashError, guarded
 from clickscore.isolation import Tolerance
 from clickscore.pipeline import Contract
+from clickscore.progress import warn
 from clickscore.registry import fetch_current
 from clickscore.resolution import Resolution
 from clickscore.resubmission import Selection, as_raw, judged, open_records, resolved, tally
@@ -64,7 +65,7 @@ def run(
         spark = make_session()
         contract = check(spark, config, model)
         rejected, scored = Table(config.output.rejected), Table(config.output.scored)
-        resolution = Resolution.of(spark, rejected, scored, lambda text: say(f"warning: {text}", style="yellow"))
+        resolution = Resolution.of(spark, rejected, scored, partial(warn, console))
         for replay_id in resolution.unsettled():
             if dry_run:
                 say(f"Replay {replay_id} has marked records, but scored none; a replay would look into that first.")

@@ -6,7 +6,8 @@ from datetime import datetime, timezone
 from time import monotonic
 from typing import Any
 
-from pyspark.errors import AnalysisException
+from py4j.protocol import Py4JJavaError
+from pyspark.errors import AnalysisException, PySparkException
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.streaming.query import StreamingQuery
@@ -94,8 +95,8 @@ class StreamWatch:
         """Return for how many seconds at most that has been waiting which the stream has not read; None if unknown."""
         try:
             since = self._next_commit(end) if isinstance(self._source, DeltaSource) else self._newest_file(end)
-        except Exception:  # Whatever cannot be read here is no reason to end a stream that can; the answer stays old.
-            return None
+        except (PySparkException, Py4JJavaError):
+            return None  # What cannot be read here is no reason to end a stream that can; the answer stays old.
         self._end = None
         return _age(since) if since else None
 

@@ -4,8 +4,7 @@ import json
 import random
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 
 from confluent_kafka import KafkaError, Message, Producer, TopicPartition
@@ -13,7 +12,6 @@ from tests.chaos.checkpoints import stopped
 from tests.chaos.job import Job, UnsurvivedError, free_ports
 from tests.chaos.site import CLICKS, RUBBISH, Fault, Site
 from tests.chaos.witness import REJECTED, SCORED, Account, Key, rows
-from typing_extensions import override
 
 from shopsim.broker import Broker
 from shopsim.topics import PATIENCE_S, PRODUCER, make_topic
@@ -54,7 +52,6 @@ class BrokerSite(Site):
             self.broker.kill()
             raise
 
-    @override
     def send(self, clicks: int = CLICKS, rubbish: int = RUBBISH) -> None:
         """Send records to random partitions, and wait until the broker has confirmed them."""
         for line in self.records(clicks, rubbish):
@@ -67,7 +64,6 @@ class BrokerSite(Site):
         if error is None and offset is not None and value is not None:
             self.delivered[f"{message.topic()}-{message.partition()}", offset] = value.decode()
 
-    @override
     def start(self, *arguments: str, **more: object) -> Job:
         self._accepts_loss = ACCEPT_LOSS in arguments
         return super().start(*arguments)
@@ -109,7 +105,6 @@ class BrokerSite(Site):
             self.start()
         return self.running()
 
-    @override
     def settle(self) -> Account:
         """Make sure of the places too: each one that is left is in exactly one row, each other one in one gap."""
         seen = super().settle()
@@ -131,13 +126,11 @@ class BrokerSite(Site):
                                   f"{Counter(self.lost) - explained} too little")  # fmt: skip
         return seen
 
-    @override
     def finish(self) -> None:
         """Compare with a run over a file of what is left; offsets were compared at every step."""
         self.land([line for place, line in self.delivered.items() if place not in self.lost])
         self.compare_undisturbed({"source": {"kind": "folder", "path": str(self.landing)}}, lineage=())
 
-    @override
     def close(self) -> None:
         super().close()
         self.broker.kill()
@@ -145,16 +138,6 @@ class BrokerSite(Site):
 
 def _key(line: str) -> Key:
     return (SCORED, json.loads(line)["id"]) if line.startswith("{") else (REJECTED, line)
-
-
-@contextmanager
-def broker_site(home: Path, rng: random.Random) -> Iterator[BrokerSite]:
-    """Open the site."""
-    site = BrokerSite(home, rng)
-    try:
-        yield site
-    finally:
-        site.close()
 
 
 def away(end: Callable[[Broker], object], seconds: Callable[[Site], float]) -> Fault:

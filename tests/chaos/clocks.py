@@ -8,14 +8,11 @@ import json
 import os
 import random
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from tests.chaos.checkpoints import stopped
 from tests.chaos.site import CLICKS, RUBBISH, Fault, Site
 from tests.chaos.witness import SCORED
-from typing_extensions import override
 
 LIBRARY = "libfaketimeMT.so.1"
 PLACES = ("/usr/lib/*/faketime", "/usr/lib*/faketime", "/usr/local/lib*/faketime")
@@ -68,7 +65,6 @@ class ClockSite(Site):
             "NO_FAKE_STAT": "1",
         }
 
-    @override
     def records(self, clicks: int = CLICKS, rubbish: int = RUBBISH) -> list[str]:
         lines = super().records(clicks, rubbish)
         self.recent = lines[:clicks]
@@ -87,21 +83,10 @@ class ClockSite(Site):
         aside.write_text(f"{self._ahead_s:+d}\n")
         aside.rename(self._file)
 
-    @override
     def finish(self) -> None:
         """Compare with a run that has the machine's clock, and takes clicks as often as they come."""
         self.env = {}
         self.compare_undisturbed({"deduplicate": None})
-
-
-@contextmanager
-def clock_site(home: Path, rng: random.Random) -> Iterator[ClockSite]:
-    """Open the site."""
-    site = ClockSite(home, rng)
-    try:
-        yield site
-    finally:
-        site.close()
 
 
 def at_restart(seconds: int) -> Fault:

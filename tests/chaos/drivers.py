@@ -12,6 +12,8 @@ NOTICE_S = 0.0005
 POINT_PATIENCE_S = 60
 RANDOM_KILL_S = 2.5
 """Longest time between the arrival of records and a kill at a random moment: a micro-batch takes less."""
+START_S = 5, 20
+"""When a start is killed: it takes about 20 s, and has touched nothing in the first five."""
 ZOMBIE_PATIENCE_S = 90
 
 
@@ -102,22 +104,14 @@ def killed_at_random(site: Site) -> float:
     """SIGKILL at some moment after records have arrived."""
     job = site.running()
     site.send()
-    time.sleep(site.rng.uniform(0, RANDOM_KILL_S))
-    job.kill()
-    moment = time.monotonic()
-    site.start()
-    return moment
+    return site.kill(job, site.rng.uniform(0, RANDOM_KILL_S))
 
 
 def killed_while_starting(site: Site) -> float:
     """SIGKILL at some moment of a start that has an interrupted micro-batch to deal with."""
     killed_at_random(site)
     assert site.job
-    time.sleep(site.rng.uniform(5, 20))
-    site.job.kill()
-    moment = time.monotonic()
-    site.start()
-    return moment
+    return site.kill(site.job, site.rng.uniform(*START_S))
 
 
 def asked_to_stop(site: Site) -> float:

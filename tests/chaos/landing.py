@@ -3,12 +3,9 @@
 import os
 import random
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from tests.chaos.site import Fault, Site
-from typing_extensions import override
 
 WAVE = 4_000
 """Files that arrive at once; five waves make the 20,000 that the folder holds in the end."""
@@ -32,7 +29,6 @@ class LandingSite(Site):
         super().__init__(home, rng, source=source)
         self.first_content: dict[Path, str] = {}
 
-    @override
     def finish(self) -> None:
         """Put the first content back into the files that were rewritten, for that is what must be in the tables."""
         for file, content in self.first_content.items():
@@ -40,26 +36,12 @@ class LandingSite(Site):
         super().finish()
 
 
-@contextmanager
-def landing_site(home: Path, rng: random.Random) -> Iterator[LandingSite]:
-    """Open the site."""
-    site = LandingSite(home, rng)
-    try:
-        yield site
-    finally:
-        site.close()
-
-
 def wave_and_kill(site: Site) -> float:
     """Thousands of files of one record each arrive at once, and the driver is killed while it reads them."""
     job = site.running()
     for number in range(WAVE):
         site.land(site.records(1, 0) if number % 20 else site.records(0, 1))
-    time.sleep(site.rng.uniform(0, WAVE_S))
-    job.kill()
-    moment = time.monotonic()
-    site.start()
-    return moment
+    return site.kill(job, site.rng.uniform(0, WAVE_S))
 
 
 def old_times(site: Site) -> float:

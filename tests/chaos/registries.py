@@ -7,14 +7,11 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from tests.chaos.checkpoints import stopped
 from tests.chaos.job import POLL_S, START_PATIENCE_S, free_ports, wait_until
 from tests.chaos.site import Fault, Site
-from typing_extensions import override
 
 LEAN = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "MLFLOW_DISABLE_TELEMETRY": "true"}
 """What the server would start beside itself, and nobody needs here."""
@@ -31,7 +28,6 @@ class ServerSite(Site):
         self._server: subprocess.Popen[bytes] | None = None
         super().__init__(home, rng)
 
-    @override
     def _open_registry(self) -> str:
         self.open_server()
         return f"http://127.0.0.1:{self._port}"
@@ -63,21 +59,10 @@ class ServerSite(Site):
         if number == signal.SIGKILL:
             self._server.wait()
 
-    @override
     def close(self) -> None:
         super().close()
         if self._server and self._server.poll() is None:
             self.signal_server(signal.SIGKILL)
-
-
-@contextmanager
-def server_site(home: Path, rng: random.Random) -> Iterator[ServerSite]:
-    """Open the site."""
-    site = ServerSite(home, rng)
-    try:
-        yield site
-    finally:
-        site.close()
 
 
 def down_at_the_start(site: Site) -> float:

@@ -1,10 +1,7 @@
 """The scenarios: where each kind of fault is tried."""
 
-import random
 from collections.abc import Callable
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from pathlib import Path
 
 from tests.chaos import (
     brokers,
@@ -19,7 +16,7 @@ from tests.chaos import (
     tables,
     workers,
 )
-from tests.chaos.site import Fault, Site, folder_site
+from tests.chaos.site import Fault, Open, Site, opened
 
 
 @dataclass(frozen=True)
@@ -34,29 +31,29 @@ class Scenario:
     """
 
     name: str
-    open: Callable[[Path, random.Random], AbstractContextManager[Site]]
+    open: Open
     faults: dict[str, Fault]
     obstacle: Callable[[], str | None] = lambda: None
 
 
 SCENARIOS = [
-    Scenario("driver", folder_site, drivers.FAULTS),
-    Scenario("checkpoint", folder_site, checkpoints.FAULTS),
-    Scenario("workers", workers.workers_site, workers.FAULTS),
+    Scenario("driver", opened(Site), drivers.FAULTS),
+    Scenario("checkpoint", opened(Site), checkpoints.FAULTS),
+    Scenario("workers", opened(workers.workers_site), workers.FAULTS),
     Scenario("executors", executors.executors_site, executors.FAULTS),
     Scenario("storage", storage.storage_site, storage.FAULTS, storage.missing_permission),
-    Scenario("tables", folder_site, tables.FAULTS),
-    Scenario("source-table", source_table.table_site, source_table.FAULTS),
-    Scenario("registry", registries.server_site, registries.FAULTS),
-    Scenario("kafka", brokers.broker_site, brokers.FAULTS),
-    Scenario("clocks", clocks.clock_site, clocks.FAULTS, clocks.missing),
-    Scenario("landing", landing.landing_site, landing.FAULTS),
+    Scenario("tables", opened(Site), tables.FAULTS),
+    Scenario("source-table", opened(source_table.TableSite), source_table.FAULTS),
+    Scenario("registry", opened(registries.ServerSite), registries.FAULTS),
+    Scenario("kafka", opened(brokers.BrokerSite), brokers.FAULTS),
+    Scenario("clocks", opened(clocks.ClockSite), clocks.FAULTS, clocks.missing),
+    Scenario("landing", opened(landing.LandingSite), landing.FAULTS),
 ]
 
 QUICK = [
     Scenario(
         "driver",
-        folder_site,
+        opened(Site),
         {name: fault for name, fault in drivers.FAULTS.items() if "killed" in name and "start" not in name},
     ),
 ]

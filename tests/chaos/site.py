@@ -5,8 +5,8 @@ import random
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, closing
 from pathlib import Path
 from typing import Any
 
@@ -167,6 +167,14 @@ class Site:
         """Start a job beside the one that should be alive."""
         return Job(self.config, self.home / "job.log", *arguments, env={**self.env, **(env or {})})
 
+    def kill(self, job: Job, after_s: float = 0.0) -> float:
+        """End the job with SIGKILL after some time, and start it again; return when it was killed."""
+        time.sleep(after_s)
+        job.kill()
+        moment = time.monotonic()
+        self.start()
+        return moment
+
     def running(self) -> Job:
         """Return the job, alive and with all that was sent so far in the tables; start it if it is not."""
         if self.job is None:
@@ -273,14 +281,13 @@ class Site:
             self.job.kill()
 
 
-@contextmanager
-def folder_site(home: Path, rng: random.Random) -> Iterator[Site]:
-    """Open a site with a landing folder."""
-    site = Site(home, rng)
-    try:
-        yield site
-    finally:
-        site.close()
+Open = Callable[[Path, random.Random], AbstractContextManager[Site]]
+"""Makes a site in a folder that does not exist yet, and closes it at the end."""
+
+
+def opened(make: Callable[[Path, random.Random], Site]) -> Open:
+    """Return what opens a site that is made like this."""
+    return lambda home, rng: closing(make(home, rng))
 
 
 Fault = Callable[[Site], float]

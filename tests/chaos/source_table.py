@@ -1,15 +1,13 @@
 """Faults of a Delta table as source: rows that were appended are updated, deleted and moved while the stream reads."""
 
 import random
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from time import monotonic
 
 import pyarrow as pa
 from deltalake import DeltaTable, write_deltalake
 from tests.chaos.site import CLICKS, RUBBISH, Fault, Site
-from typing_extensions import override
 
 SHAPE = pa.schema([("body", pa.string()), ("part", pa.int64()), ("mark", pa.int64())])
 SMALL = "16 KiB"
@@ -41,7 +39,6 @@ class TableSite(Site):
         """The source, as it is now."""
         return DeltaTable(self.source)
 
-    @override
     def send(self, clicks: int = CLICKS, rubbish: int = RUBBISH) -> None:
         """Append new rows, all in one part."""
         lines = self.records(clicks, rubbish)
@@ -57,20 +54,9 @@ class TableSite(Site):
         new = range(self._parts - APPENDS + 1, self._parts + 1)
         return f"part IN ({', '.join(map(str, [*old, *new]))}) AND mark = 1"
 
-    @override
     def finish(self) -> None:
         """Compare with a run over the rows as they were appended; the files of the copy have names of their own."""
         self.compare_undisturbed({"source": self._section(self.copy)}, lineage=())
-
-
-@contextmanager
-def table_site(home: Path, rng: random.Random) -> Iterator[TableSite]:
-    """Open the site."""
-    site = TableSite(home, rng)
-    try:
-        yield site
-    finally:
-        site.close()
 
 
 def changed(change: Callable[[TableSite], object]) -> Fault:

@@ -9,8 +9,8 @@ to bring the whole machine, or a cgroup that it is not always allowed to make, t
 import json
 import random
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -77,14 +77,9 @@ def out_of_memory(price: float, text: str) -> Callable[[FragileSite], float]:
     return exhaust
 
 
-@contextmanager
-def workers_site(home: Path, rng: random.Random) -> Iterator[Site]:
-    """Open a site whose Python workers have a limit of memory."""
-    site = FragileSite(home, rng, f"--conf spark.executor.pyspark.memory={MEMORY}")
-    try:
-        yield site
-    finally:
-        site.close()
+def workers_site(home: Path, rng: random.Random) -> Site:
+    """Make a site whose Python workers have a limit of memory."""
+    return FragileSite(home, rng, f"--conf spark.executor.pyspark.memory={MEMORY}")
 
 
 FAULTS: dict[str, Fault] = {
