@@ -21,6 +21,10 @@ ROW, HEAD = 0.36, 1.5
 """Inches: height of a row of percentiles, and of what stands above and below them all."""
 LEAST_HEIGHT = 3.6
 DPI = 150
+MINOR_LABELS = "25"
+"""First digits of the numbers between powers of ten that are labelled."""
+SIDE = 0.32
+"""Share of the width that is left free on both sides, for the numbers."""
 NEAR = 9
 """Points between a mark and its number."""
 NAMES = {"kafka": "Kafka", "folder": "the landing folder"}
@@ -62,7 +66,7 @@ def _draw_latency(panel: "Axes", title: str, rows: list[Row]) -> None:
         panel.plot([values[0], values[-1]], [place, place], color=colour, linewidth=BAND, alpha=0.35)
         for value, marker in zip(values, MARKERS, strict=True):
             panel.plot(value, place, marker, color=colour, markersize=MARKER, markeredgewidth=2)
-        text = {"textcoords": "offset points", "va": "center", "fontsize": 8, "color": colour}
+        text: dict[str, Any] = {"textcoords": "offset points", "va": "center", "fontsize": 8, "color": colour}
         note = "" if found["keeps_up"] else ", cannot keep up"
         panel.annotate(f"{values[0]:.2g}", (values[0], place), (-NEAR, 0), ha="right", **text)
         panel.annotate(f"{values[-1]:.2g} s{note}", (values[-1], place), (NEAR, 0), ha="left", **text)
@@ -74,7 +78,9 @@ def _draw_latency(panel: "Axes", title: str, rows: list[Row]) -> None:
     panel.set_ylim(len(rows) - 0.4, -0.9)
     panel.set_xscale("log")
     panel.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
-    panel.margins(x=0.25)
+    panel.xaxis.set_minor_formatter(lambda value, _: f"{value:g}" if f"{value:g}"[-1] in MINOR_LABELS else "")
+    panel.tick_params(axis="x", which="both", labelsize=8)
+    panel.margins(x=SIDE)
     panel.set_xlabel("seconds: ● p50   | p95   ◆ p99", fontsize=9)
     panel.set_title(title, fontsize=11, loc="left")
     panel.spines[["top", "right"]].set_visible(False)

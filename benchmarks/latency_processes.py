@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from multiprocessing.queues import Queue
 from multiprocessing.sharedctypes import Synchronized
-from multiprocessing.synchronize import Event
+from multiprocessing.synchronize import Event, Semaphore
 from pathlib import Path
 
 import numpy as np
@@ -76,11 +76,12 @@ def now_us() -> int:
     return time.time_ns() // 1000
 
 
-def create_clicks(target: Target, rate: int, go: Event, stop: Event, told: "Queue[Sent]") -> None:
+def create_clicks(target: Target, rate: int, ready: Semaphore, go: Event, stop: Event, told: "Queue[Sent]") -> None:
     """Send some clicks at once; after ``go``, send them on schedule until ``stop``. Runs in a process of its own."""
     _leave_interrupts_to_parent()
     pool, outlet = Pool(SEED), target.open()
     outlet.put(pool.clicks(0, Schedule(now_us(), MICROS).created(0, FIRST_CLICKS)))
+    ready.release()
     while not go.wait(PARENT_CHECK_S):
         if not _is_wanted():
             return
@@ -113,13 +114,16 @@ def _is_wanted() -> bool:
     return parent is None or parent.is_alive()
 
 
-def read_table(table: Path, event_time: str, visible: "Synchronized[int]", stop: Event, told: "Queue[Seen]") -> None:
+def read_table(
+    table: Path, event_time: str, ready: Semaphore, visible: "Synchronized[int]", stop: Event, told: "Queue[Seen]"
+) -> None:  # fmt: skip
     """Watch a table until ``stop``, count the visible rows, and tell all at the end. Runs in a process of its own.
 
     A version is seen when delta-rs has loaded it. While clicks come, nothing but the log is read; the event times of
     all rows are read afterwards, so that the reader takes next to nothing from the two systems that it watches.
     """
     _leave_interrupts_to_parent()
+    ready.release()
     versions = list[tuple[int, list[Path]]]()
     for seen_us, number in _versions(table, stop):
         added = list(_added(table, number))

@@ -18,6 +18,7 @@ from latency_systems import System, UnderTestError
 from parts import SLOW
 
 EVENT_TIME = "event_time"
+READY_PATIENCE_S = 60
 START_PATIENCE_S = 180
 """For the first commit: the recipe on a cold machine needs a minute."""
 DRAIN_PATIENCE_S = 30
@@ -76,14 +77,17 @@ def measure(system: System, rate: int, warm_up_s: float, seconds: float) -> Meas
     """Run a system at a rate of clicks; the time to measure begins ``warm_up_s`` after its first commit."""
     context = multiprocessing.get_context("spawn")
     go, stop, halt = context.Event(), context.Event(), context.Event()
-    visible = context.Value("q", 0)
+    ready, visible = context.Semaphore(0), context.Value("q", 0)
     sent_box: Queue[Sent] = context.Queue()
     seen_box: Queue[Seen] = context.Queue()
     with ExitStack() as stack:
-        producer = context.Process(target=create_clicks, args=(system.target, rate, go, stop, sent_box))
-        reader = context.Process(target=read_table, args=(system.table, EVENT_TIME, visible, halt, seen_box))
+        producer = context.Process(target=create_clicks, args=(system.target, rate, ready, go, stop, sent_box))
+        reader = context.Process(target=read_table, args=(system.table, EVENT_TIME, ready, visible, halt, seen_box))
         for process in (producer, reader):
             stack.enter_context(_running(process))
+        # Their own start must not slow down that of the system.
+        if not all(ready.acquire(timeout=READY_PATIENCE_S) for _ in (producer, reader)):
+            raise UnderTestError("the producer or the reader of the benchmark has not started")
         begun = time.monotonic()
         under_test = stack.enter_context(system.running())
 

@@ -17,6 +17,10 @@ SLOW = 2
 COLOURS = {"latestOffset": "#74a9cf", "getBatch": "#bcbddc", "queryPlanning": "#969696", "walCommit": "#fdae6b",
            "addBatch": "#0b6e8a", "commitOffsets": "#fdd0a2", OTHER: "#d9d9d9"}  # fmt: skip
 BAR_WIDTH = 0.62
+ROOM = 0.1
+"""Share of the height that is left free above the bars, for their numbers."""
+LEAST_BARS = 3
+"""A bar is not wider if there are fewer."""
 
 
 def summary(batches: Sequence[Batch]) -> dict[str, Any]:
@@ -58,6 +62,9 @@ def draw_parts(panel: "Axes", title: str, columns: Mapping[str, Mapping[str, Any
             panel.bar(place, height, BAR_WIDTH, bottom, color=COLOURS[part], label=None if place else part)
             bottom += height
         panel.text(place, bottom, f"{found['s']:.2f} s", ha="center", va="bottom", fontsize=9)
+    panel.margins(y=ROOM)
+    panel.set_ylim(bottom=0)
+    panel.set_xlim(-1, max(len(columns), LEAST_BARS))
     panel.set_xticks(range(len(columns)), list(columns), fontsize=9)
     panel.set_ylabel("seconds, median of each part")
     panel.set_title(title, fontsize=11, loc="left")
