@@ -8,6 +8,7 @@ says what each arm is.
 import argparse
 import json
 import shutil
+import signal
 import sys
 import tempfile
 from collections.abc import Iterable, Iterator
@@ -150,6 +151,8 @@ def main() -> None:
         print(as_markdown(json.loads(RESULTS.read_text())))
         return
     names = a.arms or [name for name, entrant in ENTRANTS.items() if entrant.is_essential or not a.quick]
+    # Also when somebody ends it, the arms and the broker end first.
+    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(number))
     console = Console() if sys.stdout.isatty() else Console(width=WIDTH)
     HOME.mkdir(parents=True, exist_ok=True)
     results = bench(

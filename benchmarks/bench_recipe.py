@@ -1,6 +1,7 @@
-"""What users write today as arms: the recipe of the latency benchmark, and its common variant with foreachBatch."""
+"""What users write today as arms: the recipe with all defaults, and its common variant with foreachBatch."""
 
 import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -8,9 +9,9 @@ import mlflow
 import pyarrow as pa
 from bench_arms import SCORED, Arm, table_scores
 from bench_load import Load, Setting
-from latency_recipe import MODEL, build_session, score
+from latency_recipe import MODEL, build_session
 from mlflow.models import get_model_info
-from pyspark.sql import Column, DataFrame
+from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
@@ -20,6 +21,7 @@ JARS = Path("build/jars/spark")
 SETTINGS = "spark.driver.memory 2g\nspark.sql.session.timeZone UTC\n"
 """All that is not a default, beside Delta's own: the driver has the memory of the product's, and hours are of UTC."""
 CORRUPT = "_corrupt_record"
+LINEAGE = ("source", "source_offset")
 
 
 class Recipe:
@@ -30,52 +32,31 @@ class Recipe:
         settings = home / "conf"
         settings.mkdir()
         (settings / "spark-defaults.conf").write_text(SETTINGS)
-        os.environ["SPARK_CONF_DIR"] = str(settings)
+        os.environ |= {"SPARK_CONF_DIR": str(settings), "PYSPARK_PYTHON": sys.executable}
         mlflow.set_tracking_uri(setting.registry)
         self.spark = build_session(JARS)
+        click = T.StructType.fromDDL(Path("conf/click.ddl").read_text(encoding="utf-8"))
+        assert isinstance(click, T.StructType)
+        self.click = click
 
     def run(self, load: Load, out: Path) -> None:
         """Score all clicks."""
-        writer = score(self.spark, self._read(load)).writeStream.format("delta")
-        writer = writer.option("checkpointLocation", str(out / "checkpoint")).trigger(availableNow=True)
-        writer.start(str(out / SCORED)).awaitTermination()
+        clicks = self.read(load).select(F.from_json("value", self.click).alias("click"), *LINEAGE)
+        rows = self.scoring()(clicks.select("click.*", *LINEAGE))
+        writer = rows.writeStream.format("delta").option("checkpointLocation", str(out / "checkpoint"))
+        writer.trigger(availableNow=True).start(str(out / SCORED)).awaitTermination()
 
-    def _read(self, load: Load) -> DataFrame:
+    def read(self, load: Load) -> DataFrame:
+        """Return the lines of all files, in micro-batches of the same size as the product's."""
         lines = self.spark.readStream.option("maxBytesPerTrigger", load.max_bytes).text(load.folder)
-        return lines.select("value", F.col("_metadata.file_path").alias("source"), F.lit(None).alias("source_offset"))
+        no_offset = F.lit(None).cast("bigint").alias("source_offset")
+        return lines.select("value", F.col("_metadata.file_path").alias("source"), no_offset)
 
-    def scores(self, out: Path) -> pa.Table | None:
-        """Return what is in the table."""
-        return table_scores(out)
-
-
-class RecipeForeachBatch(Recipe):
-    """Parsed and kept with `persist`, split by `_corrupt_record` and required fields, appended to two tables."""
-
-    def run(self, load: Load, out: Path) -> None:
-        """Score all clicks, and keep what is none."""
-        click = T.StructType.fromDDL(Path("conf/click.ddl").read_text(encoding="utf-8"))
-        assert isinstance(click, T.StructType)
-        parsed = self._read(load).select("*", _parsed(click)).select("click.*", "value", "source")
-        scored = self._scoring()
-        is_good = F.col(CORRUPT).isNull()
-        for field in click:
-            is_good &= F.lit(True) if field.nullable else F.col(field.name).isNotNull()
-
-        def write(rows: DataFrame, batch_id: int) -> None:
-            rows.persist()
-            good = rows.where(is_good).select(*click.names, "source", F.lit(batch_id).cast("bigint").alias("batch_id"))
-            _append(scored(good), out / SCORED)
-            bad = rows.where(~is_good).select("value", "source", F.current_timestamp().alias("received_at"))
-            _append(bad, out / "rejected_clicks")
-            rows.unpersist()
-
-        writer = parsed.writeStream.foreachBatch(write).option("checkpointLocation", str(out / "checkpoint"))
-        writer.trigger(availableNow=True).start().awaitTermination()
-
-    def _scoring(self) -> Callable[[DataFrame], DataFrame]:
+    def scoring(self) -> Callable[[DataFrame], DataFrame]:
+        """Fetch the model; return the function that adds features, scores, and what goes with them."""
         features = select_list(Path("conf/features.sql").read_text(encoding="utf-8"), "conf/features.sql")
-        model, predict = get_model_info(MODEL), mlflow.pyfunc.spark_udf(self.spark, MODEL)
+        # Without the type, the score would be an array of one number.
+        model, predict = get_model_info(MODEL), mlflow.pyfunc.spark_udf(self.spark, MODEL, result_type="double")
         inputs = [F.col("features")[field.name] for field in model.signature.inputs.inputs]
 
         def scored(clicks: DataFrame) -> DataFrame:
@@ -90,10 +71,34 @@ class RecipeForeachBatch(Recipe):
 
         return scored
 
+    def scores(self, out: Path) -> pa.Table | None:
+        """Return what is in the table."""
+        return table_scores(out)
 
-def _parsed(click: T.StructType) -> Column:
-    schema = T.StructType([*click.fields, T.StructField(CORRUPT, T.StringType())])
-    return F.from_json("value", schema, {"columnNameOfCorruptRecord": CORRUPT}).alias("click")
+
+class RecipeForeachBatch(Recipe):
+    """Parsed and kept with `persist`, split by `_corrupt_record` and required fields, appended to two tables."""
+
+    def run(self, load: Load, out: Path) -> None:
+        """Score all clicks, and keep what is none."""
+        schema = T.StructType([*self.click.fields, T.StructField(CORRUPT, T.StringType())])
+        click = F.from_json("value", schema, {"columnNameOfCorruptRecord": CORRUPT}).alias("click")
+        parsed = self.read(load).select(click, "value", *LINEAGE).select("click.*", "value", *LINEAGE)
+        scored = self.scoring()
+        is_good = F.col(CORRUPT).isNull()
+        for field in self.click:
+            is_good &= F.lit(True) if field.nullable else F.col(field.name).isNotNull()
+
+        def write(rows: DataFrame, batch_id: int) -> None:
+            rows.persist()
+            number = F.lit(batch_id).cast("bigint").alias("batch_id")
+            _append(scored(rows.where(is_good).select(*self.click.names, *LINEAGE, number)), out / SCORED)
+            bad = rows.where(~is_good).select("value", *LINEAGE, F.current_timestamp().alias("received_at"), number)
+            _append(bad, out / "rejected_clicks")
+            rows.unpersist()
+
+        writer = parsed.writeStream.foreachBatch(write).option("checkpointLocation", str(out / "checkpoint"))
+        writer.trigger(availableNow=True).start().awaitTermination()
 
 
 def _append(rows: DataFrame, table: Path) -> None:
