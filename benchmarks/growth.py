@@ -70,6 +70,7 @@ def grow_table(bench: Bench, commits: list[int], warm_up: int) -> None:
     look(newest_version(old.table))
     for commit in commits:
         # So that half of the micro-batches that count come before the commit, and half of them behind it.
+        results.say(f"appending up to commit {commit:,} without the stream")
         filler.fill(commit - SETTLE - bench.batches // 2, look, LOOK_EVERY)
         results.add(BATCH, commit, old.run(bench.batches))
         look(newest_version(old.table))

@@ -28,7 +28,11 @@ class Results:
         found = summary(batches)
         self._points.setdefault(what, {})[str(size)] = found
         self._write()
-        self._console.print(f"{_TITLES[what].format(f'{size:,}')}: {found['s']:.3f} s", highlight=False)
+        self.say(f"{_TITLES[what].format(f'{size:,}')}: {found['s']:.3f} s")
+
+    def say(self, text: str) -> None:
+        """Print what is going on."""
+        self._console.print(text, highlight=False)
 
     def add_memory(self, what: str, size: int, found: dict[str, float]) -> None:
         """Add what the driver needs at a size."""
@@ -43,6 +47,10 @@ class Results:
             for size in others:
                 ratio = "ratio" if what == BATCH else f"{what}_ratio"
                 tree[f"{ratio}_{size}_to_{first}"] = sizes[size]["s"] / sizes[first]["s"]
+        if young := self._points.get(YOUNG):
+            # The fairest one: both were measured at the end, in the same warm JVM.
+            last, reference = list(self._points[BATCH].items())[-1], next(iter(young.values()))
+            tree[f"ratio_{last[0]}_to_young"] = last[1]["s"] / reference["s"]
         tree |= {f"{what}_details": sizes for what, sizes in self._points.items()}
         tree |= {"memory" if what == BATCH else f"{what}_memory": found for what, found in self._memory.items()}
         self._file.parent.mkdir(parents=True, exist_ok=True)

@@ -16,8 +16,8 @@ class Filler:
 
     Each has as many rows and files as the last one of the product, from rows that are kept in memory. Delta writes the
     log as always: a ``.json`` and a ``.crc`` for each commit, and a checkpoint at the interval of the table. What the
-    stream adds to a commit, the transaction of the micro-batch, is missing: looking that up costs more than all the
-    rest, and the table would take hours to fill.
+    stream adds to a commit, the name of the micro-batch, is missing. Such a commit takes a fifth of the time of a
+    micro-batch.
     """
 
     def __init__(self, spark: SparkSession, table: Path) -> None:
