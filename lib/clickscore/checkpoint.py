@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime, timezone
 
 from py4j.protocol import Py4JJavaError
 from pyspark.errors import PySparkException
@@ -56,6 +57,13 @@ def read_checkpoint(spark: SparkSession, path: str) -> Checkpoint:
 
 def _last_batch(spark: SparkSession, log: str) -> int:
     return max((int(name) for name in file_names(spark, log) if name.isdecimal()), default=-1)
+
+
+def planned_at(spark: SparkSession, checkpoint: Checkpoint) -> datetime:
+    """Return when the last micro-batch in the offset log was planned, UTC."""
+    row = spark.read.text(f"{checkpoint.path}/offsets/{checkpoint.last_planned}", wholetext=True).collect()[0]
+    _, about, *_ = row[0].splitlines()
+    return datetime.fromtimestamp(json.loads(about)["batchTimestampMs"] / 1000, timezone.utc)
 
 
 def check_state(spark: SparkSession, checkpoint: Checkpoint, deduplicates: bool) -> None:

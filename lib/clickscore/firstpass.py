@@ -99,8 +99,7 @@ class FirstPass:
 
     def score(
         self, outcomes_for: Callable[[Challenge | None], DataFrame], champion: ModelVersion,
-        challenger: ModelVersion | None, stamp: Stamp,
-        write: Callable[[DataFrame], None], observed: Callable[[Observation], Answered],
+        challenger: ModelVersion | None, stamp: Stamp, write: Callable[[DataFrame], None],
     ) -> Answered:  # fmt: skip
         """Score the clicks of a micro-batch and write them.
 
@@ -110,7 +109,6 @@ class FirstPass:
             challenger: scores some visitors as well.
             stamp: what all rows have in common.
             write: appends rows to ``scored_clicks``.
-            observed: waits for what a write has seen.
 
         Raises:
             BrokenModelError: if the champion fails on more clicks than it may.
@@ -127,7 +125,7 @@ class FirstPass:
                     allowed = self._judge(outcomes, champion, tally, tolerance, stamp)
                     tolerance, in_doubt, is_judged = replace(tolerance, count=allowed, share=0.0), False, True
                 predict = self.predict_with(champion, tolerance, challenger)
-                answered = guarded(partial(self._write, outcomes, predict, challenge, stamp, write, observed))
+                answered = guarded(partial(self._write, outcomes, predict, challenge, stamp, write))
                 break
             except WorkerCrashError as error:
                 if challenger:
@@ -151,14 +149,14 @@ class FirstPass:
 
     def _write(
         self, outcomes: DataFrame, predict: Predict, challenge: Challenge | None, stamp: Stamp,
-        write: Callable[[DataFrame], None], observed: Callable[[Observation], Answered],
+        write: Callable[[DataFrame], None],
     ) -> Answered:  # fmt: skip
         before, after = Observation(), Observation()
         records = outcomes.observe(before, *pipeline.census(self.contract))
         predictions = pipeline.predicted(records, predict, challenge is not None)
         counted = predictions.observe(after, *pipeline.verdicts(self.contract, challenge is not None))
         write(pipeline.scored(counted, self.contract, stamp))
-        return observed(before) | observed(after)
+        return before.get | after.get
 
     def _judge(
         self, outcomes: DataFrame, champion: ModelVersion, tally: Tally, tolerance: Tolerance, stamp: Stamp

@@ -5,28 +5,23 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
-from queue import Empty, Queue
 from time import monotonic
-from typing import Any
 
-from pyspark.sql import DataFrame, Observation, Row, SparkSession
+from pyspark.sql import DataFrame, Row, SparkSession
 from pyspark.sql import functions as F
 
 from clickscore import failures, pipeline
+from clickscore.claim import Claim
 from clickscore.clicks import parse
-from clickscore.errors import StreamError
 from clickscore.firstpass import Answered
 from clickscore.lineup import Lineup
 from clickscore.pipeline import Challenge, Contract, Decode
 from clickscore.schemas import LINEAGE, rejected_clicks
 from clickscore.scoring import Stamp
-from clickscore.tables import Table
+from clickscore.tables import Table, of_batch
 from clickscore.timeline import Timeline
 from clickscore.unreadable import UNREADABLE_FILE, UnreadableFileError, as_unreadable_file
 from clickscore.version import ModelVersion
-
-OBSERVATION_PATIENCE_S = 60
-"""Metrics come from Spark's listener some milliseconds after the write; a minute without them means that none come."""
 
 
 class StopRequestedError(Exception):
@@ -77,6 +72,7 @@ class Tables:
 
     Attributes:
         stream: id of the stream.
+        claim: the right to write them.
         scored: ``scored_clicks``.
         rejected: ``rejected_clicks``.
         timeline: the model timeline.
@@ -85,11 +81,16 @@ class Tables:
     """
 
     stream: str
+    claim: Claim
     scored: Table
     rejected: Table
     timeline: Timeline
     scored_upto: int
     rejected_upto: int
+
+    def append(self, table: Table, rows: DataFrame, batch_id: int) -> None:
+        """Append what a micro-batch has for one of the tables."""
+        table.append(self.claim.guard(rows), of_batch(self.stream, batch_id))
 
 
 @dataclass
@@ -149,7 +150,7 @@ class MicroBatches:
         if rejected and batch_id > tables.rejected_upto:
             rows = self._rejected(raw, champion, seen, stamp, now, tables)
             rows = rows.unionByName(self._frame(unreadable)) if unreadable else rows
-            tables.rejected.append(rows, tables.stream, batch_id)
+            tables.append(tables.rejected, rows, batch_id)
         if self.record_gaps:
             self.record_gaps(batch_id, now, tables.stream)
         self.report(
@@ -181,8 +182,7 @@ class MicroBatches:
             champion,
             challenger,
             stamp,
-            write=lambda rows: tables.scored.append(rows, tables.stream, stamp.batch_id),
-            observed=lambda observation: _observed(observation, tables, stamp.batch_id),
+            write=lambda rows: tables.append(tables.scored, rows, stamp.batch_id),
         )
 
     def _count(self, raw: DataFrame, champion: ModelVersion, batch_id: int, tables: Tables) -> Answered:
@@ -222,19 +222,3 @@ class MicroBatches:
     def _as_row(self, file: UnreadableFileError, now: datetime) -> tuple[object, ...]:
         kept = [None] * len(self.contract.kept)
         return (None, UNREADABLE_FILE, file.cause, file.path, None, *kept, now, file.batch_id)
-
-
-def _observed(observation: Observation, tables: Tables, batch_id: int) -> dict[str, Any]:
-    """Return what was observed by a write that is done."""
-    seen: Queue[dict[str, Any]] = Queue()
-    threading.Thread(target=lambda: seen.put(observation.get), daemon=True).start()
-    for _ in range(OBSERVATION_PATIENCE_S):
-        try:
-            return seen.get(timeout=1)
-        except Empty:
-            # Delta skips a write that is in the table already, and then there is nothing to observe, for ever.
-            tables.timeline.check_claim()
-    raise StreamError(
-        f"{tables.scored.name} holds batch {batch_id} already, but this run has not written it. Make sure that only "
-        f"one run is alive on the checkpoint, and start it again."
-    )

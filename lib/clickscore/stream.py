@@ -9,10 +9,12 @@ from functools import partial
 from py4j.protocol import Py4JJavaError
 from pyspark.errors import PySparkException, StreamingQueryException
 from pyspark.sql import Row, SparkSession
+from pyspark.sql import functions as F
 from pyspark.sql.streaming.query import StreamingQuery
 
 from clickscore import schemas
-from clickscore.checkpoint import Checkpoint, read_checkpoint
+from clickscore.checkpoint import Checkpoint, planned_at, read_checkpoint
+from clickscore.claim import RUN_PROPERTY, Claim
 from clickscore.clock import Clock
 from clickscore.config import AVAILABLE_NOW
 from clickscore.duplicates import mark_duplicates, prepare_state, unpack
@@ -28,6 +30,7 @@ from clickscore.microbatch import MicroBatches, RawNeededError, Report, StopRequ
 from clickscore.modelwatch import ModelWatch
 from clickscore.retries import STREAM_LIMIT_S, retrying, transient_cause
 from clickscore.sources import read_stream
+from clickscore.tables import STREAM_PROPERTY, Table
 from clickscore.timeline import Timeline
 from clickscore.unreadable import UnreadableFileError
 from clickscore.version import ModelVersion
@@ -72,13 +75,12 @@ class Stream:
     look: Callable[[StreamingQuery], None]
     stopping: list[int]
     accept_loss: bool = False
-    _run_id: str = field(default_factory=lambda: str(uuid.uuid4()))
     _unreadable: list[UnreadableFileError] = field(default_factory=list)
     _seen: dict[int, list[Row]] = field(default_factory=dict)
     _keep_all: bool = False
     _queries: int = 0
     _finished: int = 0
-    _timeline: Timeline | None = None
+    _claim: Claim | None = None
 
     def run(self) -> None:
         """Score until the source is exhausted or the run is asked to stop.
@@ -130,7 +132,7 @@ class Stream:
             self.lineup.bind(tables.timeline, checkpoint.last_planned + 1)
             self.watch.start()
             batches.tables.set_result(tables)
-            return self._await(query, batches, tables.timeline)
+            return self._await(query, batches, tables.claim)
         except StreamingQueryException as failure:
             return self._judge(batches, failure)
         finally:
@@ -139,9 +141,11 @@ class Stream:
 
     def _judge(self, batches: MicroBatches, failure: StreamingQueryException) -> bool:
         """Tell whether a query that failed was the last; raise what a person, or a new attempt, has to deal with."""
+        if isinstance(batches.failure, StopRequestedError):
+            return bool(self.stopping)
+        if self._claim:  # A run that was replaced fails in several ways, and this is the reason for all of them.
+            self._claim.check()
         match batches.failure:
-            case StopRequestedError():
-                return bool(self.stopping)
             case StreamError() as broken:
                 raise broken from failure
             case SourceUnavailableError() | ModelUnavailableError() as away:
@@ -155,8 +159,6 @@ class Stream:
                 self._unreadable.append(file)
                 self.tell(f"cannot read {file}; it goes to the rejected clicks")
                 return False
-        if self._timeline:
-            self._timeline.check_claim()
         if batches.failure and transient_cause(batches.failure):
             raise batches.failure from failure
         if not self.accept_loss and not transient_cause(failure):
@@ -207,31 +209,45 @@ class Stream:
     def _bind_tables(self, checkpoint: Checkpoint, stream: str) -> Tables:
         """Create the tables that are missing and bind all of them to the stream, now that it has an id."""
         wiring, contract, spark = self.wiring, self.wiring.contract, self.spark
+        # First the claim, then the look at what is there: nobody else adds to it any more.
+        if self._claim:
+            self._claim.check()
+        else:
+            self._claim = Claim.take(spark, checkpoint.path, str(uuid.uuid4()))
+        ours = {STREAM_PROPERTY: stream, RUN_PROPERTY: self._claim.run_id}
         statistics = [contract.time, contract.visitor, "batch_id"]
         shape = schemas.scored_clicks(contract.click, contract.kept, contract.scores)
-        wiring.scored.create(spark, shape, statistics, stream)
-        wiring.rejected.create(spark, schemas.rejected_clicks(contract.kept), ["received_at", "batch_id"], stream)
-        wiring.timeline.create(spark, schemas.MODEL_TIMELINE, ["from_batch"], stream)
+        wiring.scored.create(spark, shape, statistics, ours)
+        wiring.rejected.create(spark, schemas.rejected_clicks(contract.kept), ["received_at", "batch_id"], ours)
+        wiring.timeline.create(spark, schemas.MODEL_TIMELINE, ["from_batch"], ours)
         if wiring.watch and not wiring.gaps:
             wiring.watch.remember_topics()
-        interrupted = checkpoint.last_planned > checkpoint.last_done
-        scored_upto, rejected_upto = (
-            table.last_batch(spark, stream) if interrupted else checkpoint.last_done
-            for table in (wiring.scored, wiring.rejected)
-        )
-        timeline = Timeline(spark, wiring.timeline, stream, self.fetch, self._run_id)
-        if not self._timeline:
-            timeline.claim()
-        self._timeline = timeline
-        return Tables(stream, wiring.scored, wiring.rejected, timeline, scored_upto, rejected_upto)
+        return Tables(
+            stream, self._claim, wiring.scored, wiring.rejected,
+            Timeline(spark, wiring.timeline, self.fetch, self._claim),
+            self._written_upto(wiring.scored, "scored_at", checkpoint, stream),
+            self._written_upto(wiring.rejected, "received_at", checkpoint, stream),
+        )  # fmt: skip
 
-    def _await(self, query: StreamingQuery, batches: MicroBatches, timeline: Timeline) -> bool:
+    def _written_upto(self, table: Table, moment: str, checkpoint: Checkpoint, stream: str) -> int:
+        """Return the last micro-batch that is in a table."""
+        if checkpoint.last_planned == checkpoint.last_done:
+            return checkpoint.last_done
+        last = table.last_batch(self.spark, stream)
+        if last >= 0 or table.has_whole_history(self.spark):
+            return last
+        # The stream has not written for so long that its commits are cleaned away. Its rows are not; older ones with
+        # the same number may be another stream's, from which the table was released.
+        is_ours = (F.col("batch_id") == checkpoint.last_planned) & (F.col(moment) >= planned_at(self.spark, checkpoint))
+        return checkpoint.last_done if table.read(self.spark).where(is_ours).isEmpty() else checkpoint.last_planned
+
+    def _await(self, query: StreamingQuery, batches: MicroBatches, claim: Claim) -> bool:
         """Wait for the end of a query; tell whether it was the last."""
         checked, clock, set_back_s = time.monotonic(), Clock(), 0.0
         while not query.awaitTermination(POLL_SECONDS):
             if time.monotonic() - checked > CLAIM_CHECK_S:
                 checked = time.monotonic()
-                timeline.check_claim()
+                claim.check()
             if not set_back_s and (set_back_s := clock.set_back_s()):
                 # Spark waits for the time of day of the next micro-batch.
                 self.tell(f"the clock was set back by {set_back_s:,.0f} s; the stream goes on by the new time")

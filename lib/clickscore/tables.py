@@ -27,6 +27,11 @@ _HISTORY_PAGE = 50
 """Commits looked at first for the stream's newest one; behind it can only be maintenance and other writers."""
 
 
+def of_batch(stream: str, batch_id: int) -> dict[str, object]:
+    """Return what the commit says that holds all rows of a stream's micro-batch; ``last_batch`` looks for it."""
+    return {"stream": stream, "batch": batch_id}
+
+
 @dataclass(frozen=True)
 class Table:
     """A Delta table by path (``build/demo/scored_clicks``, ``s3://...``) or by catalog name (``shop.scored``)."""
@@ -76,9 +81,10 @@ class Table:
         """Return the table's properties."""
         return {row.key: row.value for row in spark.sql(f"SHOW TBLPROPERTIES {self.sql_name}").collect()}
 
-    def set_property(self, spark: SparkSession, key: str, value: str) -> None:
-        """Set a property of the table."""
-        spark.sql(f"ALTER TABLE {self.sql_name} SET TBLPROPERTIES ('{key}' = '{value}')")
+    def set_properties(self, spark: SparkSession, properties: Mapping[str, str]) -> None:
+        """Set properties of the table; their keys and values hold no quotes."""
+        pairs = ", ".join(f"'{key}' = '{value}'" for key, value in properties.items())
+        spark.sql(f"ALTER TABLE {self.sql_name} SET TBLPROPERTIES ({pairs})")
 
     def check(self, spark: SparkSession, expected: T.StructType) -> None:
         """Make sure that the table can take rows of the expected shape, or that its place is free.
@@ -94,42 +100,37 @@ class Table:
                 f"Move them away, or name another place under output in the configuration."
             )
 
-    def create(self, spark: SparkSession, schema: T.StructType, statistics: list[str], stream: str) -> None:
-        """Create the table for a stream, or bind the one that exists to it.
+    def create(
+        self, spark: SparkSession, schema: T.StructType, statistics: list[str], properties: Mapping[str, str]
+    ) -> None:  # fmt: skip
+        """Create the table, or give the one that exists its properties.
 
         Args:
             spark: the session.
             schema: columns with comments.
             statistics: columns to keep minima and maxima of; for each file they cost time at every commit.
-            stream: id of the stream.
+            properties: whose table it is.
         """
         builder = DeltaTable.createIfNotExists(spark).addColumns(schema)
         builder = builder.location(self.location) if self.is_path else builder.tableName(self.name)
-        properties = {
-            STREAM_PROPERTY: stream,
+        settings = {
             "delta.checkpointInterval": str(CHECKPOINT_INTERVAL),
             "delta.dataSkippingStatsColumns": ",".join(statistics),
         }
-        for key, value in properties.items():
+        for key, value in {**settings, **properties}.items():
             builder = builder.property(key, value)
         builder.execute()
-        if self.stream(spark) != stream:
-            self.set_property(spark, STREAM_PROPERTY, stream)
+        if not properties.items() <= self.properties(spark).items():
+            self.set_properties(spark, properties)
 
-    def append(self, rows: DataFrame, stream: str, batch_id: int, is_transaction: bool = True) -> None:
-        """Append rows of a micro-batch.
+    def append(self, rows: DataFrame, about: Mapping[str, object] | None = None) -> None:
+        """Append rows in one commit.
 
         Args:
             rows: the rows.
-            stream: id of the stream.
-            batch_id: the micro-batch.
-            is_transaction: whether the rows are all that the micro-batch has for the table; then a second call for it
-                changes nothing, and ``last_batch`` knows of it.
+            about: what the history of the table says of it, such as ``of_batch``.
         """
-        if is_transaction:
-            self.append_once(rows, f"clickscore-{stream}", batch_id, {"stream": stream, "batch": batch_id})
-        else:
-            self._save(rows.write)
+        self._save(rows.write.option("userMetadata", json.dumps(about)) if about else rows.write)
 
     def append_once(self, rows: DataFrame, app: str, version: int, about: Mapping[str, object]) -> None:
         """Append rows in a transaction of Delta's: a second one of the same app and version changes nothing.
@@ -160,8 +161,13 @@ class Table:
         rows = reader.load(self.location) if self.is_path else reader.table(self.name)
         return rows.where(F.col("batch_id") == batch_id)
 
+    def has_whole_history(self, spark: SparkSession) -> bool:
+        """Tell whether the commits are all there; after ``delta.logRetentionDuration``, Delta cleans old ones away."""
+        oldest = self.delta(spark).history().agg(F.min("version")).first()
+        return oldest is not None and oldest[0] == 0
+
     def last_batch(self, spark: SparkSession, stream: str) -> int:
-        """Return the last micro-batch that the stream has appended, or -1."""
+        """Return the last micro-batch that the stream has appended, as far as the history tells, or -1."""
         ours = (F.get_json_object("userMetadata", "$.stream") == stream).cast("boolean")
         batch = F.get_json_object("userMetadata", "$.batch").cast("bigint")
         for history in (self.delta(spark).history(_HISTORY_PAGE), self.delta(spark).history()):

@@ -7,7 +7,8 @@ from typing import NamedTuple
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
-from clickscore.errors import StreamError, UntrustedModelError
+from clickscore.claim import Claim
+from clickscore.errors import UntrustedModelError
 from clickscore.schemas import MODEL_TIMELINE
 from clickscore.tables import Table
 from clickscore.version import ModelVersion
@@ -16,9 +17,6 @@ CHAMPION, CHALLENGER = "champion", "challenger"
 SCORES, REFUSED, WITHDRAWN, BENCHED = "scores", "refused", "withdrawn", "benched"
 """Events: a version scores from this micro-batch on; was not taken; gave up at this one; scores no more beside it."""
 
-
-RUN_PROPERTY = "clickscore.run"
-"""Table property of the timeline: the run that pins, which is the one that was started last."""
 
 _NEWEST = ("from_batch", "pinned_at")
 """What is newer is so by its micro-batch first: the clocks of two drivers may differ."""
@@ -64,43 +62,20 @@ class Timeline:
     """
 
     def __init__(
-        self, spark: SparkSession, table: Table, stream: str, fetch: Callable[[str, str], ModelVersion], run_id: str
+        self, spark: SparkSession, table: Table, fetch: Callable[[str, str], ModelVersion], claim: Claim
     ) -> None:
         """Begin with the timeline that earlier runs have written.
 
         Args:
             spark: the session.
             table: the timeline, which exists.
-            stream: id of the stream that writes it.
             fetch: gets another version by name and version, for a micro-batch that it was pinned for.
-            run_id: tells this run from any other that may be alive on the same checkpoint.
+            claim: on the stream; a run that has lost it pins nothing.
         """
-        self._spark, self._table, self._stream, self._fetch = spark, table, stream, fetch
-        self._run_id = run_id
+        self._spark, self._table, self._fetch, self._claim = spark, table, fetch, claim
         self._latest: Pin | None = None
         self._challenger: tuple[str, str] | None = None
         self._knows_challenger = False
-
-    def claim(self) -> None:
-        """Take the stream over: a run that is still alive, perhaps only paused, ends before it pins anything again.
-
-        The claim is a property of the table, so that a pin which that run is just committing conflicts with it.
-        """
-        self._table.set_property(self._spark, RUN_PROPERTY, self._run_id)
-
-    def check_claim(self) -> None:
-        """Make sure that no other run has taken the stream over.
-
-        Raises:
-            StreamError: if one has.
-        """
-        owner = self._table.properties(self._spark).get(RUN_PROPERTY)
-        if owner != self._run_id:
-            raise StreamError(
-                f"another run on the same checkpoint has taken the stream over: {self._table.name} says "
-                f"{RUN_PROPERTY} = {owner}, this run is {self._run_id}. It ends here; nothing is lost or written "
-                f"twice. Make sure that only one run is started at a time."
-            )
 
     def model_for(self, batch_id: int, planned_before: bool, current: ModelVersion) -> ModelVersion:
         """Return the version that scores a micro-batch; afterwards it is in the timeline.
@@ -140,11 +115,9 @@ class Timeline:
         """Write what has happened to a version, which may be known by name and version alone."""
         run_id, digest = (model.run_id, model.digest) if isinstance(model, ModelVersion) else (None, None)
         name, version = model.key if isinstance(model, ModelVersion) else model
-        self.check_claim()
+        self._claim.check()
         now = datetime.now(timezone.utc)
         row = (batch_id, name, version, run_id, digest, now, role, event, reason)
-        self._table.append(
-            self._spark.createDataFrame([row], MODEL_TIMELINE), self._stream, batch_id, is_transaction=False
-        )
+        self._table.append(self._claim.guard(self._spark.createDataFrame([row], MODEL_TIMELINE)))
         if event == WITHDRAWN:
             self._latest = None

@@ -13,7 +13,7 @@ from clickscore.gaps import AGED_OUT, Gap, Topics, find_gaps
 from clickscore.offsets import planned_offsets, read_topic_state
 from clickscore.schemas import SOURCE_GAPS
 from clickscore.source_config import KafkaSource
-from clickscore.tables import Table
+from clickscore.tables import STREAM_PROPERTY, Table, of_batch
 
 TOPICS_PROPERTY = "clickscore.topics"
 """Table property with the ids of the topics that the stream reads: JSON in hexadecimal, because Spark hides a property
@@ -56,7 +56,7 @@ class TopicWatch:
         """Keep the ids of the topics that were seen last, so that one made again under its name is not taken for it."""
         ids = {**self._known, **self._topics.ids}
         if ids != self._known:
-            self._tables[0].set_property(self._spark, TOPICS_PROPERTY, json.dumps(ids).encode().hex())
+            self._tables[0].set_properties(self._spark, {TOPICS_PROPERTY: json.dumps(ids).encode().hex()})
             self._known = ids
 
     def record(self, batch_id: int, now: datetime, stream: str) -> None:
@@ -70,9 +70,10 @@ class TopicWatch:
         found = find_gaps(start, self._topics, self._known, end, is_done=True)
         gaps = [gap for whole in found for gap in self._without_read(whole, batch_id)]
         if gaps:
-            self.gaps_table.create(self._spark, SOURCE_GAPS, ["source", "batch_id"], stream)
+            self.gaps_table.create(self._spark, SOURCE_GAPS, ["source", "batch_id"], {STREAM_PROPERTY: stream})
             rows = [(g.source, g.first, g.last, g.reason, g.detail, now, batch_id) for g in gaps]
-            self.gaps_table.append(self._spark.createDataFrame(rows, SOURCE_GAPS), stream, batch_id)
+            lost = self._spark.createDataFrame(rows, SOURCE_GAPS)
+            self.gaps_table.append_once(lost, f"clickscore-{stream}", batch_id, of_batch(stream, batch_id))
         self.remember_topics()
 
     def _planned(self, batch_id: int) -> dict[tuple[str, int], int]:

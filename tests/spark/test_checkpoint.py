@@ -7,7 +7,7 @@ from pyspark.sql import types as T
 
 from clickscore.checkpoint import Checkpoint, check_belongs, check_logs, read_checkpoint
 from clickscore.errors import CheckpointError
-from clickscore.tables import Table
+from clickscore.tables import STREAM_PROPERTY, Table, of_batch
 
 SCHEMA = T.StructType([T.StructField("id", T.StringType())])
 
@@ -15,8 +15,8 @@ SCHEMA = T.StructType([T.StructField("id", T.StringType())])
 @pytest.fixture
 def table(spark: SparkSession, tmp_path: Path) -> Table:
     table = Table(str(tmp_path / "clicks"))
-    table.create(spark, SCHEMA, ["id"], "stream-1")
-    table.append(spark.createDataFrame([("a",)], SCHEMA), "stream-1", 3)
+    table.create(spark, SCHEMA, ["id"], {STREAM_PROPERTY: "stream-1"})
+    table.append(spark.createDataFrame([("a",)], SCHEMA), of_batch("stream-1", 3))
     return table
 
 

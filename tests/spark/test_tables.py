@@ -6,7 +6,7 @@ from pyspark.sql import SparkSession
 from pyspark.sql import types as T
 
 from clickscore.errors import TableError
-from clickscore.tables import Table
+from clickscore.tables import STREAM_PROPERTY, Table, of_batch
 
 SCHEMA = T.StructType(
     [T.StructField("id", T.StringType(), False, {"comment": "who"}), T.StructField("batch_id", T.LongType())]
@@ -16,7 +16,7 @@ SCHEMA = T.StructType(
 @pytest.fixture
 def table(spark: SparkSession, tmp_path: Path) -> Table:
     table = Table(str(tmp_path / "clicks"))
-    table.create(spark, SCHEMA, ["batch_id"], "stream-1")
+    table.create(spark, SCHEMA, ["batch_id"], {STREAM_PROPERTY: "stream-1"})
     return table
 
 
@@ -44,20 +44,20 @@ def test_table_that_exists_is_bound_and_keeps_its_rows(spark: SparkSession, tmp_
     table = Table(str(tmp_path / "own"))
     spark.createDataFrame([("a", 1)], SCHEMA).write.format("delta").save(table.name)
     assert table.stream(spark) is None
-    table.create(spark, SCHEMA, ["batch_id"], "stream-1")
+    table.create(spark, SCHEMA, ["batch_id"], {STREAM_PROPERTY: "stream-1"})
     assert table.stream(spark) == "stream-1"
     assert table.read(spark).count() == 1
 
 
-def test_same_micro_batch_is_appended_once(spark: SparkSession, table: Table) -> None:
+def test_same_transaction_is_appended_once(spark: SparkSession, table: Table) -> None:
     for batch_id in (0, 0, 1, 0):
-        table.append(spark.createDataFrame([("a", batch_id)], SCHEMA), "stream-1", batch_id)
+        table.append_once(spark.createDataFrame([("a", batch_id)], SCHEMA), "app", batch_id, {})
     assert sorted(row.batch_id for row in table.read(spark).collect()) == [0, 1]
 
 
 def test_last_batch_of_the_stream_is_found_behind_the_commits_of_others(spark: SparkSession, table: Table) -> None:
     assert table.last_batch(spark, "stream-1") == -1
-    table.append(spark.createDataFrame([("a", 4)], SCHEMA), "stream-1", 4)
+    table.append(spark.createDataFrame([("a", 4)], SCHEMA), of_batch("stream-1", 4))
     spark.createDataFrame([("b", 9)], SCHEMA).write.format("delta").mode("append").save(table.name)
     assert table.last_batch(spark, "stream-1") == 4
     assert table.last_batch(spark, "stream-2") == -1

@@ -8,6 +8,7 @@ from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
+from clickscore.claim import Claim
 from clickscore.errors import StreamError, UntrustedModelError
 from clickscore.schemas import MODEL_TIMELINE
 from clickscore.tables import Table
@@ -21,18 +22,15 @@ V2 = replace(V1, version="2")
 @pytest.fixture
 def table(spark: SparkSession, tmp_path: Path) -> Table:
     table = Table(str(tmp_path / "model_timeline"))
-    table.create(spark, MODEL_TIMELINE, ["from_batch"], "s")
+    table.create(spark, MODEL_TIMELINE, ["from_batch"], {})
     return table
 
 
 @pytest.fixture
-def open_timeline(spark: SparkSession, table: Table) -> Callable[[], Timeline]:
+def open_timeline(spark: SparkSession, table: Table, tmp_path: Path) -> Callable[[], Timeline]:
     def open_timeline() -> Timeline:
-        timeline = Timeline(
-            spark, table, "s", lambda name, version: replace(V1, name=name, version=version), f"run {next(runs)}"
-        )
-        timeline.claim()
-        return timeline
+        claim = Claim.take(spark, str(tmp_path / "checkpoint"), f"run {next(runs)}")
+        return Timeline(spark, table, lambda name, version: replace(V1, name=name, version=version), claim)
 
     runs = count(1)
     return open_timeline

@@ -36,8 +36,8 @@ class Site:
 
     def __post_init__(self) -> None:
         self.scored, self.rejected = Table(f"{self.home}/scored"), Table(f"{self.home}/rejected")
-        self.scored.create(self.spark, scored_clicks(self.click), ["batch_id"], "stream")
-        self.rejected.create(self.spark, rejected_clicks(), ["batch_id"], "stream")
+        self.scored.create(self.spark, scored_clicks(self.click), ["batch_id"], {})
+        self.rejected.create(self.spark, rejected_clicks(), ["batch_id"], {})
         self.reject(0, "good", "good", "bad")
 
     def reject(self, batch_id: int, *raws: str) -> None:

@@ -1,0 +1,87 @@
+"""The claim on a stream: of all runs on one checkpoint, only the one that was started last can write.
+
+Looking up Delta's own transaction number rebuilds the state of the whole table at every commit, which costs a small
+micro-batch more than everything else. Instead, a run claims the stream once: it writes its id into the checkpoint, and
+then into a property of each table. Every append looks at the id in the checkpoint, as a part of its own Spark job, so
+after Delta's transaction has begun and before it commits. For an append of a run that was replaced, perhaps paused at
+the worst moment, there are two ways. Either it sees another id, and fails. Or it has seen its own; then the new run had
+not claimed the tables yet when the transaction began, and the commit conflicts with the claim, as with any change of
+metadata. What was committed before the claim, the new run finds in the tables, and does not write again.
+"""
+
+from dataclasses import dataclass
+
+from pyspark.errors import PySparkException
+from pyspark.sql import Column, DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from clickscore.errors import StreamError
+
+RUN_PROPERTY = "clickscore.run"
+"""Table property: the run that may write, which is the one that was started last."""
+
+FOLDER = "clickscore-run"
+"""Folder of the checkpoint with the id of that run."""
+
+_SCHEMA = "run STRING"
+_GONE = ("PATH_NOT_FOUND", "FAILED_READ_FILE.FILE_NOT_EXIST")
+"""Somebody has taken the id away, or is just replacing it."""
+
+
+@dataclass(frozen=True)
+class Claim:
+    """The right of a run to write the tables of a stream.
+
+    Attributes:
+        spark: the session.
+        folder: where the id of the run stands, in the checkpoint.
+        run_id: tells the run from any other that may be alive on the same checkpoint.
+        is_held: whether the run has the right still, as a column that is read when rows are written.
+    """
+
+    spark: SparkSession
+    folder: str
+    run_id: str
+    is_held: Column
+
+    @classmethod
+    def take(cls, spark: SparkSession, checkpoint: str, run_id: str) -> "Claim":
+        """Take the stream over; the tables must be given ``RUN_PROPERTY`` next, and only then be looked at.
+
+        Raises:
+            StreamError: if another run takes it at the same moment.
+        """
+        folder = f"{checkpoint}/{FOLDER}"
+        spark.createDataFrame([(run_id,)], _SCHEMA).coalesce(1).write.mode("overwrite").text(folder)
+        # The listing is taken here: should another run replace the file, this one is gone, and reading it fails.
+        owner = spark.read.schema(_SCHEMA).text(folder)
+        claim = cls(spark, folder, run_id, owner.select(F.col("run") == run_id).scalar())
+        claim.check()
+        return claim
+
+    def guard(self, rows: DataFrame) -> DataFrame:
+        """Return the same rows; writing them fails if the run has no right to."""
+        taken = F.raise_error(F.lit(f"run {self.run_id} has been replaced by another one")).cast("boolean")
+        return rows.where(F.coalesce(self.is_held, taken))
+
+    def check(self) -> None:
+        """Make sure that no other run has taken the stream over.
+
+        Raises:
+            StreamError: if one has.
+        """
+        owners = self._owners()
+        if owners != [self.run_id]:
+            raise StreamError(
+                f"another run on the same checkpoint has taken the stream over: {self.folder} says "
+                f"{', '.join(owners) or 'nothing'}, this run is {self.run_id}. It ends here; nothing is lost or "
+                f"written twice. Make sure that only one run is started at a time."
+            )
+
+    def _owners(self) -> list[str]:
+        try:
+            return [row.run for row in self.spark.read.schema(_SCHEMA).text(self.folder).collect()]
+        except PySparkException as error:
+            if error.getCondition() in _GONE:
+                return []
+            raise
