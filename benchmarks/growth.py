@@ -32,6 +32,8 @@ WARM_UP = 60
 LOOK_EVERY = 500
 """Commits between two looks at the memory."""
 BENCH = Path("build/bench")
+SIGNALLED = 128
+"""Exit status of a program that a signal ends: this and the number of the signal."""
 
 
 @dataclass(frozen=True)
@@ -103,8 +105,9 @@ def arguments() -> argparse.Namespace:
 def main() -> int:
     """Measure and report; 1 if the stream fails."""
     a, console = arguments(), make_console()
-    # As Ctrl-C does: leave through every `finally`.
-    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
+    # Leave through every `finally`, so that no process stays behind.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda received, _: sys.exit(SIGNALLED + received))
     results, registry = Results(BENCH / "growth.json", console), register_model()
     spark = build_session("benchmark-growth")
     with tempfile.TemporaryDirectory(prefix="bench-growth-") as folder:

@@ -37,6 +37,8 @@ FILE_S = 0.1
 """Time between two landing files; clicks wait for half of it before they can be seen at all."""
 PORT = 9392
 BENCH = Path("build/bench")
+SIGNALLED = 128
+"""Exit status of a program that a signal ends: this and the number of the signal."""
 
 
 class Bench:
@@ -100,8 +102,9 @@ def arguments() -> argparse.Namespace:
 def main() -> int:
     """Measure and report; 1 if a system fails."""
     a, console = arguments(), make_console()
-    # As Ctrl-C does: leave through every `finally`, so that no process stays behind.
-    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
+    # Leave through every `finally`, so that no process stays behind.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda received, _: sys.exit(SIGNALLED + received))
     results, registry = Results(BENCH / "latency.json", a.keep), register_model()
     with tempfile.TemporaryDirectory(prefix="bench-latency-") as folder:
         broker = Broker(Path(folder, "kafka"), PORT) if "kafka" in a.sources else None
