@@ -59,10 +59,9 @@ class Bench:
         return SmallStream(self.spark, self.home / name, self.registry)
 
 
-def grow_table(bench: Bench, commits: list[int], warm_up: int) -> None:
-    """Measure micro-batches around each of the commits."""
-    young, old, results = bench.stream("young"), bench.stream("old"), bench.results
-    young.run(warm_up)
+def grow_table(bench: Bench, commits: list[int], young: SmallStream) -> None:
+    """Measure micro-batches around each of the commits, and of a table that has not grown at the end."""
+    old, results = bench.stream("old"), bench.results
     old.run(1)
 
     def look(commit: int) -> None:
@@ -113,8 +112,10 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="bench-growth-") as folder:
         bench = Bench(spark, Path(folder), registry, a.batches, results)
         try:
+            young = bench.stream("young")
+            young.run(a.warm_up)
             if a.commits:
-                grow_table(bench, sorted(a.commits), a.warm_up)
+                grow_table(bench, sorted(a.commits), young)
             if a.files:
                 grow_folder(bench, sorted(a.files))
         except GrowthError as error:
