@@ -123,7 +123,6 @@ def main() -> int:
             return 1
         finally:
             results.show()
-            spark.stop()
     return 0
 
 
