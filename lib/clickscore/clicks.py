@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
+from itertools import islice
 from operator import attrgetter
 from typing import Any
 
@@ -118,17 +119,19 @@ def _screen(values: pa.BinaryArray, records: list[bytes | None]) -> Rejections:
 
 
 def _decode(records: list[bytes | None], decoder: Decoder, rejections: Rejections) -> list[Any]:
-    decode, blank = decoder.decode, decoder.blank
-    clicks = []
-    for row, record in enumerate(records):
-        if record is None or row in rejections:
-            clicks.append(blank)
-            continue
-        click = decode(record)
-        if type(click) is Rejection:
-            rejections[row] = click
-            click = blank
-        clicks.append(click)
+    # An empty record is no click, and ends the quick loop as any other that is none.
+    wanted = [b"" if record is None or row in rejections else record for row, record in enumerate(records)]
+    clicks: list[Any] = []
+    while len(clicks) < len(wanted):
+        try:
+            clicks.extend(map(decoder.decode_good, islice(wanted, len(clicks), None)))
+        except decoding.UNDECODABLE:
+            row = len(clicks)
+            click = decoder.blank if row in rejections else decoder.decode(wanted[row])
+            if type(click) is Rejection:
+                rejections[row] = click
+                click = decoder.blank
+            clicks.append(click)
     return clicks
 
 

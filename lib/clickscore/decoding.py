@@ -52,7 +52,8 @@ _PLAIN: dict[type[T.DataType], Any] = {
 _TYPED_DICT: Any = TypedDict
 """Untyped, as its fields are known only when the schema has been read."""
 
-_UNDECODABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+UNDECODABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+"""What ``Decoder.decode_good`` raises for a record that is no click."""
 _AT = re.compile(r" - at `\$\.?([^`]*)`$")
 _MISSING = re.compile(r"Object missing required field `([^`]*)`")
 
@@ -72,13 +73,14 @@ class Decoder:
     is NOT NULL must be there and not be null. Fields beyond the schema are ignored.
 
     Attributes:
+        decode_good: decodes a record, or raises one of ``UNDECODABLE``; for loops that have no time for Python.
         blank: a decoded click with nothing in it, to stand in the place of a rejected record.
     """
 
     def __init__(self, click: T.StructType) -> None:
         """Compile the schema."""
         struct = _struct(click)
-        self._decode = msgspec.json.Decoder(struct).decode
+        self.decode_good = msgspec.json.Decoder(struct).decode
         self.blank = struct(**dict.fromkeys(struct.__struct_fields__))
         self._types = {field.name: field.dataType for field in click.fields}
         self._decode_any = msgspec.json.Decoder(msgspec.Raw).decode
@@ -92,15 +94,15 @@ class Decoder:
             or a ``Rejection`` for anything that is no click.
         """
         try:
-            return self._decode(record)
-        except _UNDECODABLE as error:
+            return self.decode_good(record)
+        except UNDECODABLE as error:
             if not record.startswith(codecs.BOM_UTF8):
                 return self._explain(record, error)
         # A byte order mark at the start of a file belongs to the file, not to its first record. A second one does not.
         bare = record.removeprefix(codecs.BOM_UTF8)
         try:
-            return self._decode(bare)
-        except _UNDECODABLE as error:
+            return self.decode_good(bare)
+        except UNDECODABLE as error:
             return self._explain(bare, error)
 
     def _explain(self, record: bytes, error: Exception) -> Rejection:
@@ -110,7 +112,7 @@ class Decoder:
             # The decoder stops at the first wrong type, and has not seen whether what follows is JSON at all.
             try:
                 self._decode_any(record)
-            except _UNDECODABLE as fault:
+            except UNDECODABLE as fault:
                 error = fault
             else:
                 reason, detail = self._classify(str(error))

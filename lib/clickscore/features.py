@@ -8,6 +8,7 @@ from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from clickscore.errors import ConfigError, SignatureError
+from clickscore.schemas import quoted
 
 FEATURES_COLUMN, CHALLENGER_COLUMN = "_features", "_challenger_features"
 
@@ -50,12 +51,11 @@ def with_model_input(clicks: DataFrame, inputs: T.StructType) -> DataFrame:
         The same columns; ``_features`` has just the fields of ``inputs``, in their order and types, and
         ``_rejection`` has the reason ``missing_feature`` where a required field is null.
     """
-    cast = F.struct(*[_cast(field) for field in inputs.fields])
     required = [field.name for field in inputs.fields if not field.nullable]
-    clicks = clicks.withColumn(FEATURES_COLUMN, cast)
+    clicks = clicks.withColumn(FEATURES_COLUMN, _cast_to(inputs))
     if not required:
         return clicks
-    names = F.concat_ws(", ", *[F.when(_feature(name).isNull(), F.lit(name)) for name in required])
+    names = F.concat_ws(", ", *[F.when(_is_null(name), F.lit(name)) for name in required])
     missing = F.when(
         names != "",
         F.struct(
@@ -80,9 +80,8 @@ def with_challenger_input(clicks: DataFrame, inputs: T.StructType, visitor: str,
     is_sampled = _is_sampled(visitor, share)
     for field in inputs:
         if not field.nullable:
-            is_sampled &= _cast(field).isNotNull()
-    cast = F.struct(*[_cast(field) for field in inputs.fields])
-    return clicks.withColumn(CHALLENGER_COLUMN, F.when(is_sampled, cast))
+            is_sampled &= F.expr(f"{_cast(field)} IS NOT NULL")
+    return clicks.withColumn(CHALLENGER_COLUMN, F.when(is_sampled, _cast_to(inputs)))
 
 
 def with_challenged_visitors(clicks: DataFrame, visitor: str, share: float) -> DataFrame:
@@ -129,13 +128,18 @@ def check_features(
         raise SignatureError(f"{where} does not produce what the model asks for:\n{lines}")
 
 
-def _feature(name: str) -> Column:
-    return F.col(FEATURES_COLUMN).getField(name)
+def _is_null(name: str) -> Column:
+    return F.col(FEATURES_COLUMN).getField(name).isNull()
 
 
-def _cast(field: T.StructField) -> Column:
+def _cast_to(inputs: T.StructType) -> Column:
+    # As one text: in Python's columns this would be hundreds of calls to the JVM, in every micro-batch.
+    return F.expr(f"struct({', '.join(f'{_cast(field)} AS {quoted(field.name)}' for field in inputs)})")
+
+
+def _cast(field: T.StructField) -> str:
     # A number that does not fit becomes null: a plain cast would wrap it around, or end the task in ANSI mode.
-    return _feature(field.name).try_cast(field.dataType).alias(field.name)
+    return f"try_cast({FEATURES_COLUMN}.{quoted(field.name)} AS {field.dataType.simpleString()})"
 
 
 def _castable(found: T.DataType, wanted: T.DataType) -> bool:

@@ -13,7 +13,7 @@ from pyspark.sql import types as T
 
 from clickscore.clicks import parse
 from clickscore.features import with_challenged_visitors, with_challenger_input, with_features, with_model_input
-from clickscore.schemas import LINEAGE, MICROSECOND_FORMAT, Scores
+from clickscore.schemas import LINEAGE, MICROSECOND_FORMAT, Scores, quoted
 from clickscore.scoring import (
     CHALLENGER_FAILURE,
     FAILURE,
@@ -109,7 +109,7 @@ def census(contract: Contract) -> list[Column]:
     is_rejected = F.expr(IS_REJECTED)
     at_hand = is_rejected & F.col("_kept")
     lineage = [field.name for field in (*LINEAGE, *contract.kept)]
-    rejection = F.struct("_raw", "_rejection.reason", "_rejection.detail", *lineage)
+    rejection = F.expr(f"struct(_raw, _rejection.reason, _rejection.detail, {', '.join(lineage)})")
     return [
         F.count(F.lit(1)).alias("read"),
         F.count_if("_duplicate").alias("duplicates"),
@@ -127,8 +127,9 @@ def identity(contract: Contract) -> Column:
 
     Two clicks with the same one are the same in everything that the tables keep of them.
     """
-    fields = F.to_json(F.struct(*contract.click.names), {"timestampFormat": MICROSECOND_FORMAT})
-    return F.xxhash64(fields, *[field.name for field in LINEAGE])
+    fields = f"struct({', '.join(map(quoted, contract.click.names))})"
+    fields_as_json = F.to_json(F.expr(fields), {"timestampFormat": MICROSECOND_FORMAT})
+    return F.xxhash64(fields_as_json, *[field.name for field in LINEAGE])
 
 
 def verdicts(contract: Contract, is_challenged: bool) -> list[Column]:

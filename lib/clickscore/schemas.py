@@ -32,6 +32,11 @@ MICROSECOND_FORMAT = "yyyy-MM-dd'T'HH:mm:ss.SSSSSSXXX"
 """Spark's own format for times in JSON ends at milliseconds."""
 
 
+def quoted(name: str) -> str:
+    """Return a column's name as SQL expressions write it, whatever characters are in it."""
+    return f"`{name.replace('`', '``')}`"
+
+
 def _column(name: str, data_type: T.DataType, comment: str, nullable: bool = True) -> T.StructField:
     return T.StructField(name, data_type, nullable, {"comment": comment})
 

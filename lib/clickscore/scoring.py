@@ -8,7 +8,7 @@ from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from clickscore.features import CHALLENGER_COLUMN, FEATURES_COLUMN
-from clickscore.schemas import Scores, rejected_clicks, scored_clicks
+from clickscore.schemas import Scores, quoted, rejected_clicks, scored_clicks
 
 Predict = Callable[..., Column]
 """The model as a function: the struct of its inputs, and that of the challenger's if there is one, to the struct
@@ -73,7 +73,7 @@ def as_scored_clicks(
     columns["model_version"] = F.lit(stamp.model_version)
     columns["scored_at"] = stamp.moment
     columns["batch_id"] = F.lit(stamp.batch_id).cast("bigint")
-    return clicks.withColumns(columns).select(*scored_clicks(click, kept, scores).names)
+    return clicks.withColumns(columns).selectExpr(*map(quoted, scored_clicks(click, kept, scores).names))
 
 
 def as_rejected_clicks(records: DataFrame, kept: Iterable[T.StructField], stamp: Stamp) -> DataFrame:
