@@ -17,6 +17,7 @@ from pathlib import Path
 from growth_report import BATCH, FOLDER, YOUNG, Results
 from growth_stream import SETTLE, GrowthError, SmallStream
 from growth_table import Filler, memory, newest_version
+from others import Others
 from pyspark.sql import SparkSession
 from registered import register_model
 
@@ -58,6 +59,12 @@ class Bench:
         """Return a new stream."""
         return SmallStream(self.spark, self.home / name, self.registry)
 
+    def measure(self, stream: SmallStream, what: str, size: int) -> None:
+        """Measure small micro-batches of a stream, at a size of its table or its folder."""
+        others = Others()
+        batches = stream.run(self.batches)
+        self.results.add(what, size, batches, others.cores())
+
 
 def grow_table(bench: Bench, commits: list[int], young: SmallStream) -> None:
     """Measure micro-batches around each of the commits, and of a table that has not grown at the end."""
@@ -73,10 +80,10 @@ def grow_table(bench: Bench, commits: list[int], young: SmallStream) -> None:
         # So that half of the micro-batches that count come before the commit, and half of them behind it.
         results.say(f"appending up to commit {commit:,} without the stream")
         filler.fill(commit - SETTLE - bench.batches // 2, look, LOOK_EVERY)
-        results.add(BATCH, commit, old.run(bench.batches))
+        bench.measure(old, BATCH, commit)
         look(newest_version(old.table))
     filler.close()
-    results.add(YOUNG, newest_version(young.table), young.run(bench.batches))
+    bench.measure(young, YOUNG, newest_version(young.table))
 
 
 def grow_folder(bench: Bench, files: list[int]) -> None:
@@ -84,7 +91,7 @@ def grow_folder(bench: Bench, files: list[int]) -> None:
     stream, landed = bench.stream("folder"), 0
     for wanted in files:
         stream.land_single_clicks(wanted - landed)
-        bench.results.add(FOLDER, wanted, stream.run(bench.batches))
+        bench.measure(stream, FOLDER, wanted)
         bench.results.add_memory(FOLDER, wanted, memory(bench.spark))
         landed = wanted + SETTLE + bench.batches
 

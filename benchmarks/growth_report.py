@@ -6,6 +6,7 @@ from typing import Any
 
 from durations import Batch
 from growth_plot import draw
+from others import NOTABLE_CORES
 from parts import summary, table
 from rich.console import Console
 from rich.table import Table
@@ -23,12 +24,13 @@ class Results:
         self._points: dict[str, dict[str, Any]] = {}
         self._memory: dict[str, dict[str, dict[str, float]]] = {}
 
-    def add(self, what: str, size: int, batches: list[Batch]) -> None:
-        """Add the micro-batches of a size of the table or the folder."""
-        found = summary(batches)
+    def add(self, what: str, size: int, batches: list[Batch], others_cores: float) -> None:
+        """Add the micro-batches of a size of the table or the folder, and the cores that others used meanwhile."""
+        found = summary(batches) | {"others_cores": others_cores}
         self._points.setdefault(what, {})[str(size)] = found
         self._write()
-        self.say(f"{_TITLES[what].format(f'{size:,}')}: {found['s']:.3f} s")
+        note = f", while others used {others_cores:.1f} cores" if others_cores > NOTABLE_CORES else ""
+        self.say(f"{_TITLES[what].format(f'{size:,}')}: {found['s']:.3f} s{note}")
 
     def say(self, text: str) -> None:
         """Print what is going on."""

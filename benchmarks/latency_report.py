@@ -7,6 +7,7 @@ from typing import Any
 from durations import Batch
 from latency_plot import draw
 from latency_run import Measured
+from others import NOTABLE_CORES
 from parts import summary, table
 from rich.console import Console
 from rich.table import Table
@@ -61,12 +62,18 @@ def _latency(tree: dict[str, Any]) -> Table:
     for source, rates in tree.items():
         for rate, systems in rates.items():
             for system, found in systems.items():
-                notes = "" if found["keeps_up"] else "does not keep up"
-                if found["unseen"]:
-                    notes += f" {found['unseen']:,} never seen"
                 grid.add_row(
                     source, f"{int(rate):,}", system, *[f"{found[f'{key}_s']:.2f}" for key in ("p50", "p95", "p99")],
                     f"{found['commit_interval_s']:.2f} s", f"{found['slow_commit_share']:.1%}",
-                    f"{found['start_s']:.1f}", notes.strip(),
+                    f"{found['start_s']:.1f}", _notes(found),
                 )  # fmt: skip
     return grid
+
+
+def _notes(found: dict[str, Any]) -> str:
+    notes = [] if found["keeps_up"] else ["cannot keep up"]
+    if found["unseen"]:
+        notes.append(f"{found['unseen']:,} never seen")
+    if found["others_cores"] > NOTABLE_CORES:
+        notes.append(f"others used {found['others_cores']:.1f} cores")
+    return ", ".join(notes)

@@ -15,6 +15,7 @@ import numpy.typing as npt
 from latency_clicks import MICROS
 from latency_processes import FIRST_CLICKS, Seen, Sent, create_clicks, now_us, read_table
 from latency_systems import System, UnderTestError
+from others import Others
 from parts import SLOW
 
 EVENT_TIME = "event_time"
@@ -50,6 +51,7 @@ class Measured:
         slow_share: share of the commits that took more than twice as long.
         commits: how many there were.
         late_s: how late the producer itself was, 99th percentile.
+        others_cores: cores that processes outside of the benchmark have used meanwhile.
     """
 
     start_s: float
@@ -60,6 +62,7 @@ class Measured:
     slow_share: float
     commits: int
     late_s: float
+    others_cores: float
 
     def figures(self) -> dict[str, Any]:
         """Return what goes into the file of results."""
@@ -68,7 +71,7 @@ class Measured:
             "p50_s": p50, "p95_s": p95, "p99_s": p99, "clicks": len(self.latencies_s), "unseen": self.unseen,
             "keeps_up": self.keeps_up, "start_s": self.start_s, "commits": self.commits,
             "commit_interval_s": self.interval_s, "slow_commit_share": self.slow_share,
-            "producer_late_p99_s": self.late_s,
+            "producer_late_p99_s": self.late_s, "others_cores": self.others_cores,
             "quantiles_s": np.quantile(self.latencies_s, QUANTILES).round(4).tolist(),
         }  # fmt: skip
 
@@ -105,18 +108,21 @@ def measure(system: System, rate: int, warm_up_s: float, seconds: float) -> Meas
             raise UnderTestError(f"the {system.name} has not committed anything within {START_PATIENCE_S} s")
         start_s = time.monotonic() - begun
         go.set()
-        wait(lambda: False, warm_up_s + seconds)
+        wait(lambda: False, warm_up_s)
+        others = Others()
+        wait(lambda: False, seconds)
+        others_cores = others.cores()
         stop.set()
         sent = _answer(sent_box, producer)
         wait(lambda: visible.value >= sent.clicks + FIRST_CLICKS, DRAIN_PATIENCE_S)
         halt.set()
         end_us = now_us()
         seen = _answer(seen_box, reader)
-    return _evaluate(sent, seen, start_s, warm_up_s, seconds, end_us)
+    return _evaluate(sent, seen, start_s, warm_up_s, seconds, end_us, others_cores)
 
 
 def _evaluate(
-    sent: Sent, seen: Seen, start_s: float, warm_up_s: float, seconds: float, end_us: int
+    sent: Sent, seen: Seen, start_s: float, warm_up_s: float, seconds: float, end_us: int, others_cores: float
 ) -> Measured:  # fmt: skip
     begin_us = sent.schedule.begin_us + int(warm_up_s * MICROS)
     limit_us = begin_us + int(seconds * MICROS)
@@ -137,7 +143,7 @@ def _evaluate(
         start_s=start_s, latencies_s=latencies, unseen=len(wanted) - int(is_wanted.sum()),
         keeps_up=bool(np.median(late) <= limit), interval_s=median,
         slow_share=float(np.mean(intervals > SLOW * median)) if len(intervals) else float("nan"),
-        commits=len(intervals), late_s=sent.late_s,
+        commits=len(intervals), late_s=sent.late_s, others_cores=others_cores,
     )  # fmt: skip
 
 
