@@ -16,7 +16,8 @@ LIMIT, LIMITS = "#8c8c8c", ("no_spark", *MODEL_ALONE)
 WIDTH, ROW, HEAD = 12.0, 0.5, 1.6
 """Inches: of the picture, of an arm, and of what stands above and below them."""
 DPI = 150
-THICKNESS = 0.62
+THICKNESS, THICK_PT = 0.62, 17
+"""Of a bar, as a share of its row, and about the same in points."""
 FREE_SHARE = 1.5
 """Length of an axis against its longest bar, so that there is room for the numbers."""
 SMALL = 8
@@ -43,7 +44,7 @@ def draw(results: dict[str, Any], file: Path) -> None:
     machine, data = results["machine"], results["data"]
     figure.suptitle(
         f"{data['records']:,} clicks of {data['bytes_per_record']:.0f} bytes, {machine['cores']} cores, "
-        f"{machine['memory_gib']} GiB. Bars: medians, points: single runs, start and end of each job included",
+        f"{machine['memory_gib']} GiB. Bars: whole jobs, medians; dots: single runs; lines: without start and end",
         fontsize=10, x=0.01, ha="left",
     )  # fmt: skip
     figure.savefig(file, dpi=DPI)
@@ -61,8 +62,10 @@ def _bars(panel: "Axes", arms: dict[str, Any], key: str, notes: list[str], place
         place = places.index(name)
         panel.barh(place, arm[key], height=THICKNESS, color=_colour(name), zorder=1)
         runs = [run[key] for run in arm["runs"]]
-        panel.plot(runs, [place] * len(runs), "o", color="black", alpha=0.5, markersize=3, markeredgewidth=0, zorder=2)
-        panel.annotate(note, (max(*runs, arm[key]), place), (6, 0), textcoords="offset points", va="center",
+        panel.plot(runs, [place] * len(runs), "o", color="black", alpha=0.4, markersize=3, markeredgewidth=0, zorder=2)
+        if steady := arm[f"steady_{key}"]:
+            panel.plot(steady, place, "|", color="black", markersize=THICK_PT, markeredgewidth=1.5, zorder=2)
+        panel.annotate(note, (max(*runs, steady or 0.0), place), (6, 0), textcoords="offset points", va="center",
                        fontsize=SMALL, fontweight="bold" if name == PRODUCT else "normal")  # fmt: skip
     panel.set_yticks(range(len(places)), [f"{name}\n{ENTRANTS[name].about}" for name in places], fontsize=SMALL)
     panel.set_xlim(0, longest * FREE_SHARE)

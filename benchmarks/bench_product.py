@@ -21,7 +21,7 @@ from clickscore.pipeline import Contract
 from clickscore.scoring import FAILURE, PREDICTED_COLUMN, Stamp
 from clickscore.session import build_session
 from clickscore.sources import read_stream
-from clickscore.tables import Table
+from clickscore.tables import STREAM_PROPERTY, Table, of_batch
 
 CONSTANT = 0.5
 """Stands in the place of a score."""
@@ -65,10 +65,12 @@ class SparkFloor(Product):
         config = self.config(task, out)
         contract, table = read_contract(config), Table(str(out / SCORED))
         shape = schemas.scored_clicks(contract.click, contract.kept, contract.scores)
-        table.create(self.spark, shape, [contract.time, contract.visitor, "batch_id"], STREAM)
-        self._stream(
-            config, lambda raw, batch_id: table.append(_with_constant(raw, contract, batch_id), STREAM, batch_id)
-        )
+        table.create(self.spark, shape, [contract.time, contract.visitor, "batch_id"], {STREAM_PROPERTY: STREAM})
+
+        def write(raw: DataFrame, batch_id: int) -> None:
+            table.append(_with_constant(raw, contract, batch_id), of_batch(STREAM, batch_id))
+
+        self._stream(config, write)
 
     def _stream(self, config: Config, write: Callable[[DataFrame, int], None]) -> None:
         writer = read_stream(self.spark, config.source).writeStream.option("checkpointLocation", config.checkpoint)

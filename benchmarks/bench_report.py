@@ -5,25 +5,26 @@ from typing import Any
 from bench_arms import ENTRANTS, PRODUCT
 from rich.table import Table
 
-HEADINGS = ("arm", "CPU-s per million", "least - most", "product / arm", "clicks/s", "steady CPU-s", "steady clicks/s",
-            "peak memory")  # fmt: skip
+HEADINGS = ("arm", "CPU-s per million", "least - most", "product / arm", "clicks/s",
+            "steady CPU-s", "product / arm", "clicks/s", "peak memory")  # fmt: skip
 
 
 def rows(results: dict[str, Any]) -> list[tuple[str, ...]]:
     """Return a row of texts for each arm, in the order of the headings."""
-    return [_row(name, arm, results["ratios"]) for name, arm in results["arms"].items()]
+    return [_row(name, arm, results) for name, arm in results["arms"].items()]
 
 
-def _row(name: str, arm: dict[str, Any], ratios: dict[str, float]) -> tuple[str, ...]:
+def _row(name: str, arm: dict[str, Any], results: dict[str, Any]) -> tuple[str, ...]:
     least, most = arm["cpu_s_per_million_spread"]
-    ratio = ratios.get(f"{PRODUCT}_to_{name}")
+    whole, steady = (results[key].get(f"{PRODUCT}_to_{name}") for key in ("ratios", "steady_ratios"))
     return (
         name,
         f"{arm['cpu_s_per_million']:.2f}",
         f"{least:.2f} - {most:.2f}",
-        f"{ratio:.2f}" if ratio else "",
+        f"{whole:.2f}" if whole else "",
         f"{arm['clicks_per_s']:,.0f}",
         f"{arm['steady_cpu_s_per_million']:.2f}" if arm["steady_cpu_s_per_million"] else "",
+        f"{steady:.2f}" if steady else "",
         f"{arm['steady_clicks_per_s']:,.0f}" if arm["steady_clicks_per_s"] else "",
         f"{arm['peak_memory_mib']:,.0f} MiB",
     )

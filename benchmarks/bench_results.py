@@ -71,19 +71,28 @@ def _median(values: Sequence[float]) -> float | None:
 
 
 def ratios(runs: dict[str, list[Run]]) -> dict[str, dict[str, Any]]:
-    """Return CPU of the product over CPU of each other arm: the median over the rounds, and the spread."""
+    """Return CPU of the product over CPU of each other arm: the median over the rounds, the spread, and without start.
+
+    Returns:
+        ``ratios``, ``ratio_spreads``, and ``steady_ratios`` for the micro-batches behind the first one.
+    """
     if PRODUCT not in runs:
-        return {"ratios": {}, "ratio_spreads": {}}
-    paired = {
-        f"{PRODUCT}_to_{name}": [
-            mine.cpu_s_per_million / other.cpu_s_per_million
-            for mine, other in zip(runs[PRODUCT], found, strict=True)
+        return {"ratios": {}, "ratio_spreads": {}, "steady_ratios": {}}
+    whole, steady = dict[str, list[float]](), dict[str, list[float]]()
+    for name, found in runs.items():
+        if name == PRODUCT:
+            continue
+        pairs = list(zip(runs[PRODUCT], found, strict=True))
+        whole[f"{PRODUCT}_to_{name}"] = [mine.cpu_s_per_million / other.cpu_s_per_million for mine, other in pairs]
+        steady[f"{PRODUCT}_to_{name}"] = [
+            mine.steady.cpu_s_per_million / other.steady.cpu_s_per_million
+            for mine, other in pairs
+            if mine.steady and other.steady
         ]
-        for name, found in runs.items() if name != PRODUCT
-    }  # fmt: skip
     return {
-        "ratios": {name: statistics.median(found) for name, found in paired.items()},
-        "ratio_spreads": {name: [min(found), max(found)] for name, found in paired.items()},
+        "ratios": {name: statistics.median(found) for name, found in whole.items()},
+        "ratio_spreads": {name: [min(found), max(found)] for name, found in whole.items()},
+        "steady_ratios": {name: statistics.median(found) for name, found in steady.items() if found},
     }
 
 

@@ -36,14 +36,14 @@ class ProgressLines:
         scored: clicks scored so far.
         rejected: records rejected so far.
         duplicates: clicks passed over so far because their id was seen before.
-        first_batch: number of the first micro-batch; None before there was one.
+        newest_scored: number of the newest micro-batch with a scored click; None before there was one.
     """
 
     def __init__(self, console: Console, files: int | None = None) -> None:
         """Begin; with the number of files still to read, a terminal also gets a bar."""
         self.console = console
         self.batches = self.read = self.scored = self.rejected = self.duplicates = 0
-        self.first_batch: int | None = None
+        self.newest_scored: int | None = None
         self._bar = Progress(
             TextColumn("  landing folder"), BarColumn(), MofNCompleteColumn(), TextColumn("files"),
             TimeRemainingColumn(), console=console, transient=True, disable=not (files and console.is_terminal),
@@ -67,7 +67,7 @@ class ProgressLines:
         """Print the line of a micro-batch, and move the bar on."""
         self._bar.advance(self._task, done.sources)
         self.batches += 1
-        self.first_batch = done.batch_id if self.first_batch is None else self.first_batch
+        self.newest_scored = done.batch_id if done.scored else self.newest_scored
         self.read += done.read
         self.scored += done.scored
         self.rejected += done.rejected

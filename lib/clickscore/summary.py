@@ -16,7 +16,7 @@ BAR_WIDTH = 40
 
 
 def print_summary(spark: SparkSession, console: Console, output: Output, click: Click, lines: ProgressLines) -> None:
-    """Print the summary of a run; reads the clicks that it scored once more, for the spread of the scores."""
+    """Print the summary of a run; reads the newest micro-batch once more, as all of a long run would take too long."""
     scored, rejected = Table(output.scored), Table(output.rejected)
     console.print(
         f"\n{lines.read:,} records in {lines.batches:,} micro-batches: {lines.scored:,} scored, "
@@ -28,15 +28,14 @@ def print_summary(spark: SparkSession, console: Console, output: Output, click: 
     console.print(f"  {'model timeline':<16} {scored.beside('model_timeline').name}", highlight=False, soft_wrap=True)
     if (gaps := scored.beside("source_gaps")).exists(spark):
         console.print(f"  {'source gaps':<16} {gaps.name}", highlight=False, soft_wrap=True)
-    if lines.first_batch is None:
+    if not lines.batches:
         console.print("\nThere was nothing new to read.")
         return
-    clicks = scored.read(spark).where(F.col("batch_id") >= lines.first_batch)
-    counts = score_counts(clicks)
-    if not counts:
+    if lines.newest_scored is None:
         return
+    clicks = scored.read(spark).where(F.col("batch_id") == lines.newest_scored)
     console.print(sample(clicks, click))
-    print_histogram(console, counts)
+    print_histogram(console, score_counts(clicks))
     console.print(f"\nNext: {_next_command(scored)}", highlight=False, soft_wrap=True, markup=False)
 
 
@@ -47,15 +46,14 @@ def _next_command(scored: Table) -> str:
 
 
 def sample(clicks: DataFrame, click: Click) -> Grid:
-    """Return a few scored clicks of the newest micro-batch as a grid."""
+    """Return a few scored clicks as a grid."""
     columns = [click.id, click.time, click.visitor, "score", "model_version", "batch_id"]
     grid = Grid(title="some scored clicks", title_justify="left", title_style="bold")
     for column in columns:
         grid.add_column(column, justify="right" if column in ("score", "batch_id") else "left", no_wrap=True)
-    newest = clicks.where(F.col("batch_id") == clicks.agg(F.max("batch_id")).collect()[0][0])
     # Times as Spark prints them: it knows years that Python does not.
     texts = [F.col(c) if c == "score" else F.col(c).cast("string").alias(c) for c in columns]
-    for row in newest.select(*texts).limit(SAMPLE_ROWS).collect():
+    for row in clicks.select(*texts).limit(SAMPLE_ROWS).collect():
         grid.add_row(*[Text(f"{value:.4f}" if isinstance(value, float) else visible(str(value))) for value in row])
     return grid
 
@@ -78,8 +76,8 @@ def score_counts(clicks: DataFrame) -> dict[float, int]:
 
 def print_histogram(console: Console, counts: dict[float, int]) -> None:
     """Print the bins as bars of text."""
-    console.print("\n[bold]scores[/bold]")
-    most = max(counts.values())
+    console.print("\n[bold]scores of the newest micro-batch[/bold]")
+    most = max(counts.values(), default=0)
     for low, count in counts.items():
         console.print(f"  from {low:6.3f}  {'█' * round(BAR_WIDTH * count / most):<{BAR_WIDTH}} {count:>9,}",
                       highlight=False)  # fmt: skip
