@@ -80,7 +80,7 @@ def run(a: argparse.Namespace, bench: Bench, results: Results, console: Console)
         system = bench.system(name, source, has_durations=True)
         measured = measure(system, FIXED_COST_RATE, a.warm_up, a.fixed_cost)
         # The listener does not know when the time to measure has begun; but these are the last micro-batches.
-        results.add_fixed_cost(source, name, read_durations(system.durations)[-measured.commits :])
+        results.add_fixed_cost(source, name, read_durations(system.durations)[-measured.commits.count :])
 
 
 def arguments() -> argparse.Namespace:

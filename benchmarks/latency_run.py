@@ -38,8 +38,23 @@ Answer = TypeVar("Answer")
 
 
 @dataclass(frozen=True)
+class Commits:
+    """The commits with rows within the measured time.
+
+    Attributes:
+        count: how many there were, without the first.
+        interval_s: median time between two.
+        slow: each that took more than twice as long: when, since the begin of the measured time, and how long.
+    """
+
+    count: int
+    interval_s: float
+    slow: list[tuple[float, float]]
+
+
+@dataclass(frozen=True)
 class Measured:
-    """What was measured, in seconds unless it says otherwise.
+    """What was measured.
 
     Attributes:
         start_s: start of the process to the first rows in the table.
@@ -47,9 +62,7 @@ class Measured:
             seen, how old it was when nobody looked any more.
         unseen: how many were never seen.
         keeps_up: whether the latency does not grow.
-        interval_s: median time between two commits.
-        slow_share: share of the commits that took more than twice as long.
-        commits: how many there were.
+        commits: the commits.
         late_s: how late the producer itself was, 99th percentile.
         others_cores: cores that processes outside of the benchmark have used meanwhile.
     """
@@ -58,19 +71,20 @@ class Measured:
     latencies_s: npt.NDArray[np.float64]
     unseen: int
     keeps_up: bool
-    interval_s: float
-    slow_share: float
-    commits: int
+    commits: Commits
     late_s: float
     others_cores: float
 
     def figures(self) -> dict[str, Any]:
         """Return what goes into the file of results."""
         p50, p95, p99 = np.quantile(self.latencies_s, (0.5, 0.95, 0.99)).tolist()
+        commits = self.commits
         return {
             "p50_s": p50, "p95_s": p95, "p99_s": p99, "clicks": len(self.latencies_s), "unseen": self.unseen,
-            "keeps_up": self.keeps_up, "start_s": self.start_s, "commits": self.commits,
-            "commit_interval_s": self.interval_s, "slow_commit_share": self.slow_share,
+            "keeps_up": self.keeps_up, "start_s": self.start_s,
+            "commits": commits.count, "commit_interval_s": commits.interval_s,
+            "slow_commit_share": len(commits.slow) / max(1, commits.count),
+            "slow_commits_s": np.round(commits.slow, 2).tolist(),
             "producer_late_p99_s": self.late_s, "others_cores": self.others_cores,
             "quantiles_s": np.quantile(self.latencies_s, QUANTILES).round(4).tolist(),
         }  # fmt: skip
@@ -118,33 +132,40 @@ def measure(system: System, rate: int, warm_up_s: float, seconds: float) -> Meas
         halt.set()
         end_us = now_us()
         seen = _answer(seen_box, reader)
-    return _evaluate(sent, seen, start_s, warm_up_s, seconds, end_us, others_cores)
-
-
-def _evaluate(
-    sent: Sent, seen: Seen, start_s: float, warm_up_s: float, seconds: float, end_us: int, others_cores: float
-) -> Measured:  # fmt: skip
     begin_us = sent.schedule.begin_us + int(warm_up_s * MICROS)
     limit_us = begin_us + int(seconds * MICROS)
-    first = sent.schedule.due(begin_us)
-    wanted = sent.schedule.created(first, min(sent.schedule.due(limit_us), sent.clicks))
+    latencies, unseen = _latencies(sent, seen, begin_us, limit_us, end_us)
+    commits = _commits(seen, begin_us, limit_us)
+    return Measured(start_s, latencies, unseen, _keeps_up(latencies), commits, sent.late_s, others_cores)
+
+
+def _latencies(
+    sent: Sent, seen: Seen, begin_us: int, limit_us: int, end_us: int
+) -> tuple[npt.NDArray[np.float64], int]:  # fmt: skip
+    """Return the latency of each click that was created in the measured time, and how many were never seen."""
+    schedule = sent.schedule
+    wanted = schedule.created(schedule.due(begin_us), min(schedule.due(limit_us), sent.clicks))
     # Clicks that are never seen: at least as late as the end of the watch tells.
     at_us = np.full(len(wanted), end_us, dtype=np.int64)
-    where = np.searchsorted(wanted, seen.created_us)
-    where[where == len(wanted)] = 0
+    where = np.searchsorted(wanted, seen.created_us) % len(wanted)
     is_wanted = wanted[where] == seen.created_us
     at_us[where[is_wanted]] = np.repeat(seen.at_us, seen.rows)[is_wanted]
-    latencies = (at_us - wanted) / MICROS
-    early, late = np.array_split(latencies, 2)
-    limit = max(float(np.median(early)) * STEADY, float(np.median(early)) + STEADY_S)
-    intervals = np.diff(seen.at_us[(seen.at_us >= begin_us) & (seen.at_us <= limit_us)]) / MICROS
-    median = float(np.median(intervals)) if len(intervals) else float("nan")
-    return Measured(
-        start_s=start_s, latencies_s=latencies, unseen=len(wanted) - int(is_wanted.sum()),
-        keeps_up=bool(np.median(late) <= limit), interval_s=median,
-        slow_share=float(np.mean(intervals > SLOW * median)) if len(intervals) else float("nan"),
-        commits=len(intervals), late_s=sent.late_s, others_cores=others_cores,
-    )  # fmt: skip
+    return (at_us - wanted) / MICROS, len(wanted) - int(is_wanted.sum())
+
+
+def _keeps_up(latencies: npt.NDArray[np.float64]) -> bool:
+    early, late = (float(np.median(half)) for half in np.array_split(latencies, 2))
+    return late <= max(early * STEADY, early + STEADY_S)
+
+
+def _commits(seen: Seen, begin_us: int, limit_us: int) -> Commits:
+    at_s = (seen.at_us[(seen.at_us >= begin_us) & (seen.at_us <= limit_us)] - begin_us) / MICROS
+    intervals = np.diff(at_s)
+    if not len(intervals):
+        return Commits(0, limit_us / MICROS - begin_us / MICROS, [])
+    median = float(np.median(intervals))
+    slow = np.flatnonzero(intervals > SLOW * median)
+    return Commits(len(intervals), median, [(float(at_s[i + 1]), float(intervals[i])) for i in slow])
 
 
 @contextmanager

@@ -8,6 +8,7 @@ from datetime import datetime, timezone
 from py4j.protocol import Py4JJavaError
 from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
+from pyspark.sql import functions as F
 
 from clickscore.errors import CheckpointError
 from clickscore.files import file_names, path_exists
@@ -59,8 +60,28 @@ def _last_batch(spark: SparkSession, log: str) -> int:
     return max((int(name) for name in file_names(spark, log) if name.isdecimal()), default=-1)
 
 
-def planned_at(spark: SparkSession, checkpoint: Checkpoint) -> datetime:
-    """Return when the last micro-batch in the offset log was planned, UTC."""
+def written_upto(spark: SparkSession, checkpoint: Checkpoint, table: Table, moment: str, stream: str) -> int:
+    """Return the last micro-batch of a stream that is in a table which the stream alone writes.
+
+    Args:
+        spark: the session.
+        checkpoint: where the stream goes on.
+        table: holds all of a micro-batch, or nothing of it.
+        moment: column with the time at which a row was written.
+        stream: id of the stream.
+    """
+    if checkpoint.last_planned == checkpoint.last_done:
+        return checkpoint.last_done
+    last = table.last_batch(spark, stream)
+    if last >= 0 or table.has_whole_history(spark):
+        return last
+    # The stream has not written for so long that its commits are cleaned away, but its rows are there. Older rows with
+    # the same number may be those of another stream, from which the table was released.
+    is_ours = (F.col("batch_id") == checkpoint.last_planned) & (F.col(moment) >= _planned_at(spark, checkpoint))
+    return checkpoint.last_done if table.read(spark).where(is_ours).isEmpty() else checkpoint.last_planned
+
+
+def _planned_at(spark: SparkSession, checkpoint: Checkpoint) -> datetime:
     row = spark.read.text(f"{checkpoint.path}/offsets/{checkpoint.last_planned}", wholetext=True).collect()[0]
     _, about, *_ = row[0].splitlines()
     return datetime.fromtimestamp(json.loads(about)["batchTimestampMs"] / 1000, timezone.utc)

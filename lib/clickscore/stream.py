@@ -9,11 +9,10 @@ from functools import partial
 from py4j.protocol import Py4JJavaError
 from pyspark.errors import PySparkException, StreamingQueryException
 from pyspark.sql import Row, SparkSession
-from pyspark.sql import functions as F
 from pyspark.sql.streaming.query import StreamingQuery
 
 from clickscore import schemas
-from clickscore.checkpoint import Checkpoint, planned_at, read_checkpoint
+from clickscore.checkpoint import Checkpoint, read_checkpoint, written_upto
 from clickscore.claim import RUN_PROPERTY, Claim
 from clickscore.clock import Clock
 from clickscore.config import AVAILABLE_NOW
@@ -30,7 +29,7 @@ from clickscore.microbatch import MicroBatches, RawNeededError, Report, StopRequ
 from clickscore.modelwatch import ModelWatch
 from clickscore.retries import STREAM_LIMIT_S, retrying, transient_cause
 from clickscore.sources import read_stream
-from clickscore.tables import STREAM_PROPERTY, Table
+from clickscore.tables import STREAM_PROPERTY
 from clickscore.timeline import Timeline
 from clickscore.unreadable import UnreadableFileError
 from clickscore.version import ModelVersion
@@ -225,21 +224,9 @@ class Stream:
         return Tables(
             stream, self._claim, wiring.scored, wiring.rejected,
             Timeline(spark, wiring.timeline, self.fetch, self._claim),
-            self._written_upto(wiring.scored, "scored_at", checkpoint, stream),
-            self._written_upto(wiring.rejected, "received_at", checkpoint, stream),
+            written_upto(spark, checkpoint, wiring.scored, "scored_at", stream),
+            written_upto(spark, checkpoint, wiring.rejected, "received_at", stream),
         )  # fmt: skip
-
-    def _written_upto(self, table: Table, moment: str, checkpoint: Checkpoint, stream: str) -> int:
-        """Return the last micro-batch that is in a table."""
-        if checkpoint.last_planned == checkpoint.last_done:
-            return checkpoint.last_done
-        last = table.last_batch(self.spark, stream)
-        if last >= 0 or table.has_whole_history(self.spark):
-            return last
-        # The stream has not written for so long that its commits are cleaned away. Its rows are not; older ones with
-        # the same number may be another stream's, from which the table was released.
-        is_ours = (F.col("batch_id") == checkpoint.last_planned) & (F.col(moment) >= planned_at(self.spark, checkpoint))
-        return checkpoint.last_done if table.read(self.spark).where(is_ours).isEmpty() else checkpoint.last_planned
 
     def _await(self, query: StreamingQuery, batches: MicroBatches, claim: Claim) -> bool:
         """Wait for the end of a query; tell whether it was the last."""
