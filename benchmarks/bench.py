@@ -15,6 +15,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import datetime, timezone
 from pathlib import Path
+from statistics import median
 from time import monotonic
 from typing import Any
 
@@ -28,6 +29,7 @@ from bench_results import MIB, Run, machine, ratios, summary
 from bench_steady import commits, steady
 from bench_worker import CHECK, PRIME, RUN
 from cpu import cpu_seconds
+from others import NOTABLE_CORES, Others
 from rich.console import Console
 
 from shopsim.broker import Broker
@@ -56,9 +58,10 @@ class Contest:
         idle = now - self._idle_since.get(process.name, now)
         process.ask(PRIME)
         broker, cpu = self._broker_cpu(process), cpu_seconds(of=process.pid)
+        others = Others()
         with Watch(process.pid) as watch:
             answer = process.ask(RUN)
-            cpu = cpu_seconds(of=process.pid) - cpu
+            cpu, others_cores = cpu_seconds(of=process.pid) - cpu, others.cores()
         self._idle_since[process.name] = cpu_seconds(of=process.pid)
         broker_now = self._broker_cpu(process)
         return Run(
@@ -70,6 +73,7 @@ class Contest:
             peak_memory_mib=max(sample.memory for sample in watch.samples) / MIB,
             idle_cpu_s=idle,
             broker_cpu_s=None if broker is None or broker_now is None else broker_now - broker,
+            others_cores=others_cores,
             steady=steady(commits(process.out / SCORED), watch.samples),
         )
 
@@ -133,6 +137,7 @@ def bench(names: list[str], clicks: int, warm_up: int, rounds: int, console: Con
                  "rows": kept},
         "arms": {name: summary(found) for name, found in runs.items()},
         **ratios(runs),
+        "others_cores": median(run.others_cores for found in runs.values() for run in found),
         "seconds": monotonic() - began,
     }  # fmt: skip
 
@@ -165,6 +170,8 @@ def main() -> None:
     RESULTS.write_text(json.dumps(results, indent=2) + "\n")
     draw(results, PLOT)
     console.print(as_table(results))
+    if results["others_cores"] > NOTABLE_CORES:
+        console.print(f"other processes used {results['others_cores']:.1f} cores meanwhile", highlight=False)
     console.print(f"{results['seconds']:.0f} s; all runs in {RESULTS}, plot in {PLOT}", highlight=False)
 
 

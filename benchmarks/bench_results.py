@@ -30,6 +30,7 @@ class Run:
         peak_memory_mib: most memory of the process tree that was seen.
         idle_cpu_s: what the tree took since its last run, while others had their turn.
         broker_cpu_s: what the broker took meanwhile, for arms that read from Kafka.
+        others_cores: cores that processes outside of the benchmark have used meanwhile.
         steady: what the micro-batches behind the first one cost, for arms that write a table.
     """
 
@@ -41,6 +42,7 @@ class Run:
     peak_memory_mib: float
     idle_cpu_s: float
     broker_cpu_s: float | None
+    others_cores: float
     steady: Steady | None
 
     def as_json(self) -> dict[str, Any]:
