@@ -97,6 +97,10 @@ bench: setup ## Measure the job against what is used instead of it, half an hour
 bench-quick: setup ## The same with the essential arms only, in less than five minutes
 	$(JOB) benchmarks/bench.py --quick $(BENCH)
 
+.PHONY: bench-stages
+bench-stages: setup ## Measure step by step where the time of a click goes
+	$(JOB) benchmarks/stages.py
+
 .PHONY: bench-parse
 bench-parse: setup ## Measure the two ways to parse clicks
 	$(JOB) benchmarks/parse.py

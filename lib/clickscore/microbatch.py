@@ -213,7 +213,8 @@ class MicroBatches:
         return pipeline.rejected(every, self.contract, stamp)
 
     def _frame(self, rows: list[tuple[object, ...]]) -> DataFrame:
-        return self.spark.createDataFrame(rows, rejected_clicks(self.contract.kept))
+        # What comes from the driver is little: one file, instead of one for each core.
+        return self.spark.createDataFrame(rows, rejected_clicks(self.contract.kept)).coalesce(1)
 
     def _as_rejected(self, row: Row, now: datetime, batch_id: int) -> tuple[object, ...]:
         lineage = [row[field.name] for field in (*LINEAGE, *self.contract.kept)]
