@@ -114,11 +114,11 @@ bench-models: setup ## Measure what isolation, a challenger, a swap and a pause 
 	$(JOB) benchmarks/models.py
 
 .PHONY: bench-latency
-bench-latency: setup ## Measure click created to click visible, of the product and of the usual recipe; LATENCY="--rates 1000"
+bench-latency: setup ## Measure how old a click is when its score can be read, 80 min; LATENCY="--rates 1000"
 	$(JOB) benchmarks/latency.py $(LATENCY)
 
 .PHONY: bench-growth
-bench-growth: setup ## Measure small micro-batches while table and landing folder grow; GROWTH="--commits 100 --files 1000"
+bench-growth: setup ## Measure small micro-batches while table and folder grow, 40 min; GROWTH="--commits 100"
 	$(JOB) benchmarks/growth.py $(GROWTH)
 
 .PHONY: package
