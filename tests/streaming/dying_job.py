@@ -62,10 +62,12 @@ def moving_before(method: Callable[..., Any], version: str) -> Callable[..., Any
     return call
 
 
-if point in ("model_timeline", "scored_clicks", "rejected_clicks"):
+if point in ("scored_clicks", "rejected_clicks"):
     Table.append = dying_after(
-        Table.append, lambda table, _rows, _stream, number: table.name.endswith(point) and number == batch
+        Table.append, lambda table, _rows, about=None: table.name.endswith(point) and about["batch"] == batch
     )
+elif point == "model_timeline":
+    Timeline.note = dying_after(Timeline.note, lambda _self, number, *_: number == batch)
 elif point == "before_pin":
     Timeline.note = dying_before(Timeline.note, lambda _self, number, *_: number == batch)
 elif point == "before_commit_log":
