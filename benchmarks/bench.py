@@ -23,7 +23,7 @@ from bench_arms import ENTRANTS, SCORED
 from bench_check import check
 from bench_load import FAULTS, Setting, prepared
 from bench_plot import draw
-from bench_process import ArmProcess, Watch
+from bench_process import ArmProcess
 from bench_report import as_markdown, as_table
 from bench_results import MIB, Run, machine, ratios, summary
 from bench_steady import commits, steady
@@ -50,19 +50,17 @@ class Contest:
     def __init__(self, processes: Iterable[ArmProcess], broker: Broker | None, records: int) -> None:
         """Begin with no runs."""
         self.processes, self._broker, self._records = list(processes), broker, records
-        self._idle_since: dict[str, float] = {}
+        self._cpu_after: dict[str, float] = {}
 
     def turn(self, process: ArmProcess, number: int) -> Run:
         """Let an arm get warm, then run once in earnest."""
-        now = cpu_seconds(of=process.pid)
-        idle = now - self._idle_since.get(process.name, now)
+        idle_s = process.cpu.seconds() - self._cpu_after.get(process.name, process.cpu.seconds())
         process.ask(PRIME)
-        broker, cpu = self._broker_cpu(process), cpu_seconds(of=process.pid)
-        others = Others()
-        with Watch(process.pid) as watch:
+        broker, others = self._broker_cpu(process), Others()
+        with process.watched() as watch:
             answer = process.ask(RUN)
-            cpu, others_cores = cpu_seconds(of=process.pid) - cpu, others.cores()
-        self._idle_since[process.name] = cpu_seconds(of=process.pid)
+        cpu, others_cores = watch.samples[-1].cpu_s - watch.samples[0].cpu_s, others.cores()
+        self._cpu_after[process.name] = watch.samples[-1].cpu_s
         broker_now = self._broker_cpu(process)
         return Run(
             round=number,
@@ -71,7 +69,7 @@ class Contest:
             cpu_s=cpu,
             seconds=answer["seconds"],
             peak_memory_mib=max(sample.memory for sample in watch.samples) / MIB,
-            idle_cpu_s=idle,
+            idle_cpu_s=idle_s,
             broker_cpu_s=None if broker is None or broker_now is None else broker_now - broker,
             others_cores=others_cores,
             steady=steady(commits(process.out / SCORED), watch.samples),

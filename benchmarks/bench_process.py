@@ -11,7 +11,7 @@ from typing import Any
 
 import psutil
 from bench_worker import OUT
-from cpu import cpu_seconds, memory_bytes
+from cpu import CpuMeter, memory_bytes
 
 SAMPLE_EVERY_S = 0.5
 """Time between two looks at a process tree; one look costs some milliseconds for each process in it."""
@@ -37,6 +37,7 @@ class Watch:
     """Samples a process tree while a block runs."""
 
     pid: int
+    cpu: CpuMeter
     samples: list[Sample] = field(default_factory=list)
 
     def __enter__(self) -> "Watch":
@@ -58,7 +59,7 @@ class Watch:
             self._look()
 
     def _look(self) -> None:
-        self.samples.append(Sample(time.time(), cpu_seconds(of=self.pid), memory_bytes(self.pid)))
+        self.samples.append(Sample(time.time(), self.cpu.seconds(), memory_bytes(self.pid)))
 
 
 class ArmProcess:
@@ -74,12 +75,17 @@ class ArmProcess:
                 command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors, text=True, bufsize=1
             )
         self.pid = self._process.pid
+        self.cpu = CpuMeter(self.pid)
         self._answer()
 
     @property
     def out(self) -> Path:
         """Folder with what the last run has written."""
         return self.home / OUT
+
+    def watched(self) -> Watch:
+        """Return a watch over the process and all below it."""
+        return Watch(self.pid, self.cpu)
 
     def ask(self, command: str) -> dict[str, Any]:
         """Send a command; return the answer.

@@ -1,8 +1,12 @@
 """CPU time and memory of a whole process tree."""
 
+import threading
 from typing import Any
 
 import psutil
+
+DAEMON = "pyspark.daemon"
+"""Starts Spark's Python workers. It ignores their ends, so the system forgets the CPU time of those that have ended."""
 
 
 def cpu_seconds(without: int | None = None, of: int | None = None) -> float:
@@ -20,6 +24,36 @@ def cpu_seconds(without: int | None = None, of: int | None = None) -> float:
                 raise
             continue  # it has ended since it was listed, and counts with its parent now
         return float(sum(t.user + t.system + t.children_user + t.children_system for t in times))
+
+
+class CpuMeter:
+    """CPU time of a process and all below it, with that of Python workers that Spark has ended since the last look.
+
+    Without it, a worker that ends would make the time of the tree smaller by all that the worker has ever taken.
+    """
+
+    def __init__(self, of: int) -> None:
+        """Look for the first time."""
+        self._of, self._lost_s, self._lock = of, 0.0, threading.Lock()
+        self._seen: dict[Any, float] = {}
+        self._workers: set[Any] = set()
+        self.seconds()
+
+    def seconds(self) -> float:
+        """Return the CPU time so far."""
+        with self._lock:
+            seen: dict[Any, float] = {}
+            for process in _family(self._of):
+                try:
+                    t = process.cpu_times()
+                    if process not in self._seen and DAEMON in psutil.Process(process.ppid()).cmdline():
+                        self._workers.add(process)
+                except psutil.Error:  # it has ended since it was listed
+                    continue
+                seen[process] = t.user + t.system + t.children_user + t.children_system
+            self._lost_s += sum(self._seen[gone] for gone in self._seen.keys() - seen.keys() if gone in self._workers)
+            self._seen = seen
+            return self._lost_s + sum(seen.values())
 
 
 def memory_bytes(of: int) -> int:
