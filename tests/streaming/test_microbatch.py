@@ -93,7 +93,7 @@ def test_killed_around_a_swap_every_micro_batch_keeps_its_one_version(
 
 def clean_history(spark: SparkSession, table: Table) -> None:
     """Do what Delta does to commits that are older than the table's retention, after one that is not of the stream."""
-    table.set_properties(spark, {"owner": "shop"})
+    table.set_properties(spark, {"cared.for": "yes"})
     witness = deltalake.DeltaTable(table.name)
     witness.create_checkpoint()
     for file in Path(table.name, "_delta_log").glob("*[0-9].*"):
