@@ -121,7 +121,7 @@ def test_clicks_that_the_model_fails_on_stay_with_what_it_does_now(
     rows = [(click, "scoring_failed", "once", "file", None, now, 0) for click in clicks]
     moody.land("a.jsonl", make_click(0))
     moody.run(spark)
-    Table(moody.config.output.rejected).append(spark.createDataFrame(rows, rejected_clicks()), "", 0, False)
+    Table(moody.config.output.rejected).append(spark.createDataFrame(rows, rejected_clicks()))
     assert row_of(replayed(moody, spark), "scoring_failed") == ["4", "1", "3", "scoring_failed 3"]
     assert moody.scored[["id", "score", "batch_id"]].to_numpy().tolist() == [["c1", 1.0, -1], ["c0", 1.0, 0]]
     stay = moody.rejected[moody.rejected["replay_id"].isna()]

@@ -19,7 +19,7 @@ from clickscore.pipeline import Contract
 from clickscore.resolution import Resolution
 from clickscore.resubmission import RECORD
 from clickscore.schemas import rejected_clicks, scored_clicks
-from clickscore.tables import Table
+from clickscore.tables import Table, of_batch
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=timezone.utc)
 ABOUT = {"model": "m", "version": "1"}
@@ -43,7 +43,7 @@ class Site:
     def reject(self, batch_id: int, *raws: str) -> None:
         """Append as the stream does."""
         rows = [(raw, "wrong_type", "once", "file", None, NOW, batch_id) for raw in raws]
-        self.rejected.append(self.spark.createDataFrame(rows, rejected_clicks()), "stream", batch_id)
+        self.rejected.append(self.spark.createDataFrame(rows, rejected_clicks()), of_batch("stream", batch_id))
 
     def resolution(self) -> Resolution:
         return Resolution.of(self.spark, self.rejected, self.scored, self.told.append)
