@@ -35,7 +35,7 @@ def as_table(results: dict[str, Any]) -> Table:
     data = results["data"]
     grid = Table(title=f"{data['records']:,} clicks of {data['bytes_per_record']:.0f} bytes", title_justify="left")
     for number, heading in enumerate(HEADINGS):
-        grid.add_column(heading, justify="right" if number else "left")
+        grid.add_column(heading, justify="right" if number else "left", no_wrap=not number)
     for row in rows(results):
         grid.add_row(*row)
     return grid
