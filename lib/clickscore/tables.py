@@ -152,13 +152,19 @@ class Table:
             writer.saveAsTable(self.name)
 
     def read_batch(self, spark: SparkSession, stream: str, batch_id: int) -> DataFrame:
-        """Return the rows that a micro-batch has written, as they were then: a later DELETE does not count."""
+        """Return the rows that a micro-batch has written, as they were then: a later DELETE does not count.
+
+        Where the history does not reach back to its commit any more, they are those that are there now.
+        """
         mine = (F.get_json_object("userMetadata", "$.stream") == stream) & (
             F.get_json_object("userMetadata", "$.batch").cast("bigint") == batch_id
         )
         version = self.delta(spark).history().where(mine).agg(F.max("version")).collect()[0][0]
-        reader = spark.read.format("delta").option("versionAsOf", version)
-        rows = reader.load(self.location) if self.is_path else reader.table(self.name)
+        if version is None:
+            rows = self.read(spark)
+        else:
+            reader = spark.read.format("delta").option("versionAsOf", version)
+            rows = reader.load(self.location) if self.is_path else reader.table(self.name)
         return rows.where(F.col("batch_id") == batch_id)
 
     def has_whole_history(self, spark: SparkSession) -> bool:

@@ -96,7 +96,7 @@ def clean_history(spark: SparkSession, table: Table) -> None:
     table.set_properties(spark, {"cared.for": "yes"})
     witness = deltalake.DeltaTable(table.name)
     witness.create_checkpoint()
-    for file in Path(table.name, "_delta_log").glob("*[0-9].*"):
+    for file in Path(table.name, "_delta_log").glob("[0-9]*"):
         if file.suffix in (".json", ".crc") and int(file.stem) < witness.version():
             file.unlink()
 
