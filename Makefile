@@ -12,6 +12,7 @@ RATE       ?= 1000
 KAFKA_PORT ?= 9092
 KAFKA      := --servers 127.0.0.1:$(KAFKA_PORT)
 CHAOS      ?=
+BENCH      ?=
 LATENCY    ?=
 GROWTH     ?=
 KAFKA_RUN  := --set source.bootstrap_servers=127.0.0.1:$(KAFKA_PORT)

@@ -36,7 +36,7 @@ class Claim:
         spark: the session.
         folder: where the id of the run stands, in the checkpoint.
         run_id: tells the run from any other that may be alive on the same checkpoint.
-        is_held: whether the run has the right still, as a column that is read when rows are written.
+        is_held: true, or an error if the run has lost the right, as a column that is read when rows are written.
     """
 
     spark: SparkSession
@@ -55,14 +55,15 @@ class Claim:
         spark.createDataFrame([(run_id,)], _SCHEMA).coalesce(1).write.mode("overwrite").text(folder)
         # The listing is taken here: should another run replace the file, this one is gone, and reading it fails.
         owner = spark.read.schema(_SCHEMA).text(folder)
-        claim = cls(spark, folder, run_id, owner.select(F.col("run") == run_id).scalar())
+        replaced = F.raise_error(F.lit(f"run {run_id} has been replaced by another one")).cast("boolean")
+        is_held = F.coalesce(owner.select(F.col("run") == run_id).scalar(), replaced)
+        claim = cls(spark, folder, run_id, is_held)
         claim.check()
         return claim
 
     def guard(self, rows: DataFrame) -> DataFrame:
         """Return the same rows; writing them fails if the run has no right to."""
-        taken = F.raise_error(F.lit(f"run {self.run_id} has been replaced by another one")).cast("boolean")
-        return rows.where(F.coalesce(self.is_held, taken))
+        return rows.where(self.is_held)
 
     def check(self) -> None:
         """Make sure that no other run has taken the stream over.

@@ -1,6 +1,6 @@
-import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from itertools import count
 from pathlib import Path
 
@@ -68,7 +68,7 @@ def test_run_that_was_replaced_appends_nothing_and_is_told(
 def test_append_that_had_begun_when_the_run_was_replaced_is_not_committed(
     spark: SparkSession, table: Table, start_run: Callable[[], Claim], tmp_path: Path
 ) -> None:
-    first, begun, failures = start_run(), tmp_path / "begun", list[Exception]()
+    first, begun = start_run(), tmp_path / "begun"
 
     def pause(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for batch in batches:
@@ -77,22 +77,15 @@ def test_append_that_had_begun_when_the_run_was_replaced_is_not_committed(
                 time.sleep(0.01)
             yield batch
 
-    def append() -> None:
-        try:
-            table.append(first.guard(rows(spark, "a")).mapInArrow(pause, SCHEMA))
-        except Exception as error:
-            failures.append(error)
-
-    paused = threading.Thread(target=append)
-    paused.start()
-    until = time.monotonic() + PATIENCE_S
-    while not begun.exists() and time.monotonic() < until:
-        time.sleep(0.01)
-    second = start_run()
-    table.append(second.guard(rows(spark, "b")))
-    (tmp_path / "go on").touch()
-    paused.join(PATIENCE_S)
-    assert "DELTA_METADATA_CHANGED" in str(failures[0])
+    with ThreadPoolExecutor(1) as aside:
+        paused = aside.submit(lambda: table.append(first.guard(rows(spark, "a")).mapInArrow(pause, SCHEMA)))
+        until = time.monotonic() + PATIENCE_S
+        while not begun.exists() and time.monotonic() < until:
+            time.sleep(0.01)
+        second = start_run()
+        table.append(second.guard(rows(spark, "b")))
+        (tmp_path / "go on").touch()
+        assert "DELTA_METADATA_CHANGED" in str(paused.exception(PATIENCE_S))
     assert ids(spark, table) == ["b"]
 
 
