@@ -19,7 +19,7 @@ from clickscore.pipeline import Contract
 from clickscore.resolution import Resolution
 from clickscore.resubmission import RECORD
 from clickscore.schemas import rejected_clicks, scored_clicks
-from clickscore.tables import Table, of_batch
+from clickscore.tables import STREAM_PROPERTY, Table, of_batch
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=timezone.utc)
 ABOUT = {"model": "m", "version": "1"}
@@ -36,14 +36,15 @@ class Site:
 
     def __post_init__(self) -> None:
         self.scored, self.rejected = Table(f"{self.home}/scored"), Table(f"{self.home}/rejected")
-        self.scored.create(self.spark, scored_clicks(self.click), ["batch_id"], {})
-        self.rejected.create(self.spark, rejected_clicks(), ["batch_id"], {})
-        self.reject(0, "good", "good", "bad")
+        bound = {STREAM_PROPERTY: "stream"}
+        self.scored.create(self.spark, scored_clicks(self.click), ["batch_id"], bound)
+        self.rejected.create(self.spark, rejected_clicks(), ["batch_id"], bound)
+        self.reject(self.spark, 0, "good", "good", "bad")
 
-    def reject(self, batch_id: int, *raws: str) -> None:
+    def reject(self, spark: SparkSession, batch_id: int, *raws: str) -> None:
         """Append as the stream does."""
         rows = [(raw, "wrong_type", "once", "file", None, NOW, batch_id) for raw in raws]
-        self.rejected.append(self.spark.createDataFrame(rows, rejected_clicks()), of_batch("stream", batch_id))
+        self.rejected.append(spark.createDataFrame(rows, rejected_clicks()), of_batch("stream", batch_id))
 
     def resolution(self) -> Resolution:
         return Resolution.of(self.spark, self.rejected, self.scored, self.told.append)
@@ -154,9 +155,10 @@ def test_stream_is_never_disturbed_and_the_marks_come_between_two_of_its_appends
     enough, appended = threading.Event(), []
 
     def stream() -> None:
+        session = site.spark.newSession()  # as another process has; the replay's settings are not for its commits
         while not enough.is_set():
             appended.append(len(appended) + 1)
-            site.reject(appended[-1], "good")
+            site.reject(session, appended[-1], "good")
 
     def tell(text: str) -> None:
         site.told.append(text)
