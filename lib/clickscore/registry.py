@@ -23,9 +23,13 @@ from clickscore.trust import MLMODEL, check_digest, check_files, digest
 from clickscore.version import ANSWERS_TAG, DIGEST_TAG, ModelVersion, read_version
 
 SQLITE = "sqlite:///"
+UNITY_CATALOG, DATABRICKS = "databricks-uc", "databricks"
+"""Registry URIs of Databricks; both may go on with the profile of a workspace, as in ``databricks-uc://profile``."""
 MAX_RETRIES = 1
 """Times that MLflow repeats a request in silence, after 2 s, instead of 7 times within four minutes: what takes longer
 is for ``retries``, which tells."""
+DATABRICKS_RETRY_S = 5
+"""For so long, instead of eight minutes, the client of Databricks does the same."""
 
 
 class Registry:
@@ -49,6 +53,7 @@ class Registry:
         from mlflow import MlflowClient
 
         os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", str(MAX_RETRIES))
+        os.environ.setdefault("MLFLOW_DATABRICKS_ENDPOINT_HTTP_RETRY_TIMEOUT", str(DATABRICKS_RETRY_S))
         # Between the lines of the micro-batches, bars of downloads would only be in the way.
         os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
         file = uri.removeprefix(SQLITE)
@@ -59,7 +64,7 @@ class Registry:
                 f"model.registry: no such file: {file}. Train a model first: jobs/train_model.py --config ..."
             )
         self.uri = uri
-        self.client = MlflowClient(tracking_uri=uri, registry_uri=uri)
+        self.client = MlflowClient(tracking_uri=tracking_uri(uri), registry_uri=uri)
 
     def resolve(self, uri: str) -> tuple[str, str]:
         """Return name and version that ``models:/<name>@<alias>`` or ``models:/<name>/<version>`` stands for now.
@@ -166,7 +171,7 @@ class Registry:
         """Let MLflow's own functions talk to this registry."""
         import mlflow
 
-        mlflow.set_tracking_uri(self.uri)
+        mlflow.set_tracking_uri(tracking_uri(self.uri))
         mlflow.set_registry_uri(self.uri)
 
     def _not_found(self, uri: str, name: str, error: Exception) -> ModelError:
@@ -200,11 +205,9 @@ def fetch_current(config: Model, folder: Path) -> ModelVersion:
     except ClickscoreError:
         raise
     except Exception as error:  # a registry is a server, a database or a folder: their errors have no common class
-        from sqlalchemy.exc import OperationalError
-
         # Whatever it raises, there is no model: one message and exit status 2, with the cause chained.
         where = f"model: {config.uri} cannot be fetched from {config.registry}"
-        kind = ModelUnavailableError if isinstance(error, OSError | OperationalError) else ModelError
+        kind = ModelUnavailableError if isinstance(error, OSError) or _is_database_error(error) else ModelError
         raise kind(redacted(f"{where}: {type(error).__name__}: {first_line(error)}")) from error
 
 
@@ -221,6 +224,17 @@ def fetch_version(
 def _is_missing(error: Exception) -> bool:
     # SQL stores call an alias that is not there an invalid parameter, others a resource that does not exist.
     return getattr(error, "error_code", None) in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE", "NOT_FOUND")
+
+
+def tracking_uri(registry_uri: str) -> str:
+    """Return where the runs of a registry's models are: Unity Catalog keeps models, the workspace keeps runs."""
+    return re.sub(f"^{UNITY_CATALOG}", DATABRICKS, registry_uri)
+
+
+def _is_database_error(error: Exception) -> bool:
+    # Only a registry in a database needs SQLAlchemy, which not every cluster has.
+    kinds = [f"{kind.__module__}.{kind.__name__}" for kind in type(error).__mro__]
+    return "sqlalchemy.exc.OperationalError" in kinds
 
 
 def redacted(uri: str) -> str:
