@@ -15,6 +15,9 @@ CHAOS      ?=
 BENCH      ?=
 LATENCY    ?=
 GROWTH     ?=
+# 1980-01-02, the first whole day that a zip file knows in every time zone.
+EPOCH      := 315619200
+MOMENT     := 198001020000
 KAFKA_RUN  := --set source.bootstrap_servers=127.0.0.1:$(KAFKA_PORT)
 
 ##@ Start
@@ -72,7 +75,7 @@ kafka-down: $(VENV)/.ready ## Stop it; its data stays in build/kafka
 ##@ Develop
 
 .PHONY: test
-test: setup package ## Run all tests, in two processes
+test: setup package environment ## Run all tests, in two processes
 	$(BIN)/pytest -n 2 --dist loadfile
 
 .PHONY: chaos
@@ -122,8 +125,15 @@ bench-latency: setup ## Measure how old a click is when its score can be read, 8
 bench-growth: setup ## Measure small micro-batches while table and folder grow, 40 min; GROWTH="--commits 100"
 	$(JOB) benchmarks/growth.py $(GROWTH)
 
+.PHONY: bench-scale
+bench-scale: setup ## Measure 64 partitions, and commits of 1,000 files
+	$(JOB) benchmarks/scale.py
+
 .PHONY: package
 package: dist/clickscore.zip ## Build dist/clickscore.zip for --py-files, and the wheel for Databricks
+
+.PHONY: environment
+environment: dist/environment.tar.gz ## Pack the Python packages that a cluster needs, for --archives
 
 .PHONY: clean
 clean: ## Remove what the demo and the tests have left; keeps .venv and build/jars
@@ -157,13 +167,28 @@ build/jars/.ready: conf/ivy.xml $(VENV)/.ready
 	@touch $@
 
 dist/clickscore.zip: $(VENV)/.ready pyproject.toml README.md $(shell find lib -name '*.py')
-	rm -rf dist build/zip build/lib build/bdist.*
-	$(BIN)/python -m build --quiet --wheel --no-isolation
+	rm -rf dist/*.whl build/zip build/lib build/bdist.*
+	@# The same sources give the same bytes: every file in both archives has this time and these rights.
+	umask 022 && SOURCE_DATE_EPOCH=$(EPOCH) $(BIN)/python -m build --quiet --wheel --no-isolation
 	@# The files of the wheel in a zip: Spark ships a .zip to the executors, but not a .whl.
-	$(BIN)/python -m zipfile -e dist/*.whl build/zip
-	cd build/zip && ../../$(BIN)/python -m zipfile -c ../../dist/clickscore.zip clickscore shopsim
+	umask 022 && $(BIN)/python -m zipfile -e dist/*.whl build/zip
+	find build/zip -exec touch -t $(MOMENT) {} +
+	cd build/zip && $(abspath $(BIN))/python -m zipfile -c ../../dist/clickscore.zip clickscore shopsim
 	@rm -rf build/zip build/lib build/bdist.*
 	@touch $@
+
+# All that the job imports on a cluster, without Spark and without itself: those come with the cluster and with the zip.
+dist/environment.tar.gz: pyproject.toml requirements.txt $(VENV)/.ready
+	rm -rf build/environment $@ && mkdir -p dist
+	$(PYTHON) -m venv build/environment
+	build/environment/bin/pip install --quiet --disable-pip-version-check --constraint requirements.txt \
+	  $$($(BIN)/python -c 'import tomllib; p = tomllib.load(open("pyproject.toml", "rb"))["project"]; \
+	    print(*["".join(d.split()) for d in p["dependencies"] + p["optional-dependencies"]["cluster"]])')
+	@# It declares PySpark, of which a cluster must have one only.
+	build/environment/bin/pip install --quiet --disable-pip-version-check --constraint requirements.txt --no-deps delta-spark
+	build/environment/bin/pip uninstall --quiet --yes pip setuptools
+	$(BIN)/venv-pack --quiet --prefix build/environment --output $@ --compress-level 1
+	rm -rf build/environment
 
 .PHONY: help
 help:

@@ -14,7 +14,7 @@ from clickscore import audit
 from clickscore.config import load
 from clickscore.errors import ClickscoreError
 from clickscore.progress import make_console
-from clickscore.session import build_session
+from clickscore.session import build_classic_session
 
 
 def main() -> int:
@@ -29,7 +29,7 @@ def main() -> int:
     a = parser.parse_args()
     try:
         config = load(a.config, a.set)
-        session = partial(build_session, "clickscore-audit")
+        session = partial(build_classic_session, "clickscore-audit")
         return 0 if audit.run(config, session, make_console(), a.from_batch, a.to_batch) else 1
     except ClickscoreError as error:
         print(error, file=sys.stderr)

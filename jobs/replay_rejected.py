@@ -16,7 +16,7 @@ from clickscore.config import load
 from clickscore.errors import ClickscoreError, ReplayError
 from clickscore.progress import make_console
 from clickscore.resubmission import Selection
-from clickscore.session import build_session
+from clickscore.session import build_classic_session
 
 
 def main() -> int:
@@ -36,7 +36,7 @@ def main() -> int:
     selection = Selection(tuple(a.reason), a.since, a.until, a.source)
     try:
         config = load(a.config, a.set)
-        replay.run(config, partial(build_session, "clickscore-replay"), make_console(), selection, a.dry_run)
+        replay.run(config, partial(build_classic_session, "clickscore-replay"), make_console(), selection, a.dry_run)
     except ClickscoreError as error:
         print(error, file=sys.stderr)
         return 2

@@ -11,7 +11,7 @@ from clickscore import app
 from clickscore.config import load
 from clickscore.errors import ClickscoreError, StreamError
 from clickscore.progress import make_console
-from clickscore.session import build_session
+from clickscore.session import build_classic_session
 
 
 def main() -> int:
@@ -26,8 +26,8 @@ def main() -> int:
     try:
         config = load(arguments.config, arguments.set)
         if arguments.plan:
-            return 0 if app.plan(config, partial(build_session, "clickscore-plan"), make_console()) else 2
-        app.run(config, partial(build_session, "clickscore"), make_console(), arguments.accept_loss)
+            return 0 if app.plan(config, partial(build_classic_session, "clickscore-plan"), make_console()) else 2
+        app.run(config, partial(build_classic_session, "clickscore"), make_console(), arguments.accept_loss)
     except ClickscoreError as error:
         print(error, file=sys.stderr)
         return 2

@@ -66,7 +66,7 @@ def registry_uri(tmp_path_factory: pytest.TempPathFactory) -> str:
     return uri
 
 
-@pytest.fixture(name="register_booster")
+@pytest.fixture(name="register_booster", scope="session")
 def _register_booster() -> Callable[..., str]:
     return register_booster
 

@@ -32,6 +32,8 @@ TRIAL_TOLERANCE = 1e-6
 """Relative difference of a trial prediction that is put down to another processor; float32 has seven digits."""
 STAGES = 2
 """Python stages in a task of the stream, parsing and scoring; each has a worker of its own, and they change places."""
+MOST_CORES = 1_000
+"""Rows of the job that touches all workers; a task without a row would touch none."""
 LOAD_LIMIT_S = 120
 """How long a worker may take to load a version; the libraries of some take half a minute on a busy machine."""
 _FAULT = re.compile(r"ModelError: (?P<what>[^\n]*)|Python worker exited unexpectedly")
@@ -102,9 +104,8 @@ class Deployment:
                 _try(trial)
             yield from batches
 
-        tasks = self._spark.sparkContext.defaultParallelism
         column = "id"
-        rows = self._spark.range(tasks, numPartitions=tasks)
+        rows = self._spark.range(MOST_CORES)  # in as many tasks as the executors have cores
         for stage in range(STAGES):
             rows = rows.select(arrow_udf(load, T.LongType()).asNondeterministic()(column).alias(f"stage_{stage}"))
             column = f"stage_{stage}"

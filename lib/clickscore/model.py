@@ -89,7 +89,7 @@ def forget(keys: Iterable[str]) -> None:
 
 
 def _folder(key: str) -> Path:
-    # Spark removes this place with the executor, and its workers share it.
+    # The executor's own folder, which its workers share; it goes with the executor, or with the application.
     return Path(SparkFiles.getRootDirectory(), f"clickscore-model-{key}")
 
 

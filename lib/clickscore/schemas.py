@@ -37,6 +37,33 @@ def quoted(name: str) -> str:
     return f"`{name.replace('`', '``')}`"
 
 
+def literal(text: str) -> str:
+    """Return a text as SQL writes it."""
+    escaped = text.replace("\\", "\\\\").replace("'", "\\'")
+    return f"'{escaped}'"
+
+
+def as_ddl(schema: T.StructType, separator: str = " ") -> str:
+    """Return the columns as CREATE TABLE takes them, with NOT NULL and comments, at all depths."""
+    return ", ".join(
+        f"{quoted(field.name)}{separator}{_type_as_ddl(field.dataType)}"
+        + ("" if field.nullable else " NOT NULL")
+        + (f" COMMENT {literal(field.metadata['comment'])}" if "comment" in field.metadata else "")
+        for field in schema.fields
+    )
+
+
+def _type_as_ddl(data_type: T.DataType) -> str:
+    match data_type:
+        case T.StructType():
+            return f"STRUCT<{as_ddl(data_type, ': ')}>"
+        case T.ArrayType():
+            return f"ARRAY<{_type_as_ddl(data_type.elementType)}>"
+        case T.MapType():
+            return f"MAP<{_type_as_ddl(data_type.keyType)}, {_type_as_ddl(data_type.valueType)}>"
+    return data_type.simpleString()
+
+
 def _column(name: str, data_type: T.DataType, comment: str, nullable: bool = True) -> T.StructField:
     return T.StructField(name, data_type, nullable, {"comment": comment})
 
@@ -69,6 +96,9 @@ CHALLENGER = (
 )
 SCORED = (_SCORE, *_MODEL, *CHALLENGER, *LINEAGE, BATCH_ID)
 """The columns that follow the click's own fields in ``scored_clicks``; the challenger's only where there is one."""
+
+FINITE_SCORE = {"clickscore_finite_score": "score > double('-infinity') AND score < double('infinity')"}
+"""Constraint of ``scored_clicks``: a score is a number. Spark takes NaN for more than infinity."""
 
 
 @dataclass(frozen=True)

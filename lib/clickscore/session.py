@@ -6,6 +6,8 @@ import sys
 
 from pyspark.sql import SparkSession
 
+from clickscore.errors import ConfigError
+
 
 def build_session(app_name: str) -> SparkSession:
     """Return the active session, or a new one with the settings of ``spark-defaults.conf``, UTC and no ANSI mode."""
@@ -21,3 +23,24 @@ def build_session(app_name: str) -> SparkSession:
         "spark.sql.ansi.enabled": "false",
     }
     return SparkSession.builder.appName(app_name).config(map=settings).getOrCreate()
+
+
+def build_classic_session(app_name: str) -> SparkSession:
+    """Return a session as ``build_session`` does, for what Spark Connect cannot do.
+
+    Models travel as broadcast variables, and a micro-batch is a function of this process that sees its models, its
+    tables and its clock: a Spark Connect client has no broadcast variables, and sends such functions away.
+
+    Raises:
+        ConfigError: if the session is one of Spark Connect.
+    """
+    session = build_session(app_name)
+    if type(session).__module__.startswith("pyspark.sql.connect."):
+        session.stop()
+        found = (
+            "it goes through a Spark Connect server (spark.remote, SPARK_REMOTE, or Databricks compute that is shared "
+            "or serverless); expected one whose driver is this process, as spark-submit makes it, or a cluster with "
+            "dedicated access on Databricks. train_model and promote_model work through Spark Connect"
+        )
+        raise ConfigError("the session", [found])
+    return session

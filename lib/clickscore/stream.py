@@ -214,10 +214,11 @@ class Stream:
         else:
             self._claim = Claim.take(spark, checkpoint.path, str(uuid.uuid4()))
         ours = {STREAM_PROPERTY: stream, RUN_PROPERTY: self._claim.run_id}
-        statistics = [contract.time, contract.visitor, "batch_id"]
+        asked_by = [contract.time, contract.visitor]
         shape = schemas.scored_clicks(contract.click, contract.kept, contract.scores)
-        wiring.scored.create(spark, shape, statistics, ours)
-        wiring.rejected.create(spark, schemas.rejected_clicks(contract.kept), ["received_at", "batch_id"], ours)
+        wiring.scored.create(spark, shape, [*asked_by, "batch_id"], ours, asked_by, schemas.FINITE_SCORE)
+        shape = schemas.rejected_clicks(contract.kept)
+        wiring.rejected.create(spark, shape, ["received_at", "batch_id"], ours, ["received_at"])
         wiring.timeline.create(spark, schemas.MODEL_TIMELINE, ["from_batch"], ours)
         if wiring.watch and not wiring.gaps:
             wiring.watch.remember_topics()

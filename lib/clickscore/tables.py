@@ -2,9 +2,10 @@
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from urllib.parse import urlsplit
 
 from delta.tables import DeltaTable
@@ -14,13 +15,15 @@ from pyspark.sql import types as T
 
 from clickscore.errors import TableError
 from clickscore.files import file_names
-from clickscore.schemas import check_table
+from clickscore.schemas import as_ddl, check_table, literal, quoted
 
 STREAM_PROPERTY = "clickscore.stream"
 """Table property that binds a table to the one stream, that is to the one checkpoint, that writes it."""
 
 CHECKPOINT_INTERVAL = 50
 """Commits between two checkpoints of the Delta log; each costs a batch time that grows with the table's files."""
+
+NO_CHECKS: Mapping[str, str] = MappingProxyType({})
 
 _CATALOG_NAME = re.compile(r"\w+(\.\w+){0,2}")
 _HISTORY_PAGE = 50
@@ -53,6 +56,11 @@ class Table:
         """The table as SQL writes it."""
         return f"delta.`{self.location}`" if self.is_path else self.name
 
+    @property
+    def _schema(self) -> str:
+        """The schema of a catalog name; nothing where it is the current one."""
+        return self.name.rpartition(".")[0]
+
     def beside(self, name: str) -> "Table":
         """Return the table of that name in the same folder or catalog schema."""
         separator = "/" if self.is_path else "."
@@ -82,15 +90,15 @@ class Table:
         return {row.key: row.value for row in spark.sql(f"SHOW TBLPROPERTIES {self.sql_name}").collect()}
 
     def set_properties(self, spark: SparkSession, properties: Mapping[str, str]) -> None:
-        """Set properties of the table; their keys and values hold no quotes."""
-        pairs = ", ".join(f"'{key}' = '{value}'" for key, value in properties.items())
-        spark.sql(f"ALTER TABLE {self.sql_name} SET TBLPROPERTIES ({pairs})")
+        """Set properties of the table."""
+        spark.sql(f"ALTER TABLE {self.sql_name} SET TBLPROPERTIES ({_pairs(properties)})")
 
     def check(self, spark: SparkSession, expected: T.StructType) -> None:
         """Make sure that the table can take rows of the expected shape, or that its place is free.
 
         Raises:
-            TableError: with all differences, or if there are files at the path that are no Delta table.
+            TableError: with all differences, if there are files at the path that are no Delta table, or if there is no
+                such schema in the catalog.
         """
         if self.exists(spark):
             check_table(self.name, expected, self.read(spark).schema)
@@ -99,9 +107,15 @@ class Table:
                 f"{self.name} holds files, but is no Delta table. "
                 f"Move them away, or name another place under output in the configuration."
             )
+        elif not self.is_path and self._schema and not spark.catalog.databaseExists(self._schema):
+            raise TableError(
+                f"{self.name}: there is no schema {self._schema}. Make it with CREATE SCHEMA {self._schema}, or name "
+                f"another one under output in the configuration."
+            )
 
     def create(
-        self, spark: SparkSession, schema: T.StructType, statistics: list[str], properties: Mapping[str, str]
+        self, spark: SparkSession, schema: T.StructType, statistics: list[str], properties: Mapping[str, str],
+        clustering: Sequence[str] = (), checks: Mapping[str, str] = NO_CHECKS,
     ) -> None:  # fmt: skip
         """Create the table, or give the one that exists its properties.
 
@@ -110,18 +124,26 @@ class Table:
             schema: columns with comments.
             statistics: columns to keep minima and maxima of; for each file they cost time at every commit.
             properties: whose table it is.
+            clustering: columns that OPTIMIZE puts rows together by, among those with statistics; for a new table.
+            checks: conditions that every row must meet, whoever writes it, by name; for a table without rows.
         """
-        builder = DeltaTable.createIfNotExists(spark).addColumns(schema)
-        builder = builder.location(self.location) if self.is_path else builder.tableName(self.name)
         settings = {
             "delta.checkpointInterval": str(CHECKPOINT_INTERVAL),
             "delta.dataSkippingStatsColumns": ",".join(statistics),
         }
-        for key, value in {**settings, **properties}.items():
-            builder = builder.property(key, value)
-        builder.execute()
-        if not properties.items() <= self.properties(spark).items():
+        # In SQL, as Delta's own builder does not know names of three parts.
+        spark.sql(
+            f"CREATE TABLE IF NOT EXISTS {self.sql_name} ({as_ddl(schema)}) USING delta "
+            + (f"CLUSTER BY ({', '.join(map(quoted, clustering))}) " if clustering else "")
+            + f"TBLPROPERTIES ({_pairs({**settings, **properties})})"
+        )
+        known = self.properties(spark)
+        if not properties.items() <= known.items():
             self.set_properties(spark, properties)
+        missing = {name: check for name, check in checks.items() if f"delta.constraints.{name}" not in known}
+        if missing and self.read(spark).isEmpty():  # Delta would read all rows of a large table for it
+            for name, check in missing.items():
+                spark.sql(f"ALTER TABLE {self.sql_name} ADD CONSTRAINT {name} CHECK ({check})")
 
     def append(self, rows: DataFrame, about: Mapping[str, object] | None = None) -> None:
         """Append rows in one commit.
@@ -181,3 +203,7 @@ class Table:
             if newest and newest[0] is not None:
                 return int(newest[0])
         return -1
+
+
+def _pairs(properties: Mapping[str, str]) -> str:
+    return ", ".join(f"{literal(key)} = {literal(value)}" for key, value in properties.items())

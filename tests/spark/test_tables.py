@@ -1,3 +1,4 @@
+import math
 from pathlib import Path
 
 import deltalake
@@ -6,6 +7,7 @@ from pyspark.sql import SparkSession
 from pyspark.sql import types as T
 
 from clickscore.errors import TableError
+from clickscore.schemas import FINITE_SCORE
 from clickscore.tables import STREAM_PROPERTY, Table, of_batch
 
 SCHEMA = T.StructType(
@@ -38,6 +40,53 @@ def test_created_table_has_comments_statistics_and_its_stream(spark: SparkSessio
     properties = deltalake.DeltaTable(table.name).metadata().configuration
     assert properties["delta.dataSkippingStatsColumns"] == "batch_id"
     assert properties["delta.checkpointInterval"] == "50"
+
+
+def test_columns_of_all_depths_keep_their_comments_and_their_not_null(spark: SparkSession, tmp_path: Path) -> None:
+    inner = T.StructType([T.StructField("x`y", T.IntegerType(), False, {"comment": "it's \\ \"odd\""})])
+    schema = T.StructType(
+        [
+            T.StructField("nested", inner, False),
+            T.StructField("many", T.ArrayType(inner), True, {"comment": "list"}),
+            T.StructField("named", T.MapType(T.StringType(), T.DecimalType(9, 2))),
+        ]
+    )
+    table = Table(str(tmp_path / "deep"))
+    table.create(spark, schema, [], {"clickscore.note": "it's one"})
+    assert table.read(spark).schema.json() == schema.json()
+    assert table.properties(spark)["clickscore.note"] == "it's one"
+
+
+def test_new_table_is_clustered_and_refuses_rows_against_its_checks(spark: SparkSession, tmp_path: Path) -> None:
+    table = Table(str(tmp_path / "scores"))
+    schema = T.StructType([T.StructField("id", T.StringType()), T.StructField("score", T.DoubleType())])
+    for _ in range(2):  # the second time, all of it is there
+        table.create(spark, schema, ["id"], {}, ["id"], FINITE_SCORE)
+    assert table.delta(spark).detail().select("clusteringColumns").collect()[0][0] == ["id"]
+    table.append(spark.createDataFrame([("a", 0.5)], schema))
+    for score in (math.nan, math.inf, -math.inf, None):
+        with pytest.raises(Exception, match=r"DELTA_VIOLATE_CONSTRAINT_WITH_VALUES.*clickscore_finite_score"):
+            table.append(spark.createDataFrame([("b", score)], schema))
+    assert [row.id for row in table.read(spark).collect()] == ["a"]
+    # The witness of everything else can still read it.
+    assert deltalake.DeltaTable(table.name).to_pandas()["id"].tolist() == ["a"]
+
+
+def test_table_with_rows_keeps_its_layout(spark: SparkSession, tmp_path: Path) -> None:
+    table = Table(str(tmp_path / "scores"))
+    schema = T.StructType([T.StructField("id", T.StringType()), T.StructField("score", T.DoubleType())])
+    spark.createDataFrame([("a", 0.5)], schema).write.format("delta").save(table.name)
+    table.create(spark, schema, ["id"], {STREAM_PROPERTY: "stream-1"}, ["id"], FINITE_SCORE)
+    assert table.stream(spark) == "stream-1"
+    assert table.delta(spark).detail().select("clusteringColumns").collect()[0][0] == []
+    assert not [key for key in table.properties(spark) if key.startswith("delta.constraints")]
+
+
+def test_catalog_name_without_a_schema_is_refused(spark: SparkSession) -> None:
+    with pytest.raises(TableError, match=r"there is no schema spark_catalog\.nowhere\. Make it with CREATE SCHEMA"):
+        Table("spark_catalog.nowhere.scored").check(spark, SCHEMA)
+    Table("spark_catalog.default.scored_tomorrow").check(spark, SCHEMA)
+    Table("scored_tomorrow").check(spark, SCHEMA)
 
 
 def test_table_that_exists_is_bound_and_keeps_its_rows(spark: SparkSession, tmp_path: Path) -> None:

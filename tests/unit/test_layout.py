@@ -11,6 +11,13 @@ PURE = ("config", "model_config", "errors", "schemas", "decoding", "clicks", "fe
 WORLDLY_IMPORTS = ("mlflow", "delta", "clickscore.tables", "clickscore.registry", "clickscore.sources")
 WORLDLY_ATTRIBUTES = ("read", "readStream", "write", "writeStream", "collect", "getOrCreate", "sparkSession")
 MAX_LINES = 260
+CLASSIC = {"sparkContext", "_jvm", "_jsc", "rdd"}
+"""What a session of Spark Connect does not have."""
+CLASSIC_ONLY = {
+    "deployment": "models travel as broadcast variables, which can be taken away again",
+    "heldfiles": "files that Spark's listings hide are seen by Hadoop's own",
+    "offsets": "the broker is asked by the client, and with the login, that Spark reads with",
+}
 
 
 @pytest.mark.parametrize("module", MODULES, ids=lambda path: path.stem)
@@ -33,6 +40,12 @@ def test_pure_module_touches_nothing(name: str) -> None:
         imported += [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
         assert not [found for found in imported if found.startswith(WORLDLY_IMPORTS)]
         assert not (isinstance(node, ast.Attribute) and node.attr in WORLDLY_ATTRIBUTES)
+
+
+@pytest.mark.parametrize("module", MODULES, ids=lambda path: path.stem)
+def test_module_needs_no_classic_session_without_a_reason(module: Path) -> None:
+    found = {node.attr for node in ast.walk(ast.parse(module.read_text())) if isinstance(node, ast.Attribute)} & CLASSIC
+    assert bool(found) == (module.stem in CLASSIC_ONLY)
 
 
 def test_jobs_are_thin() -> None:

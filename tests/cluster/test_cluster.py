@@ -1,0 +1,174 @@
+"""The job on a cluster of several processes, and what it survives there; each test goes on where the last one ended."""
+
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import deltalake
+import psutil
+import pyarrow as pa
+import pytest
+import yaml
+from confluent_kafka import Producer
+
+from shopsim.broker import Broker
+from shopsim.topics import make_topic
+
+TOPIC, PARTITIONS = "clicks", 3
+PORTION = 300
+ON_EXECUTORS = "./environment/bin/python"
+SCRIPT = "tests/data/on_executors.py"
+EVERY_ROW = """
+SELECT source, source_offset, score FROM scored_clicks
+UNION ALL SELECT source, source_offset, NULL FROM rejected_clicks
+"""
+
+
+def submitted(cluster: Any, name: str, environment: Path, *options: str) -> list[str]:
+    """Submit the script that imports the package on an executor; return the file and the Python that it has found."""
+    answer = cluster.home / f"{name}.txt"
+    job = cluster.submit(name, "--conf", "spark.cores.max=1", *options, SCRIPT, str(answer),
+                         env={"PYSPARK_PYTHON": str(environment)})  # fmt: skip
+    cluster.await_(lambda: not job.is_running() or job.status() == psutil.STATUS_ZOMBIE, "the end", name)
+    assert answer.is_file(), cluster.log(name).read_text()[-3000:]
+    return str(answer.read_text()).splitlines()
+
+
+def test_zip_is_imported_on_executors(cluster: Any, environment: Path) -> None:
+    file, python = submitted(cluster, "zip", environment, "--py-files", "dist/clickscore.zip")
+    assert file.endswith("/clickscore.zip/clickscore/decoding.py")
+    assert Path(file).is_relative_to(cluster.home / "worker-0") or Path(file).is_relative_to(cluster.home / "worker-1")
+    assert python == str(environment)
+
+
+def test_wheel_that_is_installed_is_imported_on_executors(cluster: Any, environment: Path, tmp_path: Path) -> None:
+    [wheel] = Path("dist").glob("*.whl")
+    packages = tmp_path / "packages"
+    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-index", "--target", str(packages)]
+    subprocess.run([*pip, str(wheel)], check=True)
+    file, _ = submitted(cluster, "wheel", environment, "--conf", f"spark.executorEnv.PYTHONPATH={packages}")
+    assert file == str(packages / "clickscore" / "decoding.py")
+
+
+class Run:
+    """A stream on the cluster, from a broker, with a model from an HTTP server, into tables of a metastore."""
+
+    def __init__(
+        self, cluster: Any, broker: Broker, registry: str, python: Path, make_click: Callable[..., Any]
+    ) -> None:
+        """Submit the job, with a first portion of clicks waiting."""
+        self.cluster, self._make_click, self.sent = cluster, make_click, 0
+        make_topic(broker.servers, TOPIC, PARTITIONS)
+        self._producer = Producer({"bootstrap.servers": broker.servers, "log_level": 0})
+        file = cluster.home / "run.yaml"
+        tree = {
+            "source": {"kind": "kafka", "bootstrap_servers": broker.servers, "topics": [TOPIC]},
+            "click": {"schema": "tests/data/click.ddl", "id": "id", "time": "at", "visitor": "visitor"},
+            "features": "tests/data/features.sql",
+            "model": {"uri": "models:/small_model@champion", "registry": registry},
+            "output": {name: f"spark_catalog.default.{name}_clicks" for name in ("scored", "rejected")},
+            "checkpoint": str(cluster.home / "checkpoint"),
+            "trigger": "1 second",
+        }
+        file.write_text(yaml.safe_dump(tree))
+        self.send()
+        self.driver: psutil.Process = cluster.submit(
+            "driver", "--py-files", "dist/clickscore.zip", "--archives", "dist/environment.tar.gz#environment",
+            "jobs/score_stream.py", "--config", str(file),
+            env={"PYSPARK_PYTHON": ON_EXECUTORS, "PYSPARK_DRIVER_PYTHON": str(python)},
+        )  # fmt: skip
+
+    def send(self) -> None:
+        """Send a portion of clicks and a record that is none, and wait until the broker has them."""
+        for number in range(self.sent + 1, self.sent + PORTION):
+            value = json.dumps(self._make_click(number, quantity=number % 5)).encode()
+            self._producer.produce(TOPIC, value, partition=number % PARTITIONS)
+        self._producer.produce(TOPIC, b"rubbish", partition=0)
+        assert self._producer.flush(30) == 0
+        self.sent += PORTION
+
+    def settle(self) -> None:
+        """Wait until there are as many rows as records were sent, or more."""
+        self.cluster.await_(lambda: len(self.rows()) >= self.sent, f"row {self.sent}", "driver")
+
+    def rows(self) -> list[dict[str, Any]]:
+        """Return the rows of both tables, from the files that the metastore's tables consist of."""
+        query = deltalake.QueryBuilder()
+        for name in ("scored_clicks", "rejected_clicks"):
+            folder = self.cluster.home / "warehouse" / name
+            if not (folder / "_delta_log" / f"{0:020}.json").is_file():
+                return []
+            query = query.register(name, deltalake.DeltaTable(str(folder)))
+        rows: list[dict[str, Any]] = pa.table(query.execute(EVERY_ROW)).to_pylist()
+        return rows
+
+    def models(self, worker: str) -> list[Path]:
+        """Return the unpacked models of a worker's executors, each of which has a folder of its own."""
+        return sorted((self.cluster.home / worker).glob("work/app-*/*/clickscore-model-*"))
+
+
+@pytest.fixture(scope="module")
+def run(
+    cluster: Any, cluster_broker: Broker, registry_server: str, environment: Path, make_click: Callable[..., Any]
+) -> Iterator[Run]:  # fmt: skip
+    run = Run(cluster, cluster_broker, registry_server, environment, make_click)
+    run.settle()
+    return run
+
+
+def test_executors_have_nothing_of_the_driver_but_what_it_sent_them(run: Run) -> None:
+    executors = run.cluster.executors()
+    assert set(executors) == {"worker-0", "worker-1"}
+    for name, executor in executors.items():
+        assert Path(executor.cwd()).is_relative_to(run.cluster.home / name)
+        assert "PYTHONPATH" not in executor.environ() or "lib/clickscore" not in executor.environ()["PYTHONPATH"]
+        workers = [process for process in executor.children(recursive=True) if "pyspark" in " ".join(process.cmdline())]
+        assert workers
+        assert {process.cmdline()[0] for process in workers} == {ON_EXECUTORS}
+
+
+def test_model_is_unpacked_once_on_each_executor(run: Run) -> None:
+    assert [len(run.models(name)) for name in ("worker-0", "worker-1")] == [1, 1]
+
+
+def test_killed_executor_loses_nothing_and_the_next_one_needs_no_file_of_the_driver(run: Run) -> None:
+    # What the driver has fetched is not what executors load.
+    fetched = [place.parent for place in (run.cluster.home / "driver" / "tmp").glob("clickscore-*/*/MLmodel")]
+    assert fetched
+    for folder in fetched:
+        shutil.rmtree(folder)
+    old = run.cluster.executors()["worker-0"]
+    run.send()
+    old.kill()
+    run.send()
+    run.settle()
+    run.cluster.await_(lambda: run.cluster.executors().get("worker-0", old) != old, "another executor", "driver")
+    run.send()
+    run.settle()
+    run.cluster.await_(lambda: len(run.models("worker-0")) == 2, "its model", "driver")
+
+
+def test_killed_worker_loses_nothing(run: Run) -> None:
+    run.send()
+    run.cluster.workers["worker-1"].kill()
+    run.send()
+    run.settle()
+    assert set(run.cluster.executors()) == {"worker-0"}
+
+
+def test_every_record_is_in_exactly_one_row(run: Run) -> None:
+    run.driver.terminate()
+    run.cluster.await_(
+        lambda: not run.driver.is_running() or run.driver.status() == psutil.STATUS_ZOMBIE, "end", "driver"
+    )
+    rows = run.rows()
+    places = sorted((row["source"], row["source_offset"]) for row in rows)
+    assert len(places) == run.sent
+    for number in range(PARTITIONS):
+        offsets = [offset for source, offset in places if source == f"{TOPIC}-{number}"]
+        assert offsets == list(range(len(offsets)))
+    assert sum(row["score"] is None for row in rows) == run.sent // PORTION
