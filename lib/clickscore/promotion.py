@@ -194,7 +194,7 @@ def read_clicks(spark: SparkSession, config: Config, contest: Contest, most: int
         ClickscoreError: if there is no table with a challenger's scores, or it has not what ``training`` names.
     """
     table = Table(config.output.scored)
-    if not table.exists(spark) or "challenger_score" not in table.read(spark).columns:
+    if "challenger_score" not in table.columns(spark):
         hint = "Let the stream run with this model section first: jobs/score_stream.py --config ..."
         raise TableError(f"output.scored: {table.name} has no scores of a challenger yet. {hint}")
     is_wanted = (F.col("model_name") == contest.name) & (F.col("model_version") == contest.champion)

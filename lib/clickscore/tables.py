@@ -9,6 +9,7 @@ from types import MappingProxyType
 from urllib.parse import urlsplit
 
 from delta.tables import DeltaTable
+from pyspark.errors import AnalysisException
 from pyspark.sql import DataFrame, DataFrameWriter, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
@@ -25,6 +26,7 @@ CHECKPOINT_INTERVAL = 50
 
 NO_CHECKS: Mapping[str, str] = MappingProxyType({})
 
+_MISSING = ("PATH_NOT_FOUND", "DELTA_TABLE_NOT_FOUND", "TABLE_OR_VIEW_NOT_FOUND")
 _CATALOG_NAME = re.compile(r"\w+(\.\w+){0,2}")
 _HISTORY_PAGE = 50
 """Commits looked at first for the stream's newest one; behind it can only be maintenance and other writers."""
@@ -76,6 +78,15 @@ class Table:
     def read(self, spark: SparkSession) -> DataFrame:
         """Return the rows of the table."""
         return spark.read.format("delta").load(self.location) if self.is_path else spark.read.table(self.name)
+
+    def columns(self, spark: SparkSession) -> list[str]:
+        """Return the names of the columns; none if there is no such table. Works through Spark Connect, too."""
+        try:
+            return self.read(spark).columns
+        except AnalysisException as error:
+            if error.getCondition() in _MISSING:
+                return []
+            raise
 
     def delta(self, spark: SparkSession) -> DeltaTable:
         """Return the table's handle."""

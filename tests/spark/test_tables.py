@@ -43,11 +43,13 @@ def test_created_table_has_comments_statistics_and_its_stream(spark: SparkSessio
 
 
 def test_columns_of_all_depths_keep_their_comments_and_their_not_null(spark: SparkSession, tmp_path: Path) -> None:
-    inner = T.StructType([T.StructField("x`y", T.IntegerType(), False, {"comment": "it's \\ \"odd\""})])
+    inner = T.StructType([T.StructField("x`y", T.IntegerType(), False, {"comment": 'it\'s \\ "odd"'})])
     schema = T.StructType(
         [
             T.StructField("nested", inner, False),
-            T.StructField("many", T.ArrayType(inner), True, {"comment": "list"}),
+            T.StructField(
+                "many", T.ArrayType(T.StructType([T.StructField("y", T.DateType())])), True, {"comment": "list"}
+            ),
             T.StructField("named", T.MapType(T.StringType(), T.DecimalType(9, 2))),
         ]
     )
@@ -80,6 +82,13 @@ def test_table_with_rows_keeps_its_layout(spark: SparkSession, tmp_path: Path) -
     assert table.stream(spark) == "stream-1"
     assert table.delta(spark).detail().select("clusteringColumns").collect()[0][0] == []
     assert not [key for key in table.properties(spark) if key.startswith("delta.constraints")]
+
+
+def test_table_that_is_not_there_has_no_columns(spark: SparkSession, table: Table, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    assert table.columns(spark) == ["id", "batch_id"]
+    for name in (f"{tmp_path}/empty", f"{tmp_path}/nowhere", "spark_catalog.default.nothing", "nowhere.nothing"):
+        assert Table(name).columns(spark) == []
 
 
 def test_catalog_name_without_a_schema_is_refused(spark: SparkSession) -> None:
