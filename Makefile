@@ -166,7 +166,7 @@ build/jars/.ready: conf/ivy.xml $(VENV)/.ready
 	  -ivy conf/ivy.xml -warn -types jar bundle -retrieve "build/jars/[conf]/[artifact]-[revision].[ext]"
 	@touch $@
 
-dist/clickscore.zip: $(VENV)/.ready pyproject.toml README.md $(shell find lib -name '*.py')
+dist/clickscore.zip: $(VENV)/.ready Makefile pyproject.toml README.md lib/clickscore lib/shopsim $(shell find lib -name '*.py')
 	rm -rf dist/*.whl build/zip build/lib build/bdist.*
 	@# The same sources give the same bytes: every file in both archives has this time and these rights.
 	umask 022 && SOURCE_DATE_EPOCH=$(EPOCH) $(BIN)/python -m build --quiet --wheel --no-isolation

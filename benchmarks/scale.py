@@ -39,7 +39,8 @@ PORT = 9294
 COMMITS, FILES, ROWS_PER_FILE = 20, 1_000, 10
 FEW = 1
 """Files of a commit of the other table."""
-SMALL_APPENDS, SMALL_ROWS = 15, 2_000
+SMALL_APPENDS, SMALL_ROWS = 40, 2_000
+"""Enough that the table goes past the checkpoint of its log, at commit 50."""
 SMALL_WARM_UP = 5
 """Appends at the begin that do not count."""
 
@@ -87,6 +88,8 @@ def measure_files(spark: SparkSession, home: Path) -> Grid:
     for table in (many, few):
         table.create(spark, rows.schema, rows.columns, {}, ["at", "visitor"])
     large: list[float] = []
+    for _ in range(SMALL_WARM_UP):
+        timed_append(few, rows, FEW)
     for _ in range(COMMITS):
         large.append(timed_append(many, rows, FILES))
         timed_append(few, small, FEW)

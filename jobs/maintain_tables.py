@@ -14,7 +14,7 @@ from clickscore import maintenance
 from clickscore.config import load
 from clickscore.errors import ClickscoreError
 from clickscore.progress import make_console
-from clickscore.session import build_session
+from clickscore.session import build_classic_session
 
 WEEK_H = 168.0
 """Delta's own limit; fewer hours are refused, as a reader may still be at work on a file."""
@@ -29,7 +29,9 @@ def main() -> int:
     a = parser.parse_args()
     try:
         config = load(a.config, a.set)
-        maintenance.run(config, partial(build_session, "clickscore-maintenance"), make_console(), a.retain_hours)
+        maintenance.run(
+            config, partial(build_classic_session, "clickscore-maintenance"), make_console(), a.retain_hours
+        )
     except ClickscoreError as error:
         print(error, file=sys.stderr)
         return 2

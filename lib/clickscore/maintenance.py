@@ -6,6 +6,7 @@ from functools import partial
 from py4j.protocol import Py4JJavaError
 from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
+from pyspark.sql import functions as F
 from rich.console import Console
 
 from clickscore.config import Config
@@ -38,12 +39,12 @@ def run(config: Config, make_session: Callable[[], SparkSession], console: Conso
             continue
         try:
             many, few = patiently(compact, spark, table)
-            deleted = patiently(vacuum, spark, table, retain_hours)
+            count = patiently(vacuum, spark, table, retain_hours)
         except (PySparkException, Py4JJavaError) as error:
             raise TableError(f"{table.name} cannot be maintained: {first_line(error)}") from error
         name = table.name.rpartition("/")[2]
-        console.print(f"{name:<{NAME_WIDTH}} {many:,} files became {few:,}, {deleted:,} old ones deleted",
-                      highlight=False, soft_wrap=True)  # fmt: skip
+        deleted = "old ones deleted" if count is None else f"{count:,} old ones deleted"
+        console.print(f"{name:<{NAME_WIDTH}} {many:,} files became {few:,}, {deleted}", highlight=False, soft_wrap=True)
 
 
 def tables(config: Config) -> Iterator[Table]:
@@ -58,8 +59,11 @@ def compact(spark: SparkSession, table: Table) -> tuple[int, int]:
     return metrics.numFilesRemoved, metrics.numFilesAdded
 
 
-def vacuum(spark: SparkSession, table: Table, retain_hours: float) -> int:
-    """Delete files that only older versions need; return how many."""
+def vacuum(spark: SparkSession, table: Table, retain_hours: float) -> int | None:
+    """Delete files that only older versions need; return how many, where Delta writes that down."""
+    before = table.delta(spark).history(1).select("version").collect()[0][0]
     table.delta(spark).vacuum(retain_hours)
-    done = table.delta(spark).history(1).select("operation", "operationMetrics").collect()[0]
-    return int(done.operationMetrics.get("numDeletedFiles", 0)) if done.operation.startswith("VACUUM") else 0
+    # The stream may have appended meanwhile.
+    mine = (F.col("version") > before) & (F.col("operation") == "VACUUM END")
+    counts = table.delta(spark).history().where(mine).select("operationMetrics.numDeletedFiles").collect()
+    return int(counts[0][0]) if counts else None

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from clickscore.learners import Learner
-from clickscore.registry import SQLITE, Registry
+from clickscore.registry import DATABRICKS, SQLITE, Registry, tracking_uri
 from clickscore.trust import digest
 
 if TYPE_CHECKING:
@@ -41,7 +41,10 @@ def register(
         logged = getattr(mlflow, learner.flavor).log_model(
             **{learner.argument: fitted}, name="model", signature=signature, input_example=example,
             registered_model_name=name,
-            pip_requirements=[f"{package}=={metadata.version(package)}" for package in (learner.package, "mlflow")],
+            pip_requirements=[
+                f"{learner.package}=={metadata.version(learner.package)}",
+                f"mlflow=={mlflow.__version__}",  # also where only mlflow-skinny is installed
+            ],
         )  # fmt: skip
     version = str(logged.registered_model_version)
     with tempfile.TemporaryDirectory() as folder:
@@ -53,9 +56,15 @@ def register(
     return version, is_first
 
 
+def experiment_name(registry_uri: str, name: str) -> str:
+    """Return the experiment of a registered model; in a workspace of Databricks it is a path."""
+    return f"/Shared/{name}" if tracking_uri(registry_uri).startswith(DATABRICKS) else name
+
+
 def _select_experiment(registry: Registry, name: str) -> None:
     import mlflow
 
+    name = experiment_name(registry.uri, name)
     if mlflow.get_experiment_by_name(name) is None:
         # MLflow would put the artifacts of a local database into ./mlruns, wherever the job was started.
         file = registry.uri.removeprefix(SQLITE)

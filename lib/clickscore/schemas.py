@@ -38,8 +38,8 @@ def quoted(name: str) -> str:
 
 
 def literal(text: str) -> str:
-    """Return a text as SQL writes it."""
-    escaped = text.replace("\\", "\\\\").replace("'", "\\'")
+    """Return a text as SQL writes it; Spark would put the value of a variable in for ``${name}``."""
+    escaped = text.replace("\\", "\\\\").replace("'", "\\'").replace("${", "$\\{")
     return f"'{escaped}'"
 
 

@@ -81,7 +81,7 @@ def read_batch(spark: SparkSession, folder: str) -> DataFrame:
 def _read_table(reader: DataStreamReader, source: DeltaSource) -> DataFrame:
     reader = reader.format("delta").option("skipChangeCommits", source.changes == "skip")
     table = Table(source.table)
-    rows = reader.load(source.table) if table.is_path else reader.table(source.table)
+    rows = reader.load(source.table) if table.is_path else reader.table(table.sql_name)
     record = (
         F.col(source.column) if source.column else F.to_json(F.struct("*"), {"timestampFormat": MICROSECOND_FORMAT})
     )

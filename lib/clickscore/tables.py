@@ -27,7 +27,9 @@ CHECKPOINT_INTERVAL = 50
 NO_CHECKS: Mapping[str, str] = MappingProxyType({})
 
 _MISSING = ("PATH_NOT_FOUND", "DELTA_TABLE_NOT_FOUND", "TABLE_OR_VIEW_NOT_FOUND")
-_CATALOG_NAME = re.compile(r"\w+(\.\w+){0,2}")
+_PARTS = 3
+"""Of a catalog name, at most: catalog, schema and table."""
+_PLAIN = re.compile(r"\w+")
 _HISTORY_PAGE = 50
 """Commits looked at first for the stream's newest one; behind it can only be maintenance and other writers."""
 
@@ -45,8 +47,8 @@ class Table:
 
     @property
     def is_path(self) -> bool:
-        """Whether the name is a path; a catalog name has up to three parts and no slash."""
-        return _CATALOG_NAME.fullmatch(self.name) is None
+        """Whether the name is a path; a catalog name has no slash."""
+        return "/" in self.name
 
     @property
     def location(self) -> str:
@@ -56,12 +58,11 @@ class Table:
     @property
     def sql_name(self) -> str:
         """The table as SQL writes it."""
-        return f"delta.`{self.location}`" if self.is_path else self.name
+        return f"delta.{quoted(self.location)}" if self.is_path else ".".join(map(quoted, self._parts))
 
     @property
-    def _schema(self) -> str:
-        """The schema of a catalog name; nothing where it is the current one."""
-        return self.name.rpartition(".")[0]
+    def _parts(self) -> list[str]:
+        return [part.strip("`") for part in self.name.split(".")]
 
     def beside(self, name: str) -> "Table":
         """Return the table of that name in the same folder or catalog schema."""
@@ -73,11 +74,11 @@ class Table:
         """Tell whether there is such a Delta table."""
         if self.is_path:
             return bool(DeltaTable.isDeltaTable(spark, self.location))
-        return spark.catalog.tableExists(self.name)
+        return spark.catalog.tableExists(self.sql_name)
 
     def read(self, spark: SparkSession) -> DataFrame:
         """Return the rows of the table."""
-        return spark.read.format("delta").load(self.location) if self.is_path else spark.read.table(self.name)
+        return spark.read.format("delta").load(self.location) if self.is_path else spark.read.table(self.sql_name)
 
     def columns(self, spark: SparkSession) -> list[str]:
         """Return the names of the columns; none if there is no such table. Works through Spark Connect, too."""
@@ -90,7 +91,7 @@ class Table:
 
     def delta(self, spark: SparkSession) -> DeltaTable:
         """Return the table's handle."""
-        return DeltaTable.forPath(spark, self.location) if self.is_path else DeltaTable.forName(spark, self.name)
+        return DeltaTable.forPath(spark, self.location) if self.is_path else DeltaTable.forName(spark, self.sql_name)
 
     def stream(self, spark: SparkSession) -> str | None:
         """Return the id of the stream that the table is bound to."""
@@ -111,6 +112,8 @@ class Table:
             TableError: with all differences, if there are files at the path that are no Delta table, or if there is no
                 such schema in the catalog.
         """
+        if not self.is_path:
+            self._check_name(spark)
         if self.exists(spark):
             check_table(self.name, expected, self.read(spark).schema)
         elif self.is_path and file_names(spark, self.location):
@@ -118,10 +121,22 @@ class Table:
                 f"{self.name} holds files, but is no Delta table. "
                 f"Move them away, or name another place under output in the configuration."
             )
-        elif not self.is_path and self._schema and not spark.catalog.databaseExists(self._schema):
+
+    def _check_name(self, spark: SparkSession) -> None:
+        *schema, table = self._parts
+        if len(schema) >= _PARTS or not all([*schema, table]):
             raise TableError(
-                f"{self.name}: there is no schema {self._schema}. Make it with CREATE SCHEMA {self._schema}, or name "
-                f"another one under output in the configuration."
+                f"{self.name}: expected a path, which has a slash, or catalog.schema.table, schema.table or table. "
+                f"Correct the name under output in the configuration."
+            )
+        try:
+            is_there = not schema or spark.catalog.databaseExists(".".join(map(quoted, schema)))
+        except AnalysisException:  # there is not even the catalog
+            is_there = False
+        if not is_there:
+            raise TableError(
+                f"{self.name}: there is no schema {'.'.join(schema)}. Make it with CREATE SCHEMA, in a catalog that "
+                f"the session knows, or name another one under output in the configuration."
             )
 
     def create(
@@ -136,11 +151,14 @@ class Table:
             statistics: columns to keep minima and maxima of; for each file they cost time at every commit.
             properties: whose table it is.
             clustering: columns that OPTIMIZE puts rows together by, among those with statistics; for a new table.
-            checks: conditions that every row must meet, whoever writes it, by name; for a table without rows.
+            checks: conditions that every row must meet, whoever writes it, by name; for a new table.
         """
         settings = {
             "delta.checkpointInterval": str(CHECKPOINT_INTERVAL),
-            "delta.dataSkippingStatsColumns": ",".join(statistics),
+            "delta.dataSkippingStatsColumns": ",".join(
+                name if _PLAIN.fullmatch(name) else quoted(name) for name in statistics
+            ),
+            **{f"delta.constraints.{name}": condition for name, condition in checks.items()},
         }
         # In SQL, as Delta's own builder does not know names of three parts.
         spark.sql(
@@ -148,13 +166,8 @@ class Table:
             + (f"CLUSTER BY ({', '.join(map(quoted, clustering))}) " if clustering else "")
             + f"TBLPROPERTIES ({_pairs({**settings, **properties})})"
         )
-        known = self.properties(spark)
-        if not properties.items() <= known.items():
+        if not properties.items() <= self.properties(spark).items():
             self.set_properties(spark, properties)
-        missing = {name: check for name, check in checks.items() if f"delta.constraints.{name}" not in known}
-        if missing and self.read(spark).isEmpty():  # Delta would read all rows of a large table for it
-            for name, check in missing.items():
-                spark.sql(f"ALTER TABLE {self.sql_name} ADD CONSTRAINT {name} CHECK ({check})")
 
     def append(self, rows: DataFrame, about: Mapping[str, object] | None = None) -> None:
         """Append rows in one commit.
@@ -182,7 +195,7 @@ class Table:
         if self.is_path:
             writer.save(self.location)
         else:
-            writer.saveAsTable(self.name)
+            writer.saveAsTable(self.sql_name)
 
     def read_batch(self, spark: SparkSession, stream: str, batch_id: int) -> DataFrame:
         """Return the rows that a micro-batch has written, as they were then: a later DELETE does not count.
@@ -197,7 +210,7 @@ class Table:
             rows = self.read(spark)
         else:
             reader = spark.read.format("delta").option("versionAsOf", version)
-            rows = reader.load(self.location) if self.is_path else reader.table(self.name)
+            rows = reader.load(self.location) if self.is_path else reader.table(self.sql_name)
         return rows.where(F.col("batch_id") == batch_id)
 
     def has_whole_history(self, spark: SparkSession) -> bool:

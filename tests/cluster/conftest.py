@@ -14,7 +14,7 @@ import tarfile
 import time
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -42,6 +42,23 @@ def free_ports(count: int) -> list[int]:
         return [probe.getsockname()[1] for probe in probes]
 
 
+def has_ended(process: psutil.Process) -> bool:
+    """Tell whether a process is gone, or waits for its parent to notice that."""
+    try:
+        return bool(process.status() == psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return True
+
+
+def neighbouring_ports() -> int:
+    """Return the first of two ports in a row that nobody listens on."""
+    while True:
+        [port] = free_ports(1)
+        with socket.socket() as probe:
+            if probe.connect_ex((LOOPBACK, port + 1)):
+                return port
+
+
 @dataclass
 class Place:
     """Where the processes of a cluster live, and what they have written."""
@@ -61,6 +78,8 @@ class Place:
                                        stdin=subprocess.DEVNULL, start_new_session=True)  # fmt: skip
         self.started.append(process)
         return psutil.Process(process.pid)
+
+    has_ended = staticmethod(has_ended)
 
     def log(self, name: str) -> Path:
         return self.home / f"{name}.log"
@@ -146,11 +165,10 @@ class Cluster(Place):
         """Return the executors that are alive, by the name of their worker."""
         found = {}
         for name, worker in self.workers.items():
-            for child in worker.children() if worker.is_running() else []:
-                if child.status() != psutil.STATUS_ZOMBIE and "CoarseGrainedExecutorBackend" in " ".join(
-                    child.cmdline()
-                ):
-                    found[name] = child
+            with suppress(psutil.NoSuchProcess):  # it, or the worker, has just ended
+                for child in worker.children():
+                    if any("CoarseGrainedExecutorBackend" in word for word in child.cmdline()) and not has_ended(child):
+                        found[name] = child
         return found
 
 
@@ -162,7 +180,7 @@ def _ask(url: str) -> dict[str, object]:
         return {}
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     cluster = Cluster(tmp_path_factory.mktemp("cluster"))
     try:
@@ -172,7 +190,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
         cluster.stop()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def environment(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The Python of the driver: the packed packages, unpacked as Spark does it for the executors."""
     home = tmp_path_factory.mktemp("environment")
@@ -181,7 +199,7 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return home / "bin" / "python"
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def registry_server(
     tmp_path_factory: pytest.TempPathFactory, register_booster: Callable[..., str]
 ) -> Iterator[str]:  # fmt: skip
@@ -208,10 +226,9 @@ def _is_well(server: str) -> bool:
         return False
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def cluster_broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
-    port, _ = free_ports(2)
-    broker = Broker(tmp_path_factory.mktemp("kafka"), port)
+    broker = Broker(tmp_path_factory.mktemp("kafka"), neighbouring_ports())
     broker.start()
     yield broker
     broker.kill()

@@ -12,7 +12,6 @@ import deltalake
 import psutil
 import pyarrow as pa
 import pytest
-import yaml
 from confluent_kafka import Producer
 
 from shopsim.broker import Broker
@@ -21,6 +20,7 @@ from shopsim.topics import make_topic
 TOPIC, PARTITIONS = "clicks", 3
 PORTION = 300
 ON_EXECUTORS = "./environment/bin/python"
+TABLES = "spark_catalog.default"
 SCRIPT = "tests/data/on_executors.py"
 EVERY_ROW = """
 SELECT source, source_offset, score FROM scored_clicks
@@ -33,7 +33,7 @@ def submitted(cluster: Any, name: str, environment: Path, *options: str) -> list
     answer = cluster.home / f"{name}.txt"
     job = cluster.submit(name, "--conf", "spark.cores.max=1", *options, SCRIPT, str(answer),
                          env={"PYSPARK_PYTHON": str(environment)})  # fmt: skip
-    cluster.await_(lambda: not job.is_running() or job.status() == psutil.STATUS_ZOMBIE, "the end", name)
+    cluster.await_(lambda: cluster.has_ended(job), "the end", name)
     assert answer.is_file(), cluster.log(name).read_text()[-3000:]
     return str(answer.read_text()).splitlines()
 
@@ -64,22 +64,23 @@ class Run:
         self.cluster, self._make_click, self.sent = cluster, make_click, 0
         make_topic(broker.servers, TOPIC, PARTITIONS)
         self._producer = Producer({"bootstrap.servers": broker.servers, "log_level": 0})
-        file = cluster.home / "run.yaml"
-        tree = {
-            "source": {"kind": "kafka", "bootstrap_servers": broker.servers, "topics": [TOPIC]},
-            "click": {"schema": "tests/data/click.ddl", "id": "id", "time": "at", "visitor": "visitor"},
+        values = {
+            "source.bootstrap_servers": broker.servers,
+            "click": "{schema: tests/data/click.ddl, id: id, time: at, visitor: visitor}",
             "features": "tests/data/features.sql",
-            "model": {"uri": "models:/small_model@champion", "registry": registry},
-            "output": {name: f"spark_catalog.default.{name}_clicks" for name in ("scored", "rejected")},
+            "model": f"{{uri: 'models:/small_model@champion', registry: '{registry}'}}",
+            "output": f"{{scored: {TABLES}.scored_clicks, rejected: {TABLES}.rejected_clicks}}",
             "checkpoint": str(cluster.home / "checkpoint"),
             "trigger": "1 second",
+            "health": "{port: 0}",
         }
-        file.write_text(yaml.safe_dump(tree))
         self.send()
         self.driver: psutil.Process = cluster.submit(
-            "driver", "--py-files", "dist/clickscore.zip", "--archives", "dist/environment.tar.gz#environment",
-            "jobs/score_stream.py", "--config", str(file),
-            env={"PYSPARK_PYTHON": ON_EXECUTORS, "PYSPARK_DRIVER_PYTHON": str(python)},
+            "driver", "--conf", f"spark.pyspark.python={ON_EXECUTORS}",
+            "--conf", f"spark.pyspark.driver.python={python}", "--py-files", "dist/clickscore.zip",
+            "--archives", "dist/environment.tar.gz#environment",
+            "jobs/score_stream.py", "--config", "conf/cluster.yaml",
+            *[word for key, value in values.items() for word in ("--set", f"{key}={value}")], env={},
         )  # fmt: skip
 
     def send(self) -> None:
@@ -125,14 +126,20 @@ def test_executors_have_nothing_of_the_driver_but_what_it_sent_them(run: Run) ->
     assert set(executors) == {"worker-0", "worker-1"}
     for name, executor in executors.items():
         assert Path(executor.cwd()).is_relative_to(run.cluster.home / name)
-        assert "PYTHONPATH" not in executor.environ() or "lib/clickscore" not in executor.environ()["PYTHONPATH"]
+        assert str(Path("lib").absolute()) not in executor.environ().get("PYTHONPATH", "")
         workers = [process for process in executor.children(recursive=True) if "pyspark" in " ".join(process.cmdline())]
         assert workers
         assert {process.cmdline()[0] for process in workers} == {ON_EXECUTORS}
 
 
 def test_model_is_unpacked_once_on_each_executor(run: Run) -> None:
-    assert [len(run.models(name)) for name in ("worker-0", "worker-1")] == [1, 1]
+    def counts() -> list[int]:
+        return [len(run.models(name)) for name in ("worker-0", "worker-1")]
+
+    run.cluster.await_(lambda: min(counts()) > 0, "a model on each", "driver")
+    run.send()
+    run.settle()
+    assert counts() == [1, 1]
 
 
 def test_killed_executor_loses_nothing_and_the_next_one_needs_no_file_of_the_driver(run: Run) -> None:
@@ -153,18 +160,19 @@ def test_killed_executor_loses_nothing_and_the_next_one_needs_no_file_of_the_dri
 
 
 def test_killed_worker_loses_nothing(run: Run) -> None:
+    orphan = run.cluster.executors()["worker-1"]
     run.send()
     run.cluster.workers["worker-1"].kill()
     run.send()
     run.settle()
-    assert set(run.cluster.executors()) == {"worker-0"}
+    run.cluster.await_(lambda: run.cluster.has_ended(orphan), "the end of its executor", "driver")
+    run.send()
+    run.settle()
 
 
 def test_every_record_is_in_exactly_one_row(run: Run) -> None:
     run.driver.terminate()
-    run.cluster.await_(
-        lambda: not run.driver.is_running() or run.driver.status() == psutil.STATUS_ZOMBIE, "end", "driver"
-    )
+    run.cluster.await_(lambda: run.cluster.has_ended(run.driver), "its end", "driver")
     rows = run.rows()
     places = sorted((row["source"], row["source_offset"]) for row in rows)
     assert len(places) == run.sent

@@ -43,7 +43,7 @@ def test_created_table_has_comments_statistics_and_its_stream(spark: SparkSessio
 
 
 def test_columns_of_all_depths_keep_their_comments_and_their_not_null(spark: SparkSession, tmp_path: Path) -> None:
-    inner = T.StructType([T.StructField("x`y", T.IntegerType(), False, {"comment": 'it\'s \\ "odd"'})])
+    inner = T.StructType([T.StructField("x`y", T.IntegerType(), False, {"comment": 'it\'s \\ "odd" ${env:HOME}'})])
     schema = T.StructType(
         [
             T.StructField("nested", inner, False),
@@ -91,11 +91,37 @@ def test_table_that_is_not_there_has_no_columns(spark: SparkSession, table: Tabl
         assert Table(name).columns(spark) == []
 
 
-def test_catalog_name_without_a_schema_is_refused(spark: SparkSession) -> None:
-    with pytest.raises(TableError, match=r"there is no schema spark_catalog\.nowhere\. Make it with CREATE SCHEMA"):
-        Table("spark_catalog.nowhere.scored").check(spark, SCHEMA)
+@pytest.mark.parametrize("schema", ["spark_catalog.nowhere", "nowhere", "no-catalog.shop"])
+def test_catalog_name_whose_schema_is_not_there_is_refused(spark: SparkSession, schema: str) -> None:
+    with pytest.raises(TableError, match=rf"there is no schema {schema}\. Make it with CREATE SCHEMA"):
+        Table(f"{schema}.scored").check(spark, SCHEMA)
+
+
+@pytest.mark.parametrize("name", ["a.b.c.d", "shop..scored", "scored."])
+def test_name_that_is_neither_path_nor_catalog_name_is_refused(spark: SparkSession, name: str) -> None:
+    with pytest.raises(TableError, match=r"expected a path, which has a slash, or catalog\.schema\.table"):
+        Table(name).check(spark, SCHEMA)
+
+
+def test_name_in_a_schema_that_is_there_is_free(spark: SparkSession) -> None:
     Table("spark_catalog.default.scored_tomorrow").check(spark, SCHEMA)
     Table("scored_tomorrow").check(spark, SCHEMA)
+
+
+def test_catalog_name_with_odd_characters_is_quoted(spark: SparkSession) -> None:
+    spark.sql("CREATE SCHEMA `prod-eu`")
+    try:
+        table = Table("spark_catalog.prod-eu.scored-clicks")
+        assert not table.is_path
+        table.create(spark, SCHEMA, ["batch_id"], {STREAM_PROPERTY: "stream-1"})
+        table.append(spark.createDataFrame([("a", 1)], SCHEMA), of_batch("stream-1", 1))
+        assert (table.stream(spark), table.read(spark).count(), table.last_batch(spark, "stream-1")) == (
+            "stream-1",
+            1,
+            1,
+        )
+    finally:
+        spark.sql("DROP SCHEMA `prod-eu` CASCADE")
 
 
 def test_table_that_exists_is_bound_and_keeps_its_rows(spark: SparkSession, tmp_path: Path) -> None:

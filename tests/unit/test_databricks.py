@@ -15,6 +15,7 @@ from databricks.bundles.volumes import Volume
 
 from clickscore.config import load
 from clickscore.errors import ModelError
+from clickscore.registration import experiment_name
 from clickscore.registry import Registry, tracking_uri
 from clickscore.source_config import KafkaSource
 from clickscore.tables import Table
@@ -22,6 +23,7 @@ from clickscore.tables import Table
 BUNDLE = yaml.safe_load(Path("databricks.yml").read_text())
 JOBS: dict[str, Any] = BUNDLE["resources"]["jobs"]
 TASKS = [task for job in JOBS.values() for task in job["tasks"]]
+SCHEMAS = {"dev": "dev_ann_clickscore", "prod": "clickscore"}
 HOME = {"workspace.file_path": "", "bundle.name": "clickscore"}
 
 
@@ -29,6 +31,8 @@ def filled(text: str, target: str) -> str:
     """Put the variables of a target in, as the command line does."""
     values = {f"var.{name}": str(variable["default"]) for name, variable in BUNDLE["variables"].items()}
     values |= {f"var.{name}": str(value) for name, value in BUNDLE["targets"][target].get("variables", {}).items()}
+    # In development mode, the command line puts the user's name before that of a schema.
+    values["resources.schemas.clickscore.name"] = SCHEMAS[target]
     return re.sub(r"\$\{([^}]+)\}", lambda found: {**values, **HOME}[found[1]], text)
 
 
@@ -49,6 +53,10 @@ def test_schema_and_volumes_are_ones_that_databricks_knows() -> None:
         Volume.from_dict(volume)
     for schema in BUNDLE["resources"]["schemas"].values():
         Schema.from_dict(schema)
+    for name, more in BUNDLE["targets"]["prod"]["resources"]["volumes"].items():
+        Volume.from_dict({**BUNDLE["resources"]["volumes"][name], **more})
+    Schema.from_dict({**BUNDLE["resources"]["schemas"]["clickscore"],
+                      **BUNDLE["targets"]["prod"]["resources"]["schemas"]["clickscore"]})  # fmt: skip
 
 
 def test_misspelled_key_would_be_found() -> None:
@@ -77,11 +85,12 @@ def test_every_file_of_a_task_is_there_and_every_cluster_and_task_it_names() -> 
 def test_every_task_loads_its_configuration(task: dict[str, Any], target: str) -> None:
     file, sets = overrides(task, target)
     config = load(Path(file), sets)
-    assert config.model.uri == f"models:/{target}.clickscore.click_propensity@champion"
+    schema = SCHEMAS[target]
+    assert config.model.uri == f"models:/{target}.{schema}.click_propensity@champion"
     scored = Table(config.output.scored)
-    assert (scored.is_path, scored.name) == (False, f"{target}.clickscore.scored_clicks")
-    assert scored.beside("model_timeline").name == f"{target}.clickscore.model_timeline"
-    assert config.checkpoint == f"/Volumes/{target}/clickscore/state/checkpoint"
+    assert (scored.is_path, scored.name) == (False, f"{target}.{schema}.scored_clicks")
+    assert scored.beside("model_timeline").name == f"{target}.{schema}.model_timeline"
+    assert config.checkpoint == f"/Volumes/{target}/{schema}/state/checkpoint"
 
 
 def test_configuration_is_whole_without_the_bundle_and_keeps_its_secrets_in_a_scope() -> None:
@@ -90,9 +99,11 @@ def test_configuration_is_whole_without_the_bundle_and_keeps_its_secrets_in_a_sc
     assert source.security.password == "secret:clickscore/kafka-password"
 
 
-def test_stream_restarts_and_never_runs_twice() -> None:
+def test_stream_is_continuous_never_twice_and_tells_when_it_is_behind() -> None:
     stream = JOBS["score_stream"]
-    assert (stream["continuous"]["task_retry_mode"], stream["max_concurrent_runs"]) == ("ON_FAILURE", 1)
+    assert stream["max_concurrent_runs"] == 1
+    assert "pause_status" not in stream["continuous"]  # which would also start it in development
+    assert stream["email_notifications"]["on_streaming_backlog_exceeded"]
     assert stream["job_clusters"][0]["new_cluster"]["data_security_mode"] == "SINGLE_USER"
 
 
@@ -100,6 +111,11 @@ def test_runs_of_models_in_unity_catalog_are_in_the_workspace() -> None:
     assert tracking_uri("databricks-uc") == "databricks"
     assert tracking_uri("databricks-uc://shop") == "databricks://shop"
     assert tracking_uri("https://mlflow.example.com") == "https://mlflow.example.com"
+
+
+def test_experiment_in_a_workspace_is_a_path() -> None:
+    assert experiment_name("databricks-uc", "main.shop.clicks") == "/Shared/main.shop.clicks"
+    assert experiment_name("sqlite:///mlflow.db", "clicks") == "clicks"
 
 
 def test_unity_catalog_is_asked_for_a_name_of_three_parts(monkeypatch: pytest.MonkeyPatch) -> None:

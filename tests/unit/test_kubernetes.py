@@ -52,13 +52,16 @@ def test_misspelled_key_would_be_found() -> None:
 
 def test_configuration_in_the_manifest_loads(tmp_path: Path) -> None:
     text = next(part for part in MANIFEST if part["kind"] == "ConfigMap")["data"]["run.yaml"]
-    (tmp_path / "run.yaml").write_text(text)
+    (tmp_path / "run.yaml").write_text(text.replace("/opt/clickscore/", ""))
     config = load(tmp_path / "run.yaml")
     assert config.health
     assert config.health.port == APPLICATION["spec"]["driver"]["ports"][0]["containerPort"]
-    named = set(re.findall(r"env:(\w+)", text))
-    for part in ("driver", "executor"):
-        assert set(APPLICATION["spec"][part]["envSecretKeyRefs"]) == named
+    driver, executor = APPLICATION["spec"]["driver"], APPLICATION["spec"]["executor"]
+    assert set(driver["envSecretKeyRefs"]) == set(re.findall(r"env:(\w+)", text))
+    assert "envSecretKeyRefs" not in executor
+    assert driver["volumeMounts"] == executor["volumeMounts"]
+    places = [config.output.scored, config.output.rejected, config.checkpoint]
+    assert {str(Path(place).parent) for place in places} == {driver["volumeMounts"][0]["mountPath"]}
 
 
 def test_image_has_the_spark_that_was_tested_and_files_that_are_there() -> None:
