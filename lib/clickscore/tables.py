@@ -150,7 +150,8 @@ class Table:
             schema: columns with comments.
             statistics: columns to keep minima and maxima of; for each file they cost time at every commit.
             properties: whose table it is.
-            clustering: columns that OPTIMIZE puts rows together by, among those with statistics; for a new table.
+            clustering: columns that OPTIMIZE puts rows together by, among those with statistics; for a new table of a
+                catalog. A path may be written to by anybody, and not all of them know how: delta-rs does not.
             checks: conditions that every row must meet, whoever writes it, by name; for a new table.
         """
         settings = {
@@ -163,7 +164,7 @@ class Table:
         # In SQL, as Delta's own builder does not know names of three parts.
         spark.sql(
             f"CREATE TABLE IF NOT EXISTS {self.sql_name} ({as_ddl(schema)}) USING delta "
-            + (f"CLUSTER BY ({', '.join(map(quoted, clustering))}) " if clustering else "")
+            + (f"CLUSTER BY ({', '.join(map(quoted, clustering))}) " if clustering and not self.is_path else "")
             + f"TBLPROPERTIES ({_pairs({**settings, **properties})})"
         )
         if not properties.items() <= self.properties(spark).items():
