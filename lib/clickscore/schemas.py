@@ -1,5 +1,6 @@
 """The shapes of what comes in and what goes out: raw records, clicks, and the output tables with their comments."""
 
+import sys
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -97,8 +98,9 @@ CHALLENGER = (
 SCORED = (_SCORE, *_MODEL, *CHALLENGER, *LINEAGE, BATCH_ID)
 """The columns that follow the click's own fields in ``scored_clicks``; the challenger's only where there is one."""
 
-FINITE_SCORE = {"clickscore_finite_score": "score > double('-infinity') AND score < double('infinity')"}
-"""Constraint of ``scored_clicks``: a score is a number. Spark takes NaN for more than infinity."""
+FINITE_SCORE = {"clickscore_finite_score": f"abs(score) <= {sys.float_info.max}"}
+"""Constraint of ``scored_clicks``: a score is a number, and NaN is more than all of them. In words that others know
+who write to the table: delta-rs has no ``isnan`` of Spark's, and no ``double('infinity')``."""
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@ import math
 from pathlib import Path
 
 import deltalake
+import pyarrow as pa
 import pytest
 from pyspark.sql import SparkSession
 from pyspark.sql import types as T
@@ -71,11 +72,14 @@ def test_new_table_refuses_rows_against_its_checks_and_is_one_that_others_can_wr
     for score in (math.nan, math.inf, -math.inf, None):
         with pytest.raises(Exception, match=r"DELTA_VIOLATE_CONSTRAINT_WITH_VALUES.*clickscore_finite_score"):
             table.append(spark.createDataFrame([("b", score)], schema))
-    # Other libraries read the table, and somebody erases a row with one of them.
+    # Others read the table, erase a row, write one, and the constraint holds for them as well.
     other = deltalake.DeltaTable(table.name)
     assert sorted(other.to_pandas()["id"]) == ["a", "c"]
     other.delete("id = 'c'")
-    assert [row.id for row in table.read(spark).collect()] == ["a"]
+    deltalake.write_deltalake(table.name, pa.table({"id": ["d"], "score": [-0.5]}), mode="append")
+    with pytest.raises(Exception, match="1 rows failed validation check"):
+        deltalake.write_deltalake(table.name, pa.table({"id": ["e"], "score": [math.nan]}), mode="append")
+    assert sorted(row.id for row in table.read(spark).collect()) == ["a", "d"]
 
 
 def test_table_with_rows_keeps_its_layout(spark: SparkSession, tmp_path: Path) -> None:
@@ -112,10 +116,10 @@ def test_name_in_a_schema_that_is_there_is_free(spark: SparkSession) -> None:
     Table("scored_tomorrow").check(spark, SCHEMA)
 
 
-def test_catalog_name_with_odd_characters_is_quoted(spark: SparkSession) -> None:
-    spark.sql("CREATE SCHEMA `prod-eu`")
+def test_catalog_name_that_sql_takes_for_a_number_is_quoted(spark: SparkSession) -> None:
+    spark.sql("CREATE SCHEMA `2026`")
     try:
-        table = Table("spark_catalog.prod-eu.scored-clicks")
+        table = Table("spark_catalog.2026.7")
         assert not table.is_path
         table.create(spark, SCHEMA, ["batch_id"], {STREAM_PROPERTY: "stream-1"}, ["batch_id"])
         table.append(spark.createDataFrame([("a", 1)], SCHEMA), of_batch("stream-1", 1))
@@ -126,7 +130,7 @@ def test_catalog_name_with_odd_characters_is_quoted(spark: SparkSession) -> None
             1,
         )
     finally:
-        spark.sql("DROP SCHEMA `prod-eu` CASCADE")
+        spark.sql("DROP SCHEMA `2026` CASCADE")
 
 
 def test_table_that_exists_is_bound_and_keeps_its_rows(spark: SparkSession, tmp_path: Path) -> None:

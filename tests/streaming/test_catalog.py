@@ -54,6 +54,6 @@ def test_schema_that_is_not_there_is_told_before_a_click_is_read(
 ) -> None:
     shop.land("a.jsonl", make_click(1))
     shop.set(output={"scored": "spark_catalog.nowhere.scored", "rejected": "spark_catalog.nowhere.rejected"})
-    with pytest.raises(TableError, match=r"CREATE SCHEMA spark_catalog\.nowhere"):
+    with pytest.raises(TableError, match=r"no schema spark_catalog\.nowhere\. Make it with CREATE SCHEMA"):
         shop.run(spark)
     assert not (shop.home / "checkpoint").exists()
