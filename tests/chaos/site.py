@@ -233,7 +233,9 @@ class Site:
         return max((int(entry.stem) for entry in folder.glob("*.json") if entry.stem.isdecimal()), default=-1)
 
     def move_alias(self) -> None:
-        """Let the alias point to the other version, and wait until the job has seen it."""
+        """Let the alias point to another version than the last that has scored, and wait until the job has seen it."""
+        self.running()
+        self.send()  # the alias may have moved since the last micro-batch, and would only move back
         job = self.running()
         other = self._other_version()
         ready = f"{MODEL} version {other} is ready"

@@ -19,6 +19,7 @@ from shopsim.topics import make_topic
 
 TOPIC, PARTITIONS = "clicks", 3
 PORTION = 300
+WORKERS = "worker-0", "worker-1"
 ON_EXECUTORS = "./environment/bin/python"
 TABLES = "spark_catalog.default"
 SCRIPT = "tests/data/on_executors.py"
@@ -96,6 +97,26 @@ class Run:
         """Wait until there are as many rows as records were sent, or more."""
         self.cluster.await_(lambda: len(self.rows()) >= self.sent, f"row {self.sent}", "driver")
 
+    def feed(self, is_done: Callable[[], bool], what: str) -> None:
+        """Send portions until something has come true: an executor that is late gets no task of the first ones."""
+
+        def feed_once_more() -> bool:
+            if not is_done():
+                self.send()
+                self.settle()
+            return is_done()
+
+        self.cluster.await_(feed_once_more, what, "driver")
+
+    def python_workers(self, name: str) -> list[psutil.Process]:
+        """Return the Python processes of the executor on a worker; none while there is no executor."""
+        executor = self.cluster.executors().get(name)
+        try:
+            children = executor.children(recursive=True) if executor else []
+            return [process for process in children if "pyspark" in " ".join(process.cmdline())]
+        except psutil.NoSuchProcess:  # one has just ended
+            return []
+
     def rows(self) -> list[dict[str, Any]]:
         """Return the rows of both tables, from the files that the metastore's tables consist of."""
         query = deltalake.QueryBuilder()
@@ -122,21 +143,18 @@ def run(
 
 
 def test_executors_have_nothing_of_the_driver_but_what_it_sent_them(run: Run) -> None:
-    executors = run.cluster.executors()
-    assert set(executors) == {"worker-0", "worker-1"}
-    for name, executor in executors.items():
+    run.feed(lambda: all(map(run.python_workers, WORKERS)), "Python on both workers")
+    for name, executor in run.cluster.executors().items():
         assert Path(executor.cwd()).is_relative_to(run.cluster.home / name)
         assert str(Path("lib").absolute()) not in executor.environ().get("PYTHONPATH", "")
-        workers = [process for process in executor.children(recursive=True) if "pyspark" in " ".join(process.cmdline())]
-        assert workers
-        assert {process.cmdline()[0] for process in workers} == {ON_EXECUTORS}
+        assert {process.cmdline()[0] for process in run.python_workers(name)} == {ON_EXECUTORS}
 
 
 def test_model_is_unpacked_once_on_each_executor(run: Run) -> None:
     def counts() -> list[int]:
-        return [len(run.models(name)) for name in ("worker-0", "worker-1")]
+        return [len(run.models(name)) for name in WORKERS]
 
-    run.cluster.await_(lambda: min(counts()) > 0, "a model on each", "driver")
+    run.feed(lambda: min(counts()) > 0, "a model on each")
     run.send()
     run.settle()
     assert counts() == [1, 1]
@@ -153,10 +171,8 @@ def test_killed_executor_loses_nothing_and_the_next_one_needs_no_file_of_the_dri
     old.kill()
     run.send()
     run.settle()
-    run.cluster.await_(lambda: run.cluster.executors().get("worker-0", old) != old, "another executor", "driver")
-    run.send()
-    run.settle()
-    run.cluster.await_(lambda: len(run.models("worker-0")) == 2, "its model", "driver")
+    run.feed(lambda: run.cluster.executors().get("worker-0", old) != old, "another executor")
+    run.feed(lambda: len(run.models("worker-0")) == 2, "its model")
 
 
 def test_killed_worker_loses_nothing(run: Run) -> None:
@@ -165,7 +181,7 @@ def test_killed_worker_loses_nothing(run: Run) -> None:
     run.cluster.workers["worker-1"].kill()
     run.send()
     run.settle()
-    run.cluster.await_(lambda: run.cluster.has_ended(orphan), "the end of its executor", "driver")
+    run.cluster.await_(lambda: run.cluster.has_ended(orphan), "the end of its executor", "worker-1")
     run.send()
     run.settle()
 
