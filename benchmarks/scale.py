@@ -113,7 +113,6 @@ def measure_files(spark: SparkSession, home: Path) -> Grid:
 
 def timed_append(table: Table, rows: DataFrame, files: int) -> float:
     """Append rows in so many files, as one commit; return its seconds."""
-    began = time.monotonic()
     writer = rows.write.format("delta").mode("append").option("maxRecordsPerFile", max(1, rows.count() // files))
     began = time.monotonic()
     writer.save(table.name)

@@ -163,13 +163,17 @@ class Cluster(Place):
 
     def executors(self) -> dict[str, psutil.Process]:
         """Return the executors that are alive, by the name of their worker."""
-        found = {}
-        for name, worker in self.workers.items():
-            with suppress(psutil.NoSuchProcess):  # it, or the worker, has just ended
-                for child in worker.children():
-                    if any("CoarseGrainedExecutorBackend" in word for word in child.cmdline()) and not has_ended(child):
-                        found[name] = child
-        return found
+        return {name: child for name, worker in self.workers.items() for child in _children(worker) if _executes(child)}
+
+
+def _children(process: psutil.Process) -> list[psutil.Process]:
+    return [] if has_ended(process) else process.children()
+
+
+def _executes(process: psutil.Process) -> bool:
+    with suppress(psutil.NoSuchProcess):  # it has just ended; those of earlier applications may be zombies
+        return any("CoarseGrainedExecutorBackend" in word for word in process.cmdline()) and not has_ended(process)
+    return False
 
 
 def _ask(url: str) -> dict[str, object]:

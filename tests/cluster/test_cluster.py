@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -111,11 +112,7 @@ class Run:
     def python_workers(self, name: str) -> list[psutil.Process]:
         """Return the Python processes of the executor on a worker; none while there is no executor."""
         executor = self.cluster.executors().get(name)
-        try:
-            children = executor.children(recursive=True) if executor else []
-            return [process for process in children if "pyspark" in " ".join(process.cmdline())]
-        except psutil.NoSuchProcess:  # one has just ended
-            return []
+        return [child for child in executor.children(recursive=True) if _is_python(child)] if executor else []
 
     def rows(self) -> list[dict[str, Any]]:
         """Return the rows of both tables, from the files that the metastore's tables consist of."""
@@ -131,6 +128,12 @@ class Run:
     def models(self, worker: str) -> list[Path]:
         """Return the unpacked models of a worker's executors, each of which has a folder of its own."""
         return sorted((self.cluster.home / worker).glob("work/app-*/*/clickscore-model-*"))
+
+
+def _is_python(process: psutil.Process) -> bool:
+    with suppress(psutil.NoSuchProcess):  # it has just ended
+        return "pyspark" in " ".join(process.cmdline())
+    return False
 
 
 @pytest.fixture(scope="module")
