@@ -1,6 +1,6 @@
 """Where does the time of a click go? Each arm does one step more than the one before it, over the same files.
 
-All arms but the last end in a sink that writes nothing; they are one Spark job each, without the stream around it. They
+Those before the writing end in a sink that writes nothing; each is one Spark job, without the stream around it. They
 take turns in one process, so that a noisy machine is noisy to all, and CPU time is that of the process tree, in the JVM
 and in its Python workers. Run it with `make bench-stages`.
 """
@@ -69,9 +69,11 @@ def arms(spark: SparkSession, home: Path) -> dict[str, Callable[[], None]]:
     contract, model = read_contract(config), fetch_current(config.model, home / "files")
     deployment = Deployment(spark, config.model)
     stamp = Stamp(0, F.current_timestamp(), *model.key)
-    table = Table(str(home / "scored_clicks"))
+    free, checked = (Table(str(home / name)) for name in ("free", "checked"))
     shape = schemas.scored_clicks(contract.click, contract.kept, contract.scores)
-    table.create(spark, shape, [contract.time, contract.visitor, "batch_id"], {})
+    statistics_of = [contract.time, contract.visitor, "batch_id"]
+    free.create(spark, shape, statistics_of, {})
+    checked.create(spark, shape, statistics_of, {}, checks=schemas.FINITE_SCORE)
 
     def raw() -> DataFrame:
         return read_batch(spark, f"{home}/landing")
@@ -94,7 +96,8 @@ def arms(spark: SparkSession, home: Path) -> dict[str, Callable[[], None]]:
         "+ features": lambda: to_nowhere(outcomes()),
         "+ score": lambda: to_nowhere(scored(is_counted=False)),
         "+ count": lambda: to_nowhere(scored(is_counted=True)),
-        "+ write": lambda: table.append(scored(is_counted=True)),
+        "+ write": lambda: free.append(scored(is_counted=True)),
+        "+ constraint": lambda: checked.append(scored(is_counted=True)),
     }
 
 
