@@ -4,10 +4,11 @@ Everything here runs on the executors, and on the driver only in tests. MLflow a
 imported where a model needs them: a worker that serves a LightGBM Booster never waits for MLflow.
 """
 
+import gc
 import shutil
 import tempfile
 import zipfile
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
@@ -62,6 +63,7 @@ def scorer(served: Served) -> Scorer:
         folder = _unpacked(served)
         check_digest(folder, served.digest, served.label)
         _loaded[served.key] = load(served.kind, folder)
+        _spare_what_stays()
     return _loaded[served.key]
 
 
@@ -81,11 +83,24 @@ def answer(score: Scorer, example: pa.StructArray, picks: tuple[Pick, ...]) -> O
     return outputs
 
 
-def forget(keys: Iterable[str]) -> None:
+def forget(keys: Collection[str]) -> None:
     """Let go of versions that no micro-batch will ask for any more, in memory and on the executor's disk."""
+    gone = [_loaded.pop(old, None) for old in keys]
     for old in keys:
-        _loaded.pop(old, None)
         shutil.rmtree(_folder(old), ignore_errors=True)
+    if any(gone):
+        gone.clear()
+        _spare_what_stays()
+
+
+def _spare_what_stays() -> None:
+    """Take all that is in memory now, less the garbage, out of the collections that Spark makes after every task.
+
+    With LightGBM or MLflow there are some 100,000 objects to look at, which costs more than a small task.
+    """
+    gc.unfreeze()
+    gc.collect()
+    gc.freeze()
 
 
 def _folder(key: str) -> Path:
