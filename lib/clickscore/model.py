@@ -8,7 +8,7 @@ import gc
 import shutil
 import tempfile
 import zipfile
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
@@ -83,13 +83,13 @@ def answer(score: Scorer, example: pa.StructArray, picks: tuple[Pick, ...]) -> O
     return outputs
 
 
-def forget(keys: Collection[str]) -> None:
+def forget(keys: Iterable[str]) -> None:
     """Let go of versions that no micro-batch will ask for any more, in memory and on the executor's disk."""
-    gone = [_loaded.pop(old, None) for old in keys]
+    before = len(_loaded)
     for old in keys:
+        _loaded.pop(old, None)
         shutil.rmtree(_folder(old), ignore_errors=True)
-    if any(gone):
-        gone.clear()
+    if len(_loaded) < before:
         _spare_what_stays()
 
 

@@ -48,7 +48,6 @@ def test_files_that_only_old_versions_need_are_deleted(
     for number in range(2):
         shop.land(f"{number}.jsonl", make_click(number))
         shop.run(spark)
-    # What others have written since the last VACUUM does not hide what this one has done.
     with pytest.raises(TableError, match=r"scored_clicks cannot be maintained: .*retention"):
         maintained(shop, spark, retain_hours=0)
     spark.conf.set("spark.databricks.delta.retentionDurationCheck.enabled", "false")
