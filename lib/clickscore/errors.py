@@ -25,10 +25,13 @@ a job turns them into one message and exit status 2. Each message says where, wh
 what to do next.
 """
 
+from pyspark.errors import PythonException
+
 
 def first_line(error: BaseException) -> str:
-    """Return what an error of Spark or MLflow says, without the plan or the trace below it."""
-    return (str(error).strip().splitlines() or [""])[0]
+    """Return what an error of Spark or MLflow says, without the plan or the trace that comes with it."""
+    lines = str(error).strip().splitlines() or [""]
+    return lines[-1] if isinstance(error, PythonException) else lines[0]  # a worker's trace ends with what it says
 
 
 class StreamError(Exception):

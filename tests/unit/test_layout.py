@@ -22,7 +22,7 @@ CLASSIC_ONLY = {
 
 @pytest.mark.parametrize("module", MODULES, ids=lambda path: path.stem)
 def test_module_has_tests_of_its_own(module: Path) -> None:
-    if module.stem in ("__init__", "errors"):
+    if module.stem == "__init__":
         return
     assert list(Path("tests").glob(f"*/test_{module.stem}.py")), f"no test_{module.stem}.py in any tier"
 
