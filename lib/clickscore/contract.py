@@ -6,7 +6,7 @@ from pyspark.sql import types as T
 
 from clickscore import features, schemas
 from clickscore.config import Config
-from clickscore.errors import ConfigError, first_line
+from clickscore.errors import ConfigError, gist
 from clickscore.pipeline import Contract
 from clickscore.source_config import KafkaSource, Source
 
@@ -21,7 +21,7 @@ def read_contract(config: Config) -> Contract:
     try:
         click = T.StructType.fromDDL(config.click.ddl.read_text(encoding="utf-8"))
     except PySparkException as error:
-        raise ConfigError(where, [f"expected fields in Spark DDL: {first_line(error)}"]) from None
+        raise ConfigError(where, [f"expected fields in Spark DDL: {gist(error)}"]) from None
     assert isinstance(click, T.StructType)
     picks = tuple(config.model.picks)
     schemas.check_click(click, config.click.id, config.click.time, config.click.visitor, where, picks)
@@ -51,7 +51,7 @@ def feature_types(spark: SparkSession, contract: Contract, where: str) -> T.Stru
     try:
         featured = features.with_features(no_clicks, contract.select)
     except AnalysisException as error:
-        raise ConfigError(where, [first_line(error)]) from None
+        raise ConfigError(where, [gist(error)]) from None
     data_type = featured.schema[features.FEATURES_COLUMN].dataType
     assert isinstance(data_type, T.StructType)
     return data_type

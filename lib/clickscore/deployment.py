@@ -18,7 +18,7 @@ from pyspark.sql import SparkSession
 from pyspark.sql import types as T
 from pyspark.sql.pandas.functions import arrow_udf
 
-from clickscore.errors import ModelError, ModelUnavailableError, first_line
+from clickscore.errors import ModelError, ModelUnavailableError, gist
 from clickscore.isolation import OutOfTimeError, Tolerance, describe, time_limit
 from clickscore.model import Served, answer, scorer
 from clickscore.model_config import Model
@@ -88,7 +88,7 @@ class Deployment:
         except (PySparkException, Py4JJavaError) as error:
             found = _FAULT.search(str(error))
             if not found:  # an executor was lost, or the session is about to end: no fault of the model's
-                raise ModelUnavailableError(f"{model.label} could not be tried: {first_line(error)}") from error
+                raise ModelUnavailableError(f"{model.label} could not be tried: {gist(error)}") from error
             raise ModelError(f"{model.label} cannot be used for scoring: {found['what'] or found[0]}") from None
 
     def keep_warm(self, models: Iterable[ModelVersion]) -> None:

@@ -28,8 +28,8 @@ what to do next.
 from pyspark.errors import PythonException
 
 
-def first_line(error: BaseException) -> str:
-    """Return what an error of Spark or MLflow says, without the plan or the trace that comes with it."""
+def gist(error: BaseException) -> str:
+    """Return the line of an error of Spark or MLflow that says what is wrong, without the plan or the trace."""
     lines = str(error).strip().splitlines() or [""]
     return lines[-1] if isinstance(error, PythonException) else lines[0]  # a worker's trace ends with what it says
 

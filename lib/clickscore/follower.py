@@ -5,7 +5,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from time import monotonic
 
-from clickscore.errors import ClickscoreError, ModelError, ModelNotFoundError, ModelUnavailableError, first_line
+from clickscore.errors import ClickscoreError, ModelError, ModelNotFoundError, ModelUnavailableError, gist
 from clickscore.isolation import describe
 from clickscore.model_config import Model
 from clickscore.registry import Registry, fetch_version, redacted
@@ -118,7 +118,7 @@ class Follower:
     def _unanswered(self, error: Exception) -> None:
         self.silent_polls += 1
         if not self._silence:
-            self._tell(f"{self._uri} cannot be looked up, {self._stays}: {redacted(first_line(error))}")
+            self._tell(f"{self._uri} cannot be looked up, {self._stays}: {redacted(gist(error))}")
         since, polls = self._silence or (datetime.now(timezone.utc), 0)
         self._silence = since, polls + 1
 

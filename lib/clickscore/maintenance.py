@@ -10,7 +10,7 @@ from pyspark.sql import functions as F
 from rich.console import Console
 
 from clickscore.config import Config
-from clickscore.errors import TableError, first_line
+from clickscore.errors import TableError, gist
 from clickscore.progress import warn
 from clickscore.retries import retrying
 from clickscore.tables import Table
@@ -41,7 +41,7 @@ def run(config: Config, make_session: Callable[[], SparkSession], console: Conso
             many, few = patiently(compact, spark, table)
             count = patiently(vacuum, spark, table, retain_hours)
         except (PySparkException, Py4JJavaError) as error:
-            raise TableError(f"{table.name} cannot be maintained: {first_line(error)}") from error
+            raise TableError(f"{table.name} cannot be maintained: {gist(error)}") from error
         name = table.name.rpartition("/")[2]
         deleted = "old ones deleted" if count is None else f"{count:,} old ones deleted"
         console.print(f"{name:<{NAME_WIDTH}} {many:,} files became {few:,}, {deleted}", highlight=False, soft_wrap=True)

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from time import monotonic
 
 from clickscore.deployment import Deployment
-from clickscore.errors import first_line
+from clickscore.errors import gist
 from clickscore.lineup import Lineup
 
 HEARTBEAT_S = 25
@@ -50,4 +50,4 @@ class ModelWatch:
             action()
         except Exception as error:  # Spark or a table fails, perhaps as the run ends; the stream itself would tell
             if not self._stopping.is_set():
-                self._tell(f"the watch over the models had to skip a turn: {first_line(error)}")
+                self._tell(f"the watch over the models had to skip a turn: {gist(error)}")

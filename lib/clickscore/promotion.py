@@ -18,7 +18,7 @@ from rich.table import Table as Grid
 
 from clickscore.comparison import Clicks, Evidence, Verdict, compare, figures, judge, metrics
 from clickscore.config import Config, Training
-from clickscore.errors import ConfigError, ModelError, ModelNotFoundError, ModelUnavailableError, TableError, first_line
+from clickscore.errors import ConfigError, ModelError, ModelNotFoundError, ModelUnavailableError, TableError, gist
 from clickscore.isolation import describe
 from clickscore.model import answer, load
 from clickscore.model_config import Model, split_uri
@@ -222,7 +222,7 @@ def with_outcome(scored: DataFrame, training: Training | None) -> DataFrame:
         outcome = F.when(session.isNotNull(), F.col("_success").isNotNull().cast("double"))
         return scored.join(visits, session == F.col("_success"), how="left").withColumn(_OUTCOME, outcome)
     except AnalysisException as error:
-        raise ConfigError("the configuration", [f"training: {first_line(error)}"]) from None
+        raise ConfigError("the configuration", [f"training: {gist(error)}"]) from None
 
 
 def _show(console: Console, title: str, verdicts: list[Verdict]) -> None:
@@ -242,7 +242,7 @@ def _keep(console: Console, client: Any, run_id: str | None, clicks: Clicks, evi
         for file, figure in figures(clicks).items():
             client.log_figure(run_id, figure, f"promotion/{file}")
     except Exception as error:  # a registry is a server, a database or a folder: their errors have no common class
-        _say(console, f"warning: the evidence cannot be kept in run {run_id}: {redacted(first_line(error))}")
+        _say(console, f"warning: the evidence cannot be kept in run {run_id}: {redacted(gist(error))}")
 
 
 @contextmanager
@@ -253,7 +253,7 @@ def _registry(config: Model) -> Iterator[tuple[Registry, Any]]:
     try:
         yield registry, registry.client
     except MlflowException as error:
-        raise ModelUnavailableError(redacted(f"model.registry: {config.registry}: {first_line(error)}")) from None
+        raise ModelUnavailableError(redacted(f"model.registry: {config.registry}: {gist(error)}")) from None
 
 
 def _say(console: Console, text: str) -> None:

@@ -15,7 +15,7 @@ from clickscore.errors import (
     ModelNotFoundError,
     ModelUnavailableError,
     UntrustedModelError,
-    first_line,
+    gist,
 )
 from clickscore.isolation import describe
 from clickscore.model_config import PICKLE, Allow, Model, split_uri
@@ -83,7 +83,7 @@ class Registry:
         except MlflowException as error:
             if not _is_missing(error):
                 where = f"model.registry: {self.uri} does not answer"
-                raise ModelUnavailableError(redacted(f"{where}: {first_line(error)}")) from None
+                raise ModelUnavailableError(redacted(f"{where}: {gist(error)}")) from None
             raise self._not_found(uri, name, error) from None
 
     def fetch(self, name: str, version: str, folder: Path, allow: Allow, trusts_pickle: bool = False) -> ModelVersion:
@@ -114,7 +114,7 @@ class Registry:
             if _is_missing(error):
                 raise ModelNotFoundError(f"there is no {label} in the registry any more") from None
             raise ModelUnavailableError(
-                redacted(f"{label} is registered, but its files cannot be fetched: {first_line(error)}")
+                redacted(f"{label} is registered, but its files cannot be fetched: {gist(error)}")
             ) from None
         found = digest(target)
         if DIGEST_TAG in registered.tags:
@@ -208,7 +208,7 @@ def fetch_current(config: Model, folder: Path) -> ModelVersion:
         # Whatever it raises, there is no model: one message and exit status 2, with the cause chained.
         where = f"model: {config.uri} cannot be fetched from {config.registry}"
         kind = ModelUnavailableError if isinstance(error, OSError) or _is_database_error(error) else ModelError
-        raise kind(redacted(f"{where}: {type(error).__name__}: {first_line(error)}")) from error
+        raise kind(redacted(f"{where}: {type(error).__name__}: {gist(error)}")) from error
 
 
 def fetch_version(

@@ -14,7 +14,7 @@ from py4j.protocol import Py4JJavaError
 from pyspark.errors import PySparkException
 from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_delay, wait_random_exponential
 
-from clickscore.errors import ModelUnavailableError, SourceUnavailableError, WorkerLostError, first_line
+from clickscore.errors import ModelUnavailableError, SourceUnavailableError, WorkerLostError, gist
 
 START_LIMIT_S = 60.0
 """How long a start is tried: a registry that restarts is back by then, and a wrong host name is told soon enough."""
@@ -44,9 +44,9 @@ _TEXTS = re.compile(
 def transient_cause(error: BaseException | None) -> str | None:
     """Return what has failed, in one line, if trying again may help."""
     if isinstance(error, ModelUnavailableError | SourceUnavailableError | WorkerLostError):
-        return first_line(error)
+        return gist(error)
     if error and type(error).__module__.startswith("delta.exceptions."):  # they know nothing of their Java class
-        return f"{type(error).__name__}: {first_line(error)}"
+        return f"{type(error).__name__}: {gist(error)}"
     if not isinstance(error, PySparkException | Py4JJavaError):
         return None
     for java_error in _java_causes(error):

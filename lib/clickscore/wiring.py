@@ -13,7 +13,7 @@ from clickscore import features, pipeline, schemas
 from clickscore.checkpoint import Checkpoint, check_belongs, check_logs, check_state, read_checkpoint
 from clickscore.config import Config
 from clickscore.contract import feature_types, read_contract
-from clickscore.errors import ConfigError, DataLossError, ModelError, first_line
+from clickscore.errors import ConfigError, DataLossError, ModelError, gist
 from clickscore.gaps import AGED_OUT, Gap
 from clickscore.pipeline import Contract
 from clickscore.scoring import Stamp, predicted_type
@@ -154,4 +154,4 @@ def _rehearse(spark: SparkSession, contract: Contract, model: ModelVersion, wher
         )
         pipeline.scored(predicted, contract, stamp)
     except AnalysisException as error:
-        raise ConfigError(where, [first_line(error)]) from None
+        raise ConfigError(where, [gist(error)]) from None
