@@ -1,5 +1,6 @@
 from collections.abc import Iterator
 
+import pyarrow as pa
 import pytest
 from pyspark.errors import AnalysisException, PythonException
 from pyspark.sql import SparkSession
@@ -8,12 +9,11 @@ from clickscore.errors import gist
 
 
 def test_error_of_a_python_worker_is_told_by_its_own_words_not_by_its_trace(spark: SparkSession) -> None:
-    def unlucky(rows: Iterator[object]) -> Iterator[object]:
+    def unlucky(_: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         raise ModuleNotFoundError("No module named 'lightgbm'")
-        yield from rows
 
     with pytest.raises(PythonException) as raised:
-        spark.range(1).mapInPandas(unlucky, "id long").collect()  # type: ignore[arg-type]
+        spark.range(1).mapInArrow(unlucky, "id long").collect()
     assert gist(raised.value) == "ModuleNotFoundError: No module named 'lightgbm'"
 
 
