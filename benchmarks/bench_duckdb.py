@@ -14,7 +14,7 @@ from bench_arms import Arm, table_scores
 from bench_load import Load, Setting, batches
 from bench_plain import TIME, Champion, Floats, append, fetch_champion, read_fields
 
-from clickscore.features import select_list
+from clickscore.scoring.features import select_list
 
 WEEKDAY = "CREATE MACRO spark_weekday(time) AS isodow(time) - 1"
 """Spark counts weekdays from Monday, DuckDB from Sunday; the rest of the features file means the same to both."""

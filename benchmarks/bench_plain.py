@@ -14,9 +14,9 @@ from bench_arms import SCORED
 from bench_load import Setting
 from deltalake import write_deltalake
 
-from clickscore.config import load
-from clickscore.registry import fetch_current
-from clickscore.version import BOOSTER_FILE
+from clickscore.config.run import load
+from clickscore.registry.registry import fetch_current
+from clickscore.registry.version import BOOSTER_FILE
 
 Floats = npt.NDArray[np.float64]
 

@@ -13,15 +13,16 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 from rich.console import Console
 
-from clickscore import app, pipeline, schemas
-from clickscore.clicks import parse
-from clickscore.config import Config, load
-from clickscore.contract import read_contract
-from clickscore.pipeline import Contract
-from clickscore.scoring import FAILURE, PREDICTED_COLUMN, Stamp
+from clickscore.config.run import Config, load
+from clickscore.scoring.contract import read_contract
+from clickscore.scoring.parsing import parse
 from clickscore.session import build_session
-from clickscore.sources import read_stream
-from clickscore.tables import STREAM_PROPERTY, Table, of_batch
+from clickscore.sources.readers import read_stream
+from clickscore.storage import schemas
+from clickscore.storage.table import STREAM_PROPERTY, Table, of_batch
+from clickscore.stream import app, pipeline
+from clickscore.stream.pipeline import Contract
+from clickscore.stream.rows import FAILURE, PREDICTED_COLUMN, Stamp
 
 CONSTANT = 0.5
 """Stands in the place of a score."""

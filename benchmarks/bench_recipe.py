@@ -15,7 +15,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
-from clickscore.features import select_list
+from clickscore.scoring.features import select_list
 
 JARS = Path("build/jars/spark")
 SETTINGS = "spark.driver.memory 2g\nspark.sql.session.timeZone UTC\n"

@@ -15,8 +15,8 @@ from durations import Batch, Durations
 from pyspark.sql import SparkSession
 from rich.console import Console
 
-from clickscore import app
-from clickscore.config import load
+from clickscore.config.run import load
+from clickscore.stream import app
 from shopsim import feed
 from shopsim.landing import write_whole
 from shopsim.records import Faults

@@ -10,10 +10,10 @@ from pathlib import Path
 from durations import Durations
 from pyspark.sql import SparkSession
 
-from clickscore import app
-from clickscore.config import load
-from clickscore.progress import make_console
+from clickscore.config.run import load
+from clickscore.monitoring.progress import make_console
 from clickscore.session import build_session
+from clickscore.stream import app
 
 
 def main() -> None:

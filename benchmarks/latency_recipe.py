@@ -16,7 +16,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
-from clickscore.features import select_list
+from clickscore.scoring.features import select_list
 
 MODEL = "models:/click_propensity@champion"
 WAIT_S = 1

@@ -24,16 +24,17 @@ from pyspark.sql.pandas.functions import arrow_udf
 from rich.console import Console
 from rich.table import Table
 
-from clickscore import app, training
-from clickscore.config import Config, load
-from clickscore.contract import read_contract
-from clickscore.deployment import Deployment
-from clickscore.firstpass import ALWAYS_ALLOWED, SLACK
-from clickscore.isolation import Tolerance
-from clickscore.pipeline import with_outcomes
-from clickscore.registry import Registry, fetch_current
+from clickscore.config.run import Config, load
+from clickscore.registry.registry import Registry, fetch_current
+from clickscore.scoring.contract import read_contract
+from clickscore.scoring.isolation import Tolerance
 from clickscore.session import build_session
-from clickscore.sources import read_batch
+from clickscore.sources.readers import read_batch
+from clickscore.stream import app
+from clickscore.stream.batch_scoring import ALWAYS_ALLOWED, SLACK
+from clickscore.stream.deployment import Deployment
+from clickscore.stream.pipeline import with_outcomes
+from clickscore.training import training
 from shopsim.landing import write_history
 from shopsim.records import Faults
 

@@ -17,9 +17,9 @@ from pyspark.sql import types as T
 from rich.console import Console
 from rich.table import Table
 
-from clickscore.clicks import parse
+from clickscore.scoring.parsing import parse
 from clickscore.session import build_session
-from clickscore.sources import read_batch
+from clickscore.sources.readers import read_batch
 from shopsim.landing import write_history
 from shopsim.records import Faults
 

@@ -22,10 +22,10 @@ from registered import MARCH_MS, register_model
 from rich.console import Console
 from rich.table import Table as Grid
 
-from clickscore import app
-from clickscore.config import load
+from clickscore.config.run import load
 from clickscore.session import build_session
-from clickscore.tables import Table
+from clickscore.storage.table import Table
+from clickscore.stream import app
 from shopsim import feed, topics
 from shopsim.broker import Broker
 from shopsim.records import Faults

@@ -21,10 +21,12 @@ from pyspark.sql import types as T
 from rich.console import Console
 from rich.table import Table
 
-from clickscore import app, schemas, training
-from clickscore.config import Config, load
-from clickscore.duplicates import mark_duplicates, prepare_state
+from clickscore.config.run import Config, load
 from clickscore.session import build_session
+from clickscore.storage import schemas
+from clickscore.stream import app
+from clickscore.stream.deduplication import mark_duplicates, prepare_state
+from clickscore.training import training
 from shopsim import feed, topics
 from shopsim.broker import Broker
 from shopsim.landing import write_history

@@ -19,18 +19,19 @@ from registered import MARCH_MS, PER_FILE, register_model
 from rich.console import Console
 from rich.table import Table as Grid
 
-from clickscore import pipeline, schemas
-from clickscore.clicks import parse
-from clickscore.config import load
-from clickscore.contract import read_contract
-from clickscore.deployment import Deployment
-from clickscore.firstpass import ALWAYS_ALLOWED, SLACK
-from clickscore.isolation import Tolerance
-from clickscore.registry import fetch_current
-from clickscore.scoring import Stamp
+from clickscore.config.run import load
+from clickscore.registry.registry import fetch_current
+from clickscore.scoring.contract import read_contract
+from clickscore.scoring.isolation import Tolerance
+from clickscore.scoring.parsing import parse
 from clickscore.session import build_session
-from clickscore.sources import read_batch
-from clickscore.tables import Table
+from clickscore.sources.readers import read_batch
+from clickscore.storage import schemas
+from clickscore.storage.table import Table
+from clickscore.stream import pipeline
+from clickscore.stream.batch_scoring import ALWAYS_ALLOWED, SLACK
+from clickscore.stream.deployment import Deployment
+from clickscore.stream.rows import Stamp
 from shopsim.landing import write_history
 from shopsim.records import Faults
 

@@ -10,10 +10,10 @@ import sys
 from functools import partial
 from pathlib import Path
 
-from clickscore import audit
-from clickscore.config import load
+from clickscore.config.run import load
 from clickscore.errors import ClickscoreError
-from clickscore.progress import make_console
+from clickscore.monitoring.progress import make_console
+from clickscore.reconciliation import audit
 from clickscore.session import build_classic_session
 
 

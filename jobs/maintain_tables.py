@@ -10,11 +10,11 @@ import sys
 from functools import partial
 from pathlib import Path
 
-from clickscore import maintenance
-from clickscore.config import load
+from clickscore.config.run import load
 from clickscore.errors import ClickscoreError
-from clickscore.progress import make_console
+from clickscore.monitoring.progress import make_console
 from clickscore.session import build_classic_session
+from clickscore.storage import maintenance
 
 WEEK_H = 168.0
 """Delta's own limit; fewer hours are refused, as a reader may still be at work on a file."""

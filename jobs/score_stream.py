@@ -7,11 +7,11 @@ from pathlib import Path
 
 from pyspark.errors import StreamingQueryException
 
-from clickscore import app
-from clickscore.config import load
+from clickscore.config.run import load
 from clickscore.errors import ClickscoreError, StreamError
-from clickscore.progress import make_console
+from clickscore.monitoring.progress import make_console
 from clickscore.session import build_classic_session
+from clickscore.stream import app
 
 
 def main() -> int:

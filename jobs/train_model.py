@@ -5,11 +5,11 @@ import sys
 from functools import partial
 from pathlib import Path
 
-from clickscore import training
-from clickscore.config import load
+from clickscore.config.run import load
 from clickscore.errors import ClickscoreError
-from clickscore.progress import make_console
+from clickscore.monitoring.progress import make_console
 from clickscore.session import build_session
+from clickscore.training import training
 
 
 def main() -> int:

@@ -24,17 +24,19 @@ from pyspark.sql.streaming.query import StreamingQuery
 from rich.console import Console
 from sklearn.linear_model import LogisticRegression
 
-from clickscore import app, streamwatch, training
-from clickscore.config import Config, load
-from clickscore.contract import read_contract
-from clickscore.health import Health
-from clickscore.learners import LEARNERS
-from clickscore.pipeline import Contract
-from clickscore.registration import register
-from clickscore.registry import Registry
+from clickscore.config.run import Config, load
+from clickscore.monitoring import lag
+from clickscore.monitoring.health import Health
+from clickscore.monitoring.lag import StreamWatch
+from clickscore.registry.registration import register
+from clickscore.registry.registry import Registry
+from clickscore.scoring.contract import read_contract
 from clickscore.session import build_session
-from clickscore.sources import read_stream
-from clickscore.streamwatch import StreamWatch
+from clickscore.sources.readers import read_stream
+from clickscore.stream import app
+from clickscore.stream.pipeline import Contract
+from clickscore.training import training
+from clickscore.training.algorithms import LEARNERS
 from shopsim.landing import write_history
 from shopsim.records import Faults
 
@@ -243,7 +245,7 @@ class Watched:
 @pytest.fixture
 def watched(spark: SparkSession, shop: Shop, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], Watched]]:
     """Start the stream of the shop, as the configuration is then."""
-    monkeypatch.setattr(streamwatch, "LOOK_AFTER_S", 0)
+    monkeypatch.setattr(lag, "LOOK_AFTER_S", 0)
     started: list[Watched] = []
 
     def start() -> Watched:

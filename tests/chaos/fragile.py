@@ -17,7 +17,7 @@ from mlflow.models import infer_signature
 from tests.chaos.job import wait_until
 from tests.chaos.site import MODEL, ONE_REGISTRY, Fault, Site
 
-from clickscore.registry import Registry
+from clickscore.registry.registry import Registry
 
 HELD, HUNGRY, DOOMED = -1.0, -2.0, -3.0
 """Prices at which the model lets itself be held; wants more memory than there is; takes a lot and is killed for it."""

@@ -8,11 +8,11 @@ from pyspark.sql import SparkSession
 
 def where(_: object) -> list[str]:
     """Return the file of the package, and the Python that has imported it."""
-    import clickscore.decoding
+    import clickscore.scoring.decoding
     import shopsim.records
 
     assert shopsim.records
-    return [str(Path(clickscore.decoding.__file__).absolute()), sys.executable]
+    return [str(Path(clickscore.scoring.decoding.__file__).absolute()), sys.executable]
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ from mlflow.models import infer_signature
 from pyspark.sql import SparkSession
 from rich.console import Console
 
-from clickscore import promotion
+from clickscore.registry import promotion
 
 EXAMPLE = pd.DataFrame({"double_price": [1.0, 2.0], "quantity": [1.0, 2.0]})
 

@@ -13,13 +13,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from clickscore.config import load
-from clickscore.lineup import Lineup
-from clickscore.microbatch import MicroBatches
-from clickscore.model_config import split_uri
-from clickscore.registry import Registry
-from clickscore.tables import Table
-from clickscore.timeline import Timeline
+from clickscore.config.model import split_uri
+from clickscore.config.run import load
+from clickscore.registry.registry import Registry
+from clickscore.storage.model_timeline import Timeline
+from clickscore.storage.table import Table
+from clickscore.stream.active_models import Lineup
+from clickscore.stream.micro_batch import MicroBatches
 
 point, batch, config = sys.argv[1], int(sys.argv[2]), sys.argv[3]
 moves_to = sys.argv[4] if len(sys.argv) > 4 else None

@@ -14,7 +14,7 @@ from urllib.parse import unquote
 import pytest
 from pyspark.sql import SparkSession
 
-from clickscore.decoding import as_bytes
+from clickscore.scoring.decoding import as_bytes
 
 CORPUS = Path("tests/data/bad_clicks")
 BOM = b"\xef\xbb\xbf"

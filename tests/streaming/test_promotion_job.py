@@ -13,7 +13,7 @@ from clickscore.errors import (
     ModelUnavailableError,
     TableError,
 )
-from clickscore.version import DIGEST_TAG
+from clickscore.registry.version import DIGEST_TAG
 
 
 @pytest.mark.parametrize(

@@ -13,12 +13,12 @@ from databricks.bundles.jobs import Job
 from databricks.bundles.schemas import Schema
 from databricks.bundles.volumes import Volume
 
-from clickscore.config import load
+from clickscore.config.run import load
+from clickscore.config.source import KafkaSource
 from clickscore.errors import ModelError
-from clickscore.registration import experiment_name
-from clickscore.registry import Registry, tracking_uri
-from clickscore.source_config import KafkaSource
-from clickscore.tables import Table
+from clickscore.registry.registration import experiment_name
+from clickscore.registry.registry import Registry, tracking_uri
+from clickscore.storage.table import Table
 
 BUNDLE = yaml.safe_load(Path("databricks.yml").read_text())
 JOBS: dict[str, Any] = BUNDLE["resources"]["jobs"]

@@ -9,7 +9,7 @@ import pytest
 import yaml
 from kubeflow_spark_api.models import SparkV1beta2SparkApplicationSpec
 
-from clickscore.config import load
+from clickscore.config.run import load
 
 MANIFEST = list(yaml.safe_load_all(Path("conf/k8s/clickscore.yaml").read_text()))
 APPLICATION = MANIFEST[-1]

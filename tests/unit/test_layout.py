@@ -5,18 +5,20 @@ from pathlib import Path
 
 import pytest
 
-MODULES = sorted(Path("lib/clickscore").glob("*.py"))
-PURE = ("config", "model_config", "errors", "schemas", "decoding", "clicks", "features", "scoring", "pipeline",
-        "failures", "resubmission", "outputs", "isolation", "comparison", "conservation", "recordkeys")  # fmt: skip
-WORLDLY_IMPORTS = ("mlflow", "delta", "clickscore.tables", "clickscore.registry", "clickscore.sources")
+MODULES = sorted(Path("lib/clickscore").rglob("*.py"))
+PURE = ("config/run", "config/model", "errors", "storage/schemas", "scoring/decoding", "scoring/parsing",
+        "scoring/features", "stream/rows", "stream/pipeline", "stream/failures", "reconciliation/rescoring",
+        "scoring/outputs", "scoring/isolation", "registry/comparison", "reconciliation/discrepancies",
+        "reconciliation/record_keys")  # fmt: skip
+WORLDLY_IMPORTS = ("mlflow", "delta", "clickscore.storage.table", "clickscore.registry.registry", "clickscore.sources")
 WORLDLY_ATTRIBUTES = ("read", "readStream", "write", "writeStream", "collect", "getOrCreate", "sparkSession")
 MAX_LINES = 260
 CLASSIC = {"sparkContext", "_jvm", "_jsc", "rdd"}
 """What a session of Spark Connect does not have."""
 CLASSIC_ONLY = {
     "deployment": "models travel as broadcast variables, which can be taken away again",
-    "heldfiles": "files that Spark's listings hide are seen by Hadoop's own",
-    "offsets": "the broker is asked by the client, and with the login, that Spark reads with",
+    "landed_files": "files that Spark's listings hide are seen by Hadoop's own",
+    "kafka_admin": "the broker is asked by the client, and with the login, that Spark reads with",
 }
 
 
@@ -24,7 +26,7 @@ CLASSIC_ONLY = {
 def test_module_has_tests_of_its_own(module: Path) -> None:
     if module.stem == "__init__":
         return
-    assert list(Path("tests").glob(f"*/test_{module.stem}.py")), f"no test_{module.stem}.py in any tier"
+    assert list(Path("tests").rglob(f"test_{module.stem}.py")), f"no test_{module.stem}.py in any tier"
 
 
 @pytest.mark.parametrize("module", [*MODULES, *Path("lib/shopsim").glob("*.py")], ids=lambda path: path.stem)

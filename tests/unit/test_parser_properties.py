@@ -17,8 +17,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from pyspark.sql import types as T
 
-from clickscore.clicks import decode_batch
-from clickscore.decoding import LAST_TIME_US, as_bytes, encoding_fault
+from clickscore.scoring.decoding import LAST_TIME_US, as_bytes, encoding_fault
+from clickscore.scoring.parsing import decode_batch
 
 CLICK = T.StructType(
     [

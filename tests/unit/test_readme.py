@@ -5,8 +5,11 @@ from pathlib import Path
 
 import yaml
 
-from clickscore import decoding, features, schemas, scoring, unreadable
-from clickscore.source_config import KafkaSource, Security
+from clickscore.config.source import KafkaSource, Security
+from clickscore.scoring import decoding, features
+from clickscore.sources import unreadable_files
+from clickscore.storage import schemas
+from clickscore.stream import rows
 
 README = Path("README.md").read_text()
 
@@ -19,7 +22,7 @@ def test_every_column_of_every_table_is_explained() -> None:
 
 def test_every_reason_is_explained() -> None:
     reasons = {value for name, value in vars(decoding).items() if name.isupper() and isinstance(value, str)}
-    reasons |= {features.MISSING_FEATURE, unreadable.UNREADABLE_FILE, scoring.SCORING_FAILED}
+    reasons |= {features.MISSING_FEATURE, unreadable_files.UNREADABLE_FILE, rows.SCORING_FAILED}
     assert len(reasons) == 13
     assert not {reason for reason in reasons if f"| `{reason}` |" not in README}
 

@@ -1,0 +1,173 @@
+"""The source section of a configuration: a landing folder, a Delta table or Kafka topics, each with its own keys."""
+
+from datetime import datetime
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+
+from clickscore.config.fields import ExistingFile, Reference, Section, Size, Text, nearest
+from clickscore.config.kafka_options import ALLOWED, FORBIDDEN
+
+EARLIEST, LATEST = "earliest", "latest"
+
+
+class FolderSource(Section):
+    """Files of JSON lines that appear in a folder: ``*.json``, ``*.jsonl``, ``*.ndjson``, each also with ``.gz``.
+
+    Attributes:
+        path: the landing folder; folders inside it are read too.
+        max_bytes: most bytes of files in one micro-batch. A single larger file makes a micro-batch of its own.
+    """
+
+    kind: Literal["folder"]
+    path: Text
+    max_bytes: Size = 128 * 1024**2
+
+
+class DeltaSource(Section):
+    """A Delta table that clicks are appended to.
+
+    Attributes:
+        table: path or catalog name of the table.
+        column: string or binary column that holds each click as a JSON object; without it, the table's own columns
+            are the click's fields.
+        changes: what to do at a commit that changes or deletes rows: stop with an error, or skip the commit.
+        max_bytes: most bytes of data files in one micro-batch, about.
+    """
+
+    kind: Literal["delta"]
+    table: Text
+    column: Text | None = None
+    changes: Literal["stop", "skip"] = "stop"
+    max_bytes: Size = 128 * 1024**2
+
+
+_STORE_KEYS = {"truststore", "truststore_password", "keystore", "keystore_password", "key_password"}
+
+
+class Security(Section):
+    """How to reach a broker that asks who is there.
+
+    Attributes:
+        protocol: ``SSL`` and ``SASL_SSL`` encrypt.
+        mechanism: how to log in, with a ``SASL_`` protocol.
+        username: for ``PLAIN`` and ``SCRAM``; a reference, such as ``env:KAFKA_USER``.
+        password: reference to the password.
+        token_url: where ``OAUTHBEARER`` gets its token.
+        client_id: reference to the client's id there.
+        client_secret: reference to the client's secret there.
+        scope: what the token is for.
+        truststore: certificates to trust: a ``.p12``, ``.jks`` or ``.pem`` file, on the driver and on all executors.
+        truststore_password: reference to its password.
+        keystore: the client's own certificate, in the same forms.
+        keystore_password: reference to its password.
+        key_password: reference to the password of the key in it.
+    """
+
+    protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"]
+    mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "OAUTHBEARER"] | None = None
+    username: Reference | None = None
+    password: Reference | None = None
+    token_url: Text | None = None
+    client_id: Reference | None = None
+    client_secret: Reference | None = None
+    scope: Text | None = None
+    truststore: ExistingFile | None = None
+    truststore_password: Reference | None = None
+    keystore: ExistingFile | None = None
+    keystore_password: Reference | None = None
+    key_password: Reference | None = None
+
+    @model_validator(mode="after")
+    def _is_complete(self) -> "Security":
+        login: tuple[str, ...] = ("mechanism",) if self.protocol.startswith("SASL") else ()
+        if self.mechanism == "OAUTHBEARER":
+            login += ("token_url", "client_id", "client_secret")
+        elif self.mechanism:
+            login += ("username", "password")
+        if missing := [name for name in login if getattr(self, name) is None]:
+            raise ValueError(f"{self.protocol} with {self.mechanism or 'a login'} needs {', '.join(missing)}")
+        if self.mechanism and not self.protocol.startswith("SASL"):
+            raise ValueError(f"mechanism {self.mechanism} needs the protocol SASL_SSL, found {self.protocol}")
+        used = {"protocol", *login, *(("scope",) if self.mechanism == "OAUTHBEARER" else ())}
+        if self.protocol.endswith("SSL"):
+            used |= _STORE_KEYS
+        if idle := sorted(name for name in self.model_fields_set - used if getattr(self, name) is not None):
+            raise ValueError(f"{', '.join(idle)}: not used by {self.protocol} with {self.mechanism or 'no login'}")
+        return self
+
+
+def _as_list(value: object) -> object:
+    return [value] if isinstance(value, str) else value
+
+
+def _position(text: object) -> object:
+    if isinstance(text, datetime):  # YAML knows times; without quotes it makes one of them.
+        text = text.isoformat()
+    if text not in (EARLIEST, LATEST):
+        try:
+            zone = datetime.fromisoformat(str(text)).tzinfo
+        except ValueError:
+            zone = None
+        if zone is None:
+            raise ValueError(f"expected {EARLIEST}, {LATEST} or a time such as 2026-03-01T00:00:00Z, found {text!r}")
+    return text
+
+
+def _options(options: dict[str, str]) -> dict[str, str]:
+    problems = []
+    for name in options:
+        bare = name.removeprefix("kafka.")
+        if bare in FORBIDDEN:
+            problems.append(f"{name} may not be set: {FORBIDDEN[bare]}")
+        elif bare != name:
+            problems.append(f"{name}: write it without the leading kafka.")
+        elif name not in ALLOWED:
+            problems.append(f"{name} is no option of a Kafka consumer{nearest(name, ALLOWED)}")
+    if problems:
+        raise ValueError("; ".join(problems))
+    return options
+
+
+def _as_text(value: object) -> object:
+    return str(value).lower() if isinstance(value, bool | int | float) else value
+
+
+Option = Annotated[str, BeforeValidator(_as_text)]
+
+
+class KafkaSource(Section):
+    """Kafka topics, each record one click.
+
+    Attributes:
+        bootstrap_servers: brokers to ask first, ``host:port`` with commas between them.
+        topics: the topics; or else
+        pattern: Java regular expression for the whole names of the topics, also of those that come later.
+        start: where a new stream begins: ``earliest``, ``latest``, or a time with its zone.
+        max_records: most records in one micro-batch, over all partitions.
+        min_partitions: least tasks that a micro-batch is split into; without it, one for each partition.
+        keep: what else of a record to keep: ``key`` as ``source_key``, ``headers`` as ``source_headers``.
+        security: how to reach a broker that asks who is there.
+        options: other options of Kafka's consumer, by Kafka's names.
+    """
+
+    kind: Literal["kafka"]
+    bootstrap_servers: Text
+    topics: Annotated[tuple[Text, ...], BeforeValidator(_as_list), Field(min_length=1, strict=False)] | None = None
+    pattern: Text | None = None
+    start: Annotated[str, BeforeValidator(_position)] = EARLIEST
+    max_records: Annotated[int, Field(gt=0)] = 250_000
+    min_partitions: Annotated[int, Field(gt=0)] | None = None
+    keep: Annotated[tuple[Literal["key", "headers"], ...], Field(strict=False)] = ()
+    security: Security = Security(protocol="PLAINTEXT")
+    options: Annotated[dict[str, Option], AfterValidator(_options)] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _has_topics(self) -> "KafkaSource":
+        if (self.topics is None) == (self.pattern is None):
+            raise ValueError("expected either topics or a pattern")
+        return self
+
+
+Source = Annotated[FolderSource | DeltaSource | KafkaSource, Field(discriminator="kind")]
+SOURCES: dict[str, type[Section]] = {"folder": FolderSource, "delta": DeltaSource, "kafka": KafkaSource}

@@ -1,0 +1,1 @@
+"""How a run is doing: progress lines, summary, health, metrics, lag."""

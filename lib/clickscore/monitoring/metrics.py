@@ -1,0 +1,86 @@
+"""The health of a running job as Prometheus wants it."""
+
+from collections.abc import Iterator
+from itertools import accumulate
+from math import nan
+
+from prometheus_client import CollectorRegistry
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from clickscore.monitoring.health import BATCH_SECONDS, STATUSES, Health, Pulse
+
+
+class HealthCollector(Collector):
+    """Turns the state of one moment into metrics, so that the numbers of one answer fit together."""
+
+    def __init__(self, health: Health) -> None:
+        """Read from there, at each request."""
+        self._health = health
+
+    def collect(self) -> Iterator[Metric]:
+        """Yield the metrics of this moment."""
+        pulse = self._health.pulse()
+        yield from _counters(pulse)
+        yield from _gauges(pulse)
+        yield _batch_seconds(pulse)
+
+
+def make_registry(health: Health) -> CollectorRegistry:
+    """Return a registry with the metrics of this job alone."""
+    registry = CollectorRegistry()
+    registry.register(HealthCollector(health))
+    return registry
+
+
+def _counters(pulse: Pulse) -> Iterator[Metric]:
+    for name, text, value in (
+        ("records_read", "Records that were read from the source since the job began.", pulse.read),
+        ("clicks_scored", "Clicks that were scored since the job began.", pulse.scored),
+        ("records_rejected", "Records that were rejected since the job began.", pulse.rejected),
+        ("duplicates", "Clicks that were passed over because their id was seen before.", pulse.duplicates),
+        ("batches", "Micro-batches that were finished since the job began.", pulse.batches),
+        ("retries", "Failures after which the stream was tried again.", pulse.retries),
+    ):
+        yield CounterMetricFamily(f"clickscore_{name}", text, value=value)
+
+
+def _gauges(pulse: Pulse) -> Iterator[Metric]:
+    at = pulse.last_batch_at.timestamp() if pulse.last_batch_at else nan
+    for name, text, value in (
+        ("last_batch_id", "Number of the last finished micro-batch; NaN before there was one.", pulse.last_batch),
+        ("last_batch_timestamp_seconds", "When it was finished, in seconds since 1970; NaN before that.", at),
+        (
+            "oldest_unprocessed_seconds",
+            "How long the oldest unprocessed click can have been waiting at most; NaN as long as nobody knows.",
+            pulse.oldest_s,
+        ),
+        (
+            "consecutive_failures",
+            "Failures since a micro-batch or a look at the source last succeeded.",
+            pulse.failures,
+        ),
+    ):
+        yield GaugeMetricFamily(f"clickscore_{name}", text, value=nan if value is None else value)
+    status = GaugeMetricFamily(
+        "clickscore_status", "1 for the status that the job is in, 0 for all others.", labels=["status"]
+    )
+    for each in STATUSES:
+        status.add_metric([each], float(each == pulse.status))
+    yield status
+    model = GaugeMetricFamily(
+        "clickscore_model_info", "1 for the champion, by name and version.", labels=["name", "version"]
+    )
+    if pulse.model:
+        model.add_metric(pulse.model, 1)
+    yield model
+
+
+def _batch_seconds(pulse: Pulse) -> Metric:
+    bounds = [*map(str, BATCH_SECONDS), "+Inf"]
+    return HistogramMetricFamily(
+        "clickscore_batch_seconds",
+        "How long micro-batches took, from their begin to their last commit.",
+        buckets=list(zip(bounds, accumulate(pulse.histogram), strict=True)),
+        sum_value=pulse.seconds,
+    )

@@ -1,0 +1,83 @@
+"""What a person sees when a run is over: counts, a few scored clicks, the spread of the scores, what to try next."""
+
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+from rich.console import Console
+from rich.table import Table as Grid
+from rich.text import Text
+
+from clickscore.config.run import Click, Output
+from clickscore.monitoring.progress import ProgressLines
+from clickscore.storage.table import Table
+
+SAMPLE_ROWS = 5
+BINS = 10
+BAR_WIDTH = 40
+
+
+def print_summary(spark: SparkSession, console: Console, output: Output, click: Click, lines: ProgressLines) -> None:
+    """Print the summary of a run; reads the newest micro-batch once more, as all of a long run would take too long."""
+    scored, rejected = Table(output.scored), Table(output.rejected)
+    console.print(
+        f"\n{lines.read:,} records in {lines.batches:,} micro-batches: {lines.scored:,} scored, "
+        f"{lines.rejected:,} rejected" + (f", {lines.duplicates:,} duplicates" if lines.duplicates else ""),
+        highlight=False,
+    )
+    for name, table in (("scored clicks", scored), ("rejected clicks", rejected)):
+        console.print(f"  {name:<16} {table.name}", highlight=False, soft_wrap=True)
+    console.print(f"  {'model timeline':<16} {scored.beside('model_timeline').name}", highlight=False, soft_wrap=True)
+    if (gaps := scored.beside("source_gaps")).exists(spark):
+        console.print(f"  {'source gaps':<16} {gaps.name}", highlight=False, soft_wrap=True)
+    if not lines.batches:
+        console.print("\nThere was nothing new to read.")
+        return
+    if lines.newest_scored is None:
+        return
+    clicks = scored.read(spark).where(F.col("batch_id") == lines.newest_scored)
+    console.print(sample(clicks, click))
+    print_histogram(console, score_counts(clicks))
+    console.print(f"\nNext: {_next_command(scored)}", highlight=False, soft_wrap=True, markup=False)
+
+
+def _next_command(scored: Table) -> str:
+    if scored.is_path:
+        return f".venv/bin/python -c \"import deltalake; print(deltalake.DeltaTable('{scored.name}').to_pandas())\""
+    return f"DESCRIBE HISTORY {scored.name}"
+
+
+def sample(clicks: DataFrame, click: Click) -> Grid:
+    """Return a few scored clicks as a grid."""
+    columns = [click.id, click.time, click.visitor, "score", "model_version", "batch_id"]
+    grid = Grid(title="some scored clicks", title_justify="left", title_style="bold")
+    for column in columns:
+        grid.add_column(column, justify="right" if column in ("score", "batch_id") else "left", no_wrap=True)
+    # Times as Spark prints them: it knows years that Python does not.
+    texts = [F.col(c) if c == "score" else F.col(c).cast("string").alias(c) for c in columns]
+    for row in clicks.select(*texts).limit(SAMPLE_ROWS).collect():
+        grid.add_row(*[Text(f"{value:.4f}" if isinstance(value, float) else visible(str(value))) for value in row])
+    return grid
+
+
+def visible(text: str) -> str:
+    """Return a text that anybody may have sent so that no character of it can move a cursor or pose as another."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+def score_counts(clicks: DataFrame) -> dict[float, int]:
+    """Count the clicks in equal bins between the least and the greatest score; the keys are the lower bounds."""
+    low, high = clicks.agg(F.min("score"), F.max("score")).collect()[0]
+    if low is None:
+        return {}
+    width = (high - low) / BINS or 1.0
+    bin_number = F.least(F.floor((F.col("score") - low) / width), F.lit(BINS - 1))
+    counts: dict[int, int] = dict(clicks.where("score IS NOT NULL").groupBy(bin_number).count().collect())
+    return {low + width * number: counts.get(number, 0) for number in range(BINS)}
+
+
+def print_histogram(console: Console, counts: dict[float, int]) -> None:
+    """Print the bins as bars of text."""
+    console.print("\n[bold]scores of the newest micro-batch[/bold]")
+    most = max(counts.values(), default=0)
+    for low, count in counts.items():
+        console.print(f"  from {low:6.3f}  {'█' * round(BAR_WIDTH * count / most):<{BAR_WIDTH}} {count:>9,}",
+                      highlight=False)  # fmt: skip

@@ -1,0 +1,116 @@
+"""Audit: proves that each record of the source is in exactly one row, and names those that are not."""
+
+from collections.abc import Callable
+
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+from pyspark.sql import types as T
+from rich.console import Console
+
+from clickscore.config.run import Config
+from clickscore.errors import CheckpointError, TableError
+from clickscore.reconciliation import audit_report, discrepancies
+from clickscore.reconciliation.expectations import Case, Evidence, Rows, gather, read_rows
+from clickscore.reconciliation.record_keys import of_rejected, of_scored
+from clickscore.scoring.contract import read_contract
+from clickscore.sources.readers import check_source
+from clickscore.storage.checkpoint import Checkpoint, read_checkpoint
+from clickscore.storage.offset_log import read_offset_log
+from clickscore.storage.table import Table
+
+
+def run(
+    config: Config, make_session: Callable[[], SparkSession], console: Console, first: int | None, last: int | None
+) -> bool:
+    """Compare the source with the tables and print what was found; writes nothing.
+
+    Args:
+        config: the run.
+        make_session: builds the session.
+        console: where the table and the findings go.
+        first: first micro-batch to look at; None is the first that can be proven.
+        last: last micro-batch; None is the last that is done.
+
+    Returns:
+        Whether each record is in exactly one row, and no file was overlooked.
+
+    Raises:
+        ClickscoreError: if source, checkpoint and tables cannot be compared.
+    """
+    spark = make_session()
+    contract = read_contract(config)
+    checkpoint = read_checkpoint(spark, config.checkpoint)
+    scored, rejected = Table(config.output.scored), Table(config.output.rejected)
+    if checkpoint.last_done < 0:
+        audit_report.say(console, f"{config.checkpoint}: no micro-batch is done yet, there is nothing to compare.")
+        return True
+    for table in (scored, rejected):
+        _check_bound(spark, table, checkpoint)
+    check_source(spark, config.source)
+    log = read_offset_log(spark, config.checkpoint)
+    done = {batch: plan for batch, plan in log.items() if batch <= checkpoint.last_done}
+    rows = read_rows(spark, scored, rejected, checkpoint.last_done)
+    click_id = contract.click[contract.id]
+    evidence = gather(Case(spark, config, click_id, checkpoint, done, rows, first, last))
+    parts = discrepancies.compare(evidence.held.parts, discrepancies.count_rows(evidence.scored, evidence.rejected))
+    parts = parts.persist()
+    # A row for each file or partition and micro-batch; it costs a look at every record, and is read more than once.
+    settled = discrepancies.with_differences(parts, _look_closer(parts.where("differs"), evidence)).persist()
+    try:
+        changes = [(table.name, _changes(spark, table)) for table in (scored, rejected)]
+        return audit_report.show(console, settled, checkpoint, evidence, _replays(rows, click_id), changes)
+    finally:
+        for frame in (settled, parts, *evidence.cached):
+            frame.unpersist()
+
+
+def _check_bound(spark: SparkSession, table: Table, checkpoint: Checkpoint) -> None:
+    if not table.exists(spark):
+        raise TableError(f"{table.name} does not exist. Correct its name under output, or restore it.")
+    if (bound := table.stream(spark)) != checkpoint.stream:
+        raise CheckpointError(
+            f"{table.name} is written by stream {bound}, but the checkpoint {checkpoint.path} belongs to stream "
+            f"{checkpoint.stream}: they cannot be compared. Name the stream's own checkpoint and tables."
+        )
+
+
+def _look_closer(suspects: DataFrame, evidence: Evidence) -> DataFrame | None:
+    """Compare parts that differ record by record, as far as the source lets us; None where no part differs."""
+    if suspects.isEmpty():
+        return None
+    held = evidence.held
+    if held.keys is None:
+        return discrepancies.sum_up(discrepancies.count_differences(suspects))
+    if held.readable is None:
+        return _by_key(suspects, held.keys, evidence)
+    by_key = suspects.join(held.readable, on="source", how="left_semi")
+    by_number = suspects.join(held.readable, on="source", how="left_anti")
+    counted = discrepancies.sum_up(discrepancies.count_differences(by_number))
+    return _by_key(by_key, held.keys, evidence).unionByName(counted, allowMissingColumns=True)
+
+
+def _by_key(suspects: DataFrame, keys: Callable[[DataFrame], DataFrame], evidence: Evidence) -> DataFrame:
+    parts = suspects.select(*discrepancies.PART)
+    rows = evidence.scored.unionByName(evidence.rejected).join(parts, on=list(discrepancies.PART), how="left_semi")
+    return discrepancies.sum_up(evidence.settle(discrepancies.differences(keys(suspects), rows)))
+
+
+def _replays(rows: Rows, click_id: T.StructField) -> DataFrame | None:
+    """Compare what replays have resolved with what they have scored; None where there was no replay."""
+    if "replay_id" not in rows.rejected.columns:
+        return None
+    resolved = rows.rejected.where("replay_id IS NOT NULL").withColumn("batch_id", -F.col("replay_id"))
+    scored = of_scored(rows.scored.where("batch_id < 0"), click_id)
+    return discrepancies.unfinished_replays(scored, of_rejected(resolved, click_id))
+
+
+def _changes(spark: SparkSession, table: Table) -> DataFrame:
+    """Return the changes of a table that are no appends: the usual cause of rows that are missing."""
+    changes = table.delta(spark).history().where(F.col("operation").rlike("DELETE|UPDATE|MERGE|RESTORE|TRUNCATE"))
+    metrics = F.to_json("operationMetrics")
+    counts = [
+        F.get_json_object(metrics, f"$.{name}")
+        for name in ("numDeletedRows", "numTargetRowsDeleted", "num_deleted_rows")
+    ]
+    found: DataFrame = changes.select("version", "timestamp", "operation", F.coalesce(*counts).alias("deleted"))
+    return found

@@ -1,0 +1,170 @@
+"""What a person sees of an audit: micro-batches, findings with examples, files that wait, and one sentence."""
+
+from typing import Any
+
+from pyspark.sql import DataFrame, Row
+from pyspark.sql import functions as F
+from rich.console import Console
+from rich.table import Table as Grid
+
+from clickscore.reconciliation.discrepancies import FINDINGS, by_batch, has_finding
+from clickscore.reconciliation.expectations import Evidence
+from clickscore.reconciliation.landed_files import EXAMPLES, Strays
+from clickscore.storage.checkpoint import Checkpoint
+from clickscore.storage.offset_log import Range
+
+NEWEST_BATCHES = 20
+MOST_BATCHES = 50
+"""Micro-batches with findings, and lines of findings, that are printed at most."""
+MOST_CHANGES = 5
+
+_COLUMNS = ("records", "scored", "rejected", "duplicates", "accepted", "missing", "vanished", "twice", "unexplained")
+_WORDS = {
+    "missing": "{n} missing: the source has them, the tables do not",
+    "vanished": "{n} missing, and no longer in the source: nobody can say any more whether they were records",
+    "twice": "{n} rows too many: these records are there more than once",
+    "unexplained": "{n} rows unexplained: the source has no such records",
+}
+
+
+def show(
+    console: Console, parts: DataFrame, checkpoint: Checkpoint, evidence: Evidence, replays: DataFrame | None,
+    histories: list[tuple[str, DataFrame]],
+) -> bool:  # fmt: skip
+    """Print an audit.
+
+    Args:
+        console: where it goes.
+        parts: from ``conservation.with_differences``.
+        checkpoint: the stream.
+        evidence: what was compared.
+        replays: replays whose rows do not match; None where there was none.
+        histories: by table, its changes that are no appends.
+
+    Returns:
+        Whether there is no finding.
+    """
+    counted = by_batch(parts).persist()
+    try:
+        total = counted.groupBy().agg(*[F.sum(name).alias(name) for name in counted.columns if name != "batch_id"])
+        whole = total.fillna(0).collect()[0]
+        _show_batches(console, counted, whole, evidence.batches, evidence.floor, checkpoint)
+        gone = parts.where("is_gone").agg(
+            F.count_if(F.expr("scored + rejected > 0")), F.count_if(F.expr("scored + rejected = 0"))
+        )
+        _show_gone(console, whole, gone.collect()[0])
+        findings = _show_parts(console, parts)
+    finally:
+        counted.unpersist()
+    if whole.missing or whole.vanished:
+        for name, changes in histories:
+            _show_history(console, name, changes)
+    findings += _show_replays(console, replays) if replays is not None else 0
+    findings += _show_strays(console, evidence.strays) if evidence.strays else 0
+    settled = f", {whole.duplicates:,} of them duplicates" if whole.duplicates else ""
+    settled += f", and {whole.accepted:,} accepted as lost" if whole.accepted else ""
+    verdict = f"{findings:,} findings" if findings else f"{_found(whole):,} records, each in exactly one row{settled}"
+    console.print(f"\n{verdict}.", style="bold red" if findings else "bold green", highlight=False)
+    return not findings
+
+
+def say(console: Console, text: str, style: str | None = None) -> None:
+    """Print a line as it is."""
+    console.print(text, style=style, highlight=False, markup=False, soft_wrap=True)
+
+
+def _found(row: Row) -> int:
+    return int(row.records - row.holes - row.accepted)
+
+
+def _show_batches(
+    console: Console, counted: DataFrame, total: Row, batches: Range, floor: int, checkpoint: Checkpoint
+) -> None:
+    newest = batches.last - NEWEST_BATCHES
+    shown = counted.where(has_finding() | (F.col("batch_id") > newest)).orderBy(F.desc("batch_id"))
+    rows = shown.head(MOST_BATCHES + NEWEST_BATCHES)[::-1]
+    names = [name for name in _COLUMNS if name in ("records", "scored", "rejected", "missing", "twice") or total[name]]
+    grid = Grid("micro-batch", title=f"micro-batches {batches.first} to {batches.last}", title_justify="left",
+                title_style="bold")  # fmt: skip
+    for name in names:
+        grid.add_column(name, justify="right", no_wrap=True)
+    for row in rows:
+        earlier = "up to " if row.batch_id == floor > batches.first else ""
+        grid.add_row(f"{earlier}{row.batch_id}", *[_cell(row, name) for name in names])
+    grid.add_section()
+    grid.add_row("all", *[_cell(total, name) for name in names])
+    console.print(grid)
+    if batches.last < checkpoint.last_planned:
+        say(console, f"Later micro-batches than {batches.last} were not looked at.")
+    if batches.first:
+        say(console, f"Earlier micro-batches than {batches.first} were not looked at.")
+
+
+def _cell(row: Row, name: str) -> str:
+    number = _found(row) if name == "records" else row[name]
+    return f"[red]{number:,}[/]" if number and name in FINDINGS else f"{number:,}"
+
+
+def _show_gone(console: Console, total: Row, gone: Row) -> None:
+    with_rows, without = gone
+    if with_rows:
+        say(console, f"{with_rows:,} files can no longer be counted: their {total.unchecked:,} rows are not checked.")
+    if without:
+        say(console, f"{without:,} files were empty, or are no longer there, and have no rows.")
+
+
+def _show_parts(console: Console, parts: DataFrame) -> int:
+    """Print what is wrong by file or partition; return how many findings there are."""
+    wrong = parts.where(has_finding())
+    counts = [F.count_if(F.col(name) > 0).alias(name) for name in FINDINGS]
+    findings = sum(wrong.agg(*counts).collect()[0])
+    for row in wrong.orderBy("batch_id", "source").head(MOST_BATCHES):
+        rewritten = "; the file was changed after the stream had read it" if row.is_rewritten else ""
+        say(console, f"micro-batch {row.batch_id}, {row.source}{rewritten}", "red")
+        for name in FINDINGS:
+            if row[name]:
+                say(console, f"  {_WORDS[name].format(n=f'{row[name]:,}')}{_examples(row.asDict(), name)}")
+    if findings > MOST_BATCHES:
+        say(console, f"and so on; only {MOST_BATCHES} files or partitions are named.")
+    return int(findings)
+
+
+def _examples(row: dict[str, Any], finding: str) -> str:
+    first, last = row.get(f"first_{finding}"), row.get(f"last_{finding}")
+    if first is None:
+        return ""
+    return f" ({first})" if first == last else f" ({first} … {last})"
+
+
+def _show_history(console: Console, name: str, changes: DataFrame) -> None:
+    for row in changes.orderBy(F.desc("version")).head(MOST_CHANGES):
+        deleted = f", {int(row.deleted):,} rows deleted" if row.deleted else ""
+        say(console, f"  {name} was changed: version {row.version}, {row.timestamp:%Y-%m-%d %H:%M:%S}, {row.operation}"
+            f"{deleted}")  # fmt: skip
+
+
+def _show_replays(console: Console, replays: DataFrame) -> int:
+    rows = replays.orderBy("replay_id").head(MOST_BATCHES)
+    for row in rows:
+        done = f"{row.resolved:,} rejected rows are resolved and {row.scored:,} scored, for instance of {row.source}"
+        say(console, f"replay {row.replay_id} is not finished: {done}. Run jobs/replay_rejected.py again.", "red")
+    return len(rows)
+
+
+def _show_strays(console: Console, strays: Strays) -> int:
+    if strays.waiting:
+        say(console, f"{strays.waiting:,} files wait to be read.")
+    if strays.unfinished:
+        say(console, f"{len(strays.unfinished):,} files are being written: {_some(strays.unfinished)}")
+    if strays.overdue:
+        say(console, f"{strays.overdue:,} files were never ingested, though the stream went on to later ones: "
+            f"{_some(strays.overdue_names, strays.overdue)}. The next run will take them.", "red")  # fmt: skip
+    if strays.unread:
+        say(console, f"{len(strays.unread):,} files were never ingested: the stream does not read such names: "
+            f"{_some(strays.unread)}. Rename them.", "red")  # fmt: skip
+    return strays.overdue + len(strays.unread)
+
+
+def _some(names: list[str], count: int | None = None) -> str:
+    more = ", …" if (count or len(names)) > EXAMPLES else ""
+    return f"{', '.join(names[:EXAMPLES])}{more}"

@@ -1,0 +1,235 @@
+"""What a landing folder holds: the records of the files that the stream took, and the files that it did not take.
+
+A file is counted with the reader that the stream reads it with, so that both mean the same by a record: a line, also an
+empty one, and what follows the last end of a line, if there is anything.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from typing import Any
+
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+from pyspark.sql import types as T
+
+from clickscore.config.source import FolderSource
+from clickscore.reconciliation.discrepancies import Holdings
+from clickscore.reconciliation.record_keys import of_records, plain_source
+from clickscore.scoring.parsing import VALUE
+from clickscore.sources.readers import FILE_NAMES
+from clickscore.storage.files import path_exists
+from clickscore.storage.offset_log import Planned, Range
+
+GRACE_MS = 60_000
+"""A file may be listed later than it was changed last: it is renamed in between, and a listing takes its time."""
+MOST_STRANGERS = 1_000
+"""Files with names that the stream does not read, that are looked at; one broken producer can leave millions."""
+EXAMPLES = 5
+LISTING_PAGE = 10_000
+"""Files that are asked for at a time, some 2 MB."""
+
+_READ_NAME = re.compile(r"[^._].*\.(json|jsonl|ndjson)(\.gz)?")
+_STATUS = re.compile(r"\{path=(.*?); isDirectory=(true|false);")
+"""A file, as Hadoop prints what it knows of it."""
+_UNFINISHED = re.compile(r"\..*|.*\.(tmp|part|crc)|_(SUCCESS|temporary|started|committed|metadata|spark_metadata).*")
+"""Names of what is still being written, and of what writers leave for themselves."""
+
+
+@dataclass(frozen=True)
+class Strays:
+    """Files of a folder that are not in the tables, each list with a few examples.
+
+    Attributes:
+        waiting: how many the next micro-batches will take.
+        overdue: how many the stream should have taken.
+        overdue_names: examples of them.
+        unread: files with names that the stream never reads; of more than ``MOST_STRANGERS``, not all.
+        unfinished: files that are being written.
+    """
+
+    waiting: int
+    overdue: int
+    overdue_names: list[str]
+    unread: list[str]
+    unfinished: list[str]
+
+
+def read_log(spark: SparkSession, checkpoint: str) -> DataFrame:
+    """Read which files the stream took: ``source``, ``entry`` of the log, ``logged_ms``, when it had been changed."""
+    log = f"{checkpoint}/sources/0"
+    schema = "path STRING, timestamp BIGINT, batchId BIGINT"
+    if not path_exists(spark, log):
+        return spark.createDataFrame([], "source STRING, logged_ms BIGINT, entry BIGINT")
+    # The stream puts old entries together into one file while it runs, and then removes them.
+    entries = spark.read.schema(schema).option("ignoreMissingFiles", "true").json(log).where("path IS NOT NULL")
+    columns = [plain_source(F.col("path")), F.col("timestamp"), F.col("batchId")]
+    names = ["source", "logged_ms", "entry"]
+    return entries.select(*[c.alias(name) for c, name in zip(columns, names, strict=True)]).distinct()
+
+
+def list_landed(spark: SparkSession, folder: str) -> DataFrame:
+    """List the files that have a name that is read: ``source``, ``bytes``, ``changed_ms``; empty ones do not appear."""
+    reader = spark.read.format("binaryFile").option("recursiveFileLookup", "true").option("pathGlobFilter", FILE_NAMES)
+    return reader.load(folder).select(
+        plain_source(F.col("_metadata.file_path")).alias("source"), F.col("_metadata.file_size").alias("bytes"),
+        F.unix_millis("_metadata.file_modification_time").alias("changed_ms"),
+    )  # fmt: skip
+
+
+def in_batches(log: DataFrame, batches: Range) -> DataFrame:
+    """Add ``batch_id``, the micro-batch that read each file; leaves out files of others than those of the range."""
+    ends = {batch: int(plan.end["logOffset"]) for batch, plan in sorted(batches.log.items())}
+    if all(batch == end for batch, end in ends.items()):
+        return log.withColumn("batch_id", F.col("entry")).where(F.col("batch_id").between(batches.first, batches.last))
+    # After a crash, or a micro-batch without files, the log counts other numbers than the micro-batches.
+    begin, spans = ends.get(batches.first - 1, -1), []
+    for batch in sorted(batch for batch in ends if batch >= batches.first):
+        spans.append((batch, begin, ends[batch]))
+        begin = ends[batch]
+    frame = F.broadcast(log.sparkSession.createDataFrame(spans, "batch_id BIGINT, begin BIGINT, end BIGINT"))
+    return log.join(frame, on=(F.col("entry") > F.col("begin")) & (F.col("entry") <= F.col("end"))).drop("begin", "end")
+
+
+def is_numbered_alike(log: Mapping[int, Planned]) -> bool:
+    """Tell whether the log of files counts as the micro-batches do, so that no old plan is needed to tell them."""
+    return all(batch == int(plan.end["logOffset"]) for batch, plan in log.items())
+
+
+def read_lines(spark: SparkSession, folder: str, taken: DataFrame) -> DataFrame:
+    """Read records once more, at least those of the files that are ``taken``: ``value BINARY, source STRING``."""
+    oldest, newest = taken.agg(F.min("changed_ms"), F.max("changed_ms")).collect()[0]
+    lines = (
+        spark.read.format("text")
+        .option("lineSep", "\n")
+        .option("recursiveFileLookup", "true")
+        .option("pathGlobFilter", FILE_NAMES)
+        # A file that has been damaged since has too few records then, instead of ending the audit.
+        .option("ignoreCorruptFiles", "true")
+        .option("ignoreMissingFiles", "true")
+        .load(folder)
+    )
+    # Constants, so that Spark does not even open the files of other times.
+    bounds = [F.timestamp_millis(F.lit(changed_ms or 0)) for changed_ms in (oldest, newest)]
+    return lines.where(F.col("_metadata.file_modification_time").between(*bounds)).select(
+        F.col("value").cast("binary").alias(VALUE), plain_source(F.col("_metadata.file_path")).alias("source")
+    )
+
+
+def hold_files(
+    spark: SparkSession, folder: str, taken: DataFrame, landed: DataFrame, unreadable: DataFrame, id: T.StructField
+) -> Holdings:
+    """Return what the files of some micro-batches hold.
+
+    Args:
+        spark: the session.
+        folder: the landing folder.
+        taken: the files: ``source``, ``logged_ms``, ``batch_id``.
+        landed: from ``list_landed``.
+        unreadable: ``source`` of files that were rejected as a whole; each is one record of nothing.
+        id: the field that tells clicks apart.
+    """
+    unreadable = unreadable.select("source").distinct().withColumn("is_whole", F.lit(True))
+    files = taken.join(landed, on="source", how="left").join(unreadable, on="source", how="left")
+    nothing = F.lit(None).cast("binary").alias(VALUE)
+
+    def records(of: DataFrame) -> DataFrame:
+        lines = read_lines(spark, folder, of).join(unreadable, on="source", how="left_anti")
+        return lines.unionByName(of.where("is_whole").select(nothing, "source"))
+
+    # By file first, and then by micro-batch: the list of the files may be too long to travel to every line.
+    by_file = of_records(records(files), id).groupBy("source")
+    counted = by_file.agg(F.count("key").alias("records"), F.sum("key").alias("held_sum"))
+    is_gone = F.col("changed_ms").isNull() & F.col("is_whole").isNull()
+    parts = files.join(counted, on="source", how="left").select(
+        "source", "batch_id",
+        F.coalesce("records", F.lit(0)).alias("records"), F.coalesce("held_sum", F.lit(0)).alias("held_sum"),
+        is_gone.alias("is_gone"), (F.col("changed_ms") > F.col("logged_ms")).alias("is_rewritten"),
+    )  # fmt: skip
+
+    def keys(suspects: DataFrame) -> DataFrame:
+        of = files.join(suspects.select("source", "batch_id"), on=["source", "batch_id"], how="left_semi")
+        found = records(of).join(of.select("source", "batch_id"), on="source")
+        return of_records(found, id)
+
+    return Holdings(parts, keys)
+
+
+def listed_at(planned: Mapping[int, int], sizes: Mapping[int, tuple[int, int]], max_bytes: int) -> int:
+    """Return when the folder was listed for the newest micro-batch, or earlier; in milliseconds since 1970.
+
+    Spark lists a folder once, and fills micro-batches from that until nothing is left. A micro-batch that had room for
+    the next one's files shows that the next one comes from another listing.
+
+    Args:
+        planned: when each micro-batch was planned.
+        sizes: of each micro-batch, bytes of all its files, and of the largest one.
+        max_bytes: most bytes in one micro-batch.
+    """
+    batch = max(planned)
+    while batch - 1 in planned and sizes.get(batch - 1, (0, 0))[0] + sizes.get(batch, (0, 0))[1] > max_bytes:
+        batch -= 1
+    return planned[batch]
+
+
+def find_strays(spark: SparkSession, source: FolderSource, log: DataFrame, landed: DataFrame, batches: Range) -> Strays:
+    """Find the files that are not in the tables, and tell which of them should be.
+
+    Args:
+        spark: the session.
+        source: the folder.
+        log: the files that the stream took, or has begun to take.
+        landed: from ``list_landed``.
+        batches: all that are done.
+    """
+    done = in_batches(log, batches)
+    per_batch = done.where(F.col("batch_id") >= batches.floor).join(landed, on="source").groupBy("batch_id")
+    rows = per_batch.agg(F.sum("bytes"), F.max("bytes")).collect()
+    sizes = {int(batch): (int(total), int(largest)) for batch, total, largest in rows}
+    listed_ms = listed_at({b: plan.planned_ms for b, plan in batches.log.items()}, sizes, source.max_bytes) - GRACE_MS
+    newest_ms = done.agg(F.max("logged_ms")).collect()[0][0] or 0
+    room = source.max_bytes - sizes.get(batches.last, (0, 0))[0]
+    # Spark takes files by age. One that is older than a file that was taken can only have been overlooked.
+    is_due = (F.col("changed_ms") < listed_ms) & ((F.col("changed_ms") < newest_ms) | (F.col("bytes") <= room))
+    missed = landed.join(log, on="source", how="left_anti").withColumn("is_due", is_due)
+    waiting, overdue = missed.agg(F.count_if(~F.col("is_due")), F.count_if("is_due")).collect()[0]
+    names = [row.source for row in missed.where("is_due").orderBy("changed_ms").select("source").head(EXAMPLES)]
+    begun = log.join(landed, on="source", how="left_semi").where(F.col("entry") > _last_entry(batches)).count()
+    unread: list[str] = []
+    unfinished: list[str] = []
+    for path in _strangers(spark, source.path):
+        is_unfinished = any(_UNFINISHED.fullmatch(part) for part in PurePosixPath(path).parts)
+        (unfinished if is_unfinished else unread).append(path)
+    return Strays(waiting + begun, overdue, names, unread, unfinished)
+
+
+def _last_entry(batches: Range) -> int:
+    return int(batches.log[batches.last].end["logOffset"])
+
+
+def _strangers(spark: SparkSession, folder: str) -> Iterator[str]:
+    """Yield the paths within the folder that the stream passes over; Spark's own listing does not show hidden ones."""
+    jvm: Any = spark.sparkContext._jvm
+    root = jvm.org.apache.hadoop.fs.Path(folder)
+    system = root.getFileSystem(spark.sparkContext._jsc.hadoopConfiguration())
+    folders, count = [(root, "")], 0
+    while folders:
+        place, prefix = folders.pop()
+        found = jvm.org.apache.hadoop.util.functional.RemoteIterators.toList(system.listStatusIterator(place))
+        for begin in range(0, found.size(), LISTING_PAGE):
+            # One call for a page: to ask for each file would take a millisecond each.
+            page = found.subList(begin, min(begin + LISTING_PAGE, found.size())).toString()
+            for path, is_folder in _STATUS.findall(page):
+                name = path.rpartition("/")[2]
+                if is_folder == "true":
+                    folders.append((jvm.org.apache.hadoop.fs.Path(place, name), f"{prefix}{name}/"))
+                elif not _READ_NAME.fullmatch(name) or _is_hidden(prefix):
+                    yield f"{prefix}{name}"
+                    count += 1
+                    if count == MOST_STRANGERS:
+                        return
+
+
+def _is_hidden(prefix: str) -> bool:
+    return any(part.startswith((".", "_")) for part in PurePosixPath(prefix).parts)

@@ -1,0 +1,71 @@
+"""Keys of records: what tells a record apart in its source and in the tables, whatever became of it.
+
+The key of a record is a hash of its id, where the record has one, else of the record itself. Only the id is looked for,
+so that neither a new field of the contract nor another model changes a key. A keyed row has the lineage of its record,
+``key BIGINT``, and ``label``, which a person knows it by.
+"""
+
+import sys
+from collections.abc import Iterable, Iterator
+
+import pyarrow as pa
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+from pyspark.sql import types as T
+
+from clickscore.scoring.decoding import INVALID_ENCODING
+from clickscore.scoring.parsing import VALUE, decode_batch
+
+
+def plain_source(source: Column) -> Column:
+    """Return the path of a file URI without its scheme: Spark writes ``file:/a`` here and ``file:///a`` there."""
+    return F.regexp_replace(source, "^[A-Za-z][A-Za-z0-9+.-]*:(//)?", "")
+
+
+def of_records(records: DataFrame, id: T.StructField, is_id_all: bool = False) -> DataFrame:
+    """Return one keyed row for each record.
+
+    Args:
+        records: ``value BINARY`` and columns of lineage.
+        id: the field of a click that tells clicks apart.
+        is_id_all: whether all records without an id are the same, because nobody knows more of them.
+    """
+    lineage = [field for field in records.schema.fields if field.name != VALUE]
+    click_json = T.StructType([T.StructField(id.name, id.dataType, nullable=False)]).json()
+    names = [id.name, *(field.name for field in lineage), "_raw"]
+    found = T.StructType([T.StructField(id.name, id.dataType), *lineage, T.StructField("_raw", T.StringType())])
+
+    def identify(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        for batch in batches:
+            yield decode_batch(batch, click_json, keep_all=False, max_kept_bytes=sys.maxsize).select(names)
+
+    rows = records.mapInArrow(identify, found)
+    raw = F.lit(None).cast("string") if is_id_all else F.col("_raw")
+    return _keyed(rows, F.col(id.name), raw, [field.name for field in lineage])
+
+
+def of_scored(scored: DataFrame, id: T.StructField) -> DataFrame:
+    """Return one keyed row for each row of ``scored_clicks``."""
+    return _keyed(scored, F.col(id.name), F.lit(None).cast("string"))
+
+
+def of_rejected(rejected: DataFrame, id: T.StructField, is_id_all: bool = False) -> DataFrame:
+    """Return one keyed row for each row of ``rejected_clicks``; see ``of_records``."""
+    raw = F.col("raw")
+    # Bytes that are no UTF-8 stand as ISO 8859-1 in the table.
+    value = F.when(F.col("reason") == INVALID_ENCODING, F.encode(raw, "ISO-8859-1")).otherwise(raw.cast("binary"))
+    return of_records(rejected.select(value.alias(VALUE), "source", "batch_id"), id, is_id_all)
+
+
+def of_offsets(rows: DataFrame) -> DataFrame:
+    """Return one keyed row for each row with a ``source_offset``, which is what tells records of a topic apart."""
+    offset = F.col("source_offset")
+    return rows.select("source", "batch_id", F.xxhash64(offset).alias("key"), offset.alias("label"))
+
+
+def _keyed(rows: DataFrame, id: Column, raw: Column, lineage: Iterable[str] = ("source", "batch_id")) -> DataFrame:
+    text = id.cast("string")
+    key = F.xxhash64(F.coalesce(text, raw), text.isNull())
+    # What has no id may be anything, of any length: it is shown as the hash that it is known by.
+    label = F.coalesce(text, F.concat(F.lit("no id, hash "), F.hex(key)))
+    return rows.select(*lineage, key.alias("key"), label.alias("label"))

@@ -1,0 +1,170 @@
+"""Replays: rejected clicks go through today's contract and model once more; those that pass are scored after all."""
+
+import tempfile
+from collections.abc import Callable
+from datetime import datetime, timezone
+from functools import partial
+from math import inf
+from pathlib import Path
+
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+from rich.console import Console
+from rich.table import Table as Grid
+
+from clickscore.config.run import Config
+from clickscore.errors import ReplayError, TableError
+from clickscore.monitoring.progress import warn
+from clickscore.reconciliation.replay_commit import Resolution
+from clickscore.reconciliation.rescoring import Selection, as_raw, judged, open_records, resolved, tally
+from clickscore.registry.registry import fetch_current
+from clickscore.registry.version import ModelVersion
+from clickscore.scoring import features
+from clickscore.scoring.contract import feature_types, read_contract
+from clickscore.scoring.decoding import TOMBSTONE
+from clickscore.scoring.isolation import Tolerance
+from clickscore.sources.unreadable_files import UNREADABLE_FILE
+from clickscore.storage import schemas
+from clickscore.storage.table import Table
+from clickscore.stream.batch_scoring import TooManyError, WorkerCrashError, guarded
+from clickscore.stream.deployment import Deployment
+from clickscore.stream.pipeline import Contract
+from clickscore.stream.rows import Stamp
+
+REMEDIES = {
+    UNREADABLE_FILE: "mend the file and land it under a new name",
+    TOMBSTONE: "it has no value; have it sent again",
+}
+"""What to do about records that are not in the table."""
+GONE = "the record is not in the table"
+
+Tally = list[tuple[str, str | None, int]]
+"""Records by the reason so far and the new one; None stands for those that pass."""
+
+
+def run(
+    config: Config, make_session: Callable[[], SparkSession], console: Console, selection: Selection, dry_run: bool
+) -> None:
+    """Score the rejected clicks that today's contract accepts, and mark them as resolved, each exactly once.
+
+    Nothing looks for duplicates of them: of two rejected clicks with the same id both are scored.
+
+    Args:
+        config: the run.
+        make_session: builds the session.
+        console: where the counts go.
+        selection: which rejected clicks.
+        dry_run: change nothing.
+
+    Raises:
+        ClickscoreError: if the wiring is wrong; nothing is changed then.
+        ReplayError: if the replay cannot go on. Some of it may be done; to start it again is safe.
+    """
+    say = partial(console.print, highlight=False, markup=False, soft_wrap=True)
+    with tempfile.TemporaryDirectory(prefix="clickscore-") as folder:
+        model = fetch_current(config.model, Path(folder))
+        spark = make_session()
+        contract = check(spark, config, model)
+        rejected, scored = Table(config.output.rejected), Table(config.output.scored)
+        resolution = Resolution.of(spark, rejected, scored, partial(warn, console))
+        for replay_id in resolution.unsettled():
+            if dry_run:
+                say(f"Replay {replay_id} has marked records, but scored none; a replay would look into that first.")
+            elif not resolution.settle(replay_id):
+                say(f"Replay {replay_id} had ended before it scored its clicks; they are open again.")
+        records = open_records(rejected.read(spark), selection)
+        if records.isEmpty():
+            say(f"No open record of {rejected.name} is meant.")
+            return
+        lost = [tuple(row) for row in records.where("raw IS NULL").groupBy("reason").count().collect()]
+        verdicts = judge(spark, config, records.where("raw IS NOT NULL"), contract, model)
+        counts: Tally = [tuple(row) for row in tally(verdicts).collect()]
+        if dry_run:
+            passing = sum(count for _, becomes, count in counts if becomes is None)
+            done = f"Nothing has changed; without --dry-run, {passing:,} clicks would be scored by {model.label}."
+        else:
+            done = _carry_out(resolution, verdicts, contract, model)
+        show(console, counts, lost, dry_run)
+        say(done)
+
+
+def _carry_out(resolution: Resolution, verdicts: DataFrame, contract: Contract, model: ModelVersion) -> str:
+    now, about = datetime.now(timezone.utc), {"model": model.key[0], "version": model.key[1]}
+    replay_id = resolution.mark(verdicts, now, about)
+    if replay_id is None or verdicts.where("_rejection IS NULL").isEmpty():
+        return "No click has passed."
+    marked = resolution.rejected.read(resolution.spark).where(F.col("replay_id") == replay_id)
+    stamp = Stamp(-replay_id, F.lit(now), *model.key)
+    resolution.append(resolved(verdicts, marked, contract, stamp), replay_id, about)
+    if not resolution.settle(replay_id):
+        raise ReplayError(
+            f"replay {replay_id}: another replay has begun meanwhile and taken this one for dead. Nothing is lost, "
+            f"and nothing is scored twice: let one replay run at a time, and start again."
+        )
+    count = resolution.scored.read(resolution.spark).where(F.col("batch_id") == -replay_id).count()
+    return f"Replay {replay_id}: {count:,} clicks are scored by {model.label}, with batch_id {-replay_id}."
+
+
+def check(spark: SparkSession, config: Config, model: ModelVersion) -> Contract:
+    """Make sure that contract, model and tables fit together; return the contract.
+
+    Raises:
+        ClickscoreError: for the first part that does not.
+    """
+    contract, where = read_contract(config), str(config.features)
+    produced = feature_types(spark, contract, where)
+    features.check_features(produced, model.inputs, where, produced if config.model.challenger else None)
+    for key, name, shape in (
+        ("scored", config.output.scored, schemas.scored_clicks(contract.click, contract.kept, contract.scores)),
+        ("rejected", config.output.rejected, schemas.rejected_clicks(contract.kept)),
+    ):
+        table = Table(name)
+        if not table.exists(spark):
+            raise TableError(
+                f"output.{key}: there is no table {name}. Replays are for what the stream has rejected; "
+                f"let it run first: jobs/score_stream.py --config ..."
+            )
+        table.check(spark, shape)
+    return contract
+
+
+def judge(
+    spark: SparkSession, config: Config, records: DataFrame, contract: Contract, model: ModelVersion
+) -> DataFrame:
+    """Return the verdicts on rejected records, computed once and for all.
+
+    Raises:
+        ModelError: if the model cannot be used.
+        ReplayError: if it hangs again and again.
+    """
+    deployment = Deployment(spark, config.model)
+    deployment.warm_up(model, tuple(config.model.picks.values()))
+    # What a model fails on stays rejected, so it may fail as often as it likes; and who was rejected may be dangerous.
+    tolerance = Tolerance(config.model.time_limit_ms / 1000, count=inf, in_child=True)
+    verdicts = judged(as_raw(records, contract.kept), contract, model.inputs, deployment.predict_with(model, tolerance))
+    try:
+        # The model might answer otherwise if it was asked again.
+        return guarded(verdicts.localCheckpoint)
+    except (TooManyError, WorkerCrashError) as error:
+        raise ReplayError(
+            f"{model.label}: {error}. Nothing was changed. Let {config.model.uri} point to a version that works, "
+            f"shorten model.time_limit, or leave the clicks out with --reason or --until, and start again."
+        ) from error
+
+
+def show(console: Console, counts: Tally, lost: list[tuple[str, int]], dry_run: bool) -> None:
+    """Print what becomes of the records, by the reason so far."""
+    title = "what would become of rejected clicks" if dry_run else "what becomes of rejected clicks"
+    grid = Grid(title=title, title_justify="left", title_style="bold")
+    for column in ("reason", "records", "would be resolved" if dry_run else "resolved", "rejected"):
+        grid.add_column(column, justify="left" if column == "reason" else "right")
+    grid.add_column("why")
+    for reason in sorted({was for was, _, _ in counts}):
+        stays = {becomes: count for was, becomes, count in counts if was == reason and becomes}
+        passes = sum(count for was, becomes, count in counts if was == reason and becomes is None)
+        left = sum(stays.values())
+        why = ", ".join(f"{becomes} {count:,}" for becomes, count in sorted(stays.items()))
+        grid.add_row(reason, f"{passes + left:,}", f"{passes:,}", f"{left:,}", why)
+    for reason, count in sorted(lost):
+        grid.add_row(reason, f"{count:,}", "0", f"{count:,}", REMEDIES.get(reason, GONE))
+    console.print(grid)

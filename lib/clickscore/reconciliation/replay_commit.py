@@ -1,0 +1,184 @@
+"""Rejected clicks become scored ones: between two replays, each is in exactly one of the two tables.
+
+No commit changes two tables. A replay first marks the records in ``rejected_clicks``, then appends their clicks to
+``scored_clicks``, in a transaction that only one writer can have. Where there are marks without clicks, the next replay
+takes that transaction itself, for an append of nothing. If it gets it, those clicks will never come, not even from a
+replay that was only asleep, and it takes the marks back. If it does not get it, the clicks had come, and the marks
+stay.
+"""
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
+from typing import TypeVar
+
+from py4j.protocol import Py4JJavaError
+from pyspark.errors import PySparkException
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from clickscore.errors import ReplayError
+from clickscore.reconciliation.rescoring import RECORD, WAS, changes
+from clickscore.retries import retrying, transient_cause
+from clickscore.storage.schemas import REPLAYED
+from clickscore.storage.table import Table
+
+CONFLICT_LIMIT_S = 120.0
+"""How long a commit is tried. A change of ``rejected_clicks`` takes a second or two, and fails if the stream appends to
+the table within them: Delta has no weaker isolation to offer. A few attempts find a gap between two micro-batches."""
+WITHDRAWN = "withdrawn"
+
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True)
+class Resolution:
+    """Moves records from one table to the other.
+
+    Attributes:
+        spark: the session.
+        rejected: ``rejected_clicks``.
+        scored: ``scored_clicks``.
+        app: names the transactions; from the id of ``rejected``, which stays, whatever stream writes the table.
+        tell: tells a person.
+    """
+
+    spark: SparkSession
+    rejected: Table
+    scored: Table
+    app: str
+    tell: Callable[[str], None]
+
+    @classmethod
+    def of(cls, spark: SparkSession, rejected: Table, scored: Table, tell: Callable[[str], None]) -> "Resolution":
+        """Return the one between two tables that exist."""
+        table_id = rejected.delta(spark).detail().select("id").collect()[0][0]
+        return cls(spark, rejected, scored, f"clickscore-replay-{table_id}", tell)
+
+    def unsettled(self) -> list[int]:
+        """Return the replays that have marked records, but have no clicks in ``scored_clicks``."""
+        rejected = self.rejected.read(self.spark)
+        if not self._has_columns(rejected):
+            return []
+        marks = rejected.where("replay_id IS NOT NULL").select("replay_id").distinct()
+        clicks = self.scored.read(self.spark).where("batch_id < 0").select((-F.col("batch_id")).alias("replay_id"))
+        return sorted(row[0] for row in marks.join(clicks.distinct(), "replay_id", "left_anti").collect())
+
+    def add_columns(self) -> None:
+        """Add the columns of ``schemas.REPLAYED`` to ``rejected_clicks``, unless they are there."""
+        if not self._has_columns(self.rejected.read(self.spark)):
+            columns = ", ".join(f"{field.name} {field.dataType.simpleString()} COMMENT '{field.metadata['comment']}'"
+                                for field in REPLAYED)  # fmt: skip
+            add = f"ALTER TABLE {self.rejected.sql_name} ADD COLUMNS ({columns})"
+            self._persistently(partial(self.spark.sql, add))
+
+    def mark(self, verdicts: DataFrame, now: datetime, about: dict[str, str]) -> int | None:
+        """Mark the records that pass, and write down why the others are rejected now, in one commit.
+
+        Args:
+            verdicts: from ``resubmission.judged``; must not be computed again.
+            now: when.
+            about: what else the commit says.
+
+        Returns:
+            The id of the replay; None if there was nothing to change.
+
+        Raises:
+            ReplayError: if other writers have always been faster.
+        """
+        news = changes(verdicts)
+        oldest, newest = news.agg(F.min(f"{WAS}.batch_id"), F.max(f"{WAS}.batch_id")).collect()[0]
+        if oldest is None:
+            return None
+        self.add_columns()
+        replay_id = self._next_id()
+        while True:
+            with self._commit({"replay": str(replay_id), "app": self.app, **about}, replay_id):
+                is_new = self._persistently(partial(self._merge, news, oldest, newest, replay_id, now))
+            if is_new:
+                return replay_id
+            replay_id += 1
+
+    def _merge(self, news: DataFrame, oldest: int, newest: int, replay_id: int, now: datetime) -> bool:
+        """Change the records; Delta does not, and tells nothing, if another replay has had this id."""
+        # The bounds spare Delta the files of other micro-batches.
+        nearby = F.col("record.batch_id").between(oldest, newest)
+        is_open = F.col("record.replay_id").isNull()
+        is_meant = F.struct(*[f"record.{name}" for name in RECORD]).eqNullSafe(F.col(f"news.{WAS}"))
+        marks = {"replay_id": F.lit(replay_id), "resolved_at": F.lit(now)}
+        done = (
+            self.rejected.delta(self.spark)
+            .alias("record")
+            .merge(news.alias("news"), nearby & is_open & is_meant)
+            .whenMatchedUpdate("news.reason IS NULL", marks)
+            .whenMatchedUpdate(set={"reason": "news.reason", "detail": "news.detail"})
+            .execute()
+        )
+        return bool(done.collect())
+
+    def append(self, clicks: DataFrame, replay_id: int, about: dict[str, str]) -> None:
+        """Append the clicks of a replay to ``scored_clicks``, unless that was done, or the replay was withdrawn."""
+        about = {"replay": str(replay_id), "app": self.app, **about}
+        self._persistently(partial(self.scored.append_once, clicks, f"{self.app}-{replay_id}", 1, about))
+
+    def settle(self, replay_id: int) -> bool:
+        """Make sure that a replay has both its marks and its clicks, or neither.
+
+        Returns:
+            Whether it has them.
+        """
+        clicks = self.scored.read(self.spark)
+        if not clicks.where(F.col("batch_id") == -replay_id).isEmpty():
+            return True
+        self.append(clicks.limit(0), replay_id, {WITHDRAWN: "true"})
+        said = partial(F.get_json_object, "userMetadata")
+        mine = (said("$.app") == self.app) & (said("$.replay") == str(replay_id))
+        if self.scored.delta(self.spark).history().where(mine & said(f"$.{WITHDRAWN}").isNotNull()).isEmpty():
+            return True  # Its clicks were there; somebody has deleted them since.
+        nothing = {name: F.lit(None) for name in REPLAYED.names}
+        self._persistently(lambda: self.rejected.delta(self.spark).update(F.col("replay_id") == replay_id, nothing))
+        return False
+
+    def _has_columns(self, rejected: DataFrame) -> bool:
+        return set(REPLAYED.names) <= set(rejected.columns)
+
+    def _next_id(self) -> int:
+        used = self.rejected.read(self.spark).agg(F.max("replay_id")).collect()[0][0]
+        # These tables may have had other rejected clicks before.
+        lowest = self.scored.read(self.spark).agg(F.min("batch_id")).collect()[0][0]
+        return 1 + max(used or 0, -(lowest or 0), 0)
+
+    @contextmanager
+    def _commit(self, about: dict[str, object], version: int) -> Iterator[None]:
+        """Say about the next commit what a MERGE has no options for."""
+        prefix = "spark.databricks.delta"
+        settings = {
+            f"{prefix}.commitInfo.userMetadata": json.dumps(about),
+            f"{prefix}.write.txnAppId": self.app,
+            f"{prefix}.write.txnVersion": str(version),
+            # If the store says that the commit has failed and it has not, Delta is to find that out.
+            f"{prefix}.commit.idempotencyCheck.enabled": "true",
+            # The verdicts are at hand.
+            f"{prefix}.merge.materializeSource": "none",
+        }
+        for key, value in settings.items():
+            self.spark.conf.set(key, value)
+        try:
+            yield
+        finally:
+            for key in settings:
+                self.spark.conf.unset(key)
+
+    def _persistently(self, commit: Callable[[], Result]) -> Result:
+        try:
+            return retrying(self.tell, CONFLICT_LIMIT_S)(commit)
+        except (PySparkException, Py4JJavaError) as error:
+            if cause := transient_cause(error):
+                raise ReplayError(
+                    f"{cause}: this has not passed within {CONFLICT_LIMIT_S:.0f} s. Nothing is lost, and nothing is "
+                    f"scored twice: put it right, or wait until fewer clicks are rejected, and start again."
+                ) from error
+            raise

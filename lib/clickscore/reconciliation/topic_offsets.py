@@ -1,0 +1,160 @@
+"""What Kafka topics held: the offsets that micro-batches were planned to read, and why one of them may have no row."""
+
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple
+
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+from pyspark.sql import types as T
+
+from clickscore.config.source import KafkaSource
+from clickscore.reconciliation.discrepancies import Holdings, settle, settle_duplicates
+from clickscore.reconciliation.record_keys import of_offsets, of_records
+from clickscore.scoring.parsing import VALUE
+from clickscore.sources.gaps import RECREATED, TRUNCATED, Partition, Topics, source_name
+from clickscore.sources.kafka import consumer_properties
+from clickscore.sources.kafka_admin import read_offsets
+from clickscore.storage.offset_log import Range
+
+CHUNK = 100_000
+"""Offsets that are counted at a time: a list of them is made in memory, whatever the length of a range."""
+BEYOND = 2**63 - 1
+
+Offsets = Mapping[Partition, int]
+
+
+class Span(NamedTuple):
+    """The offsets that a micro-batch was planned to read of a partition; ``end`` is behind the last one."""
+
+    source: str
+    batch_id: int
+    begin: int
+    end: int
+
+
+def find_spans(start: Offsets, batches: Range) -> list[Span]:
+    """Return what each micro-batch was planned to read; those whose plan is forgotten are one with the next.
+
+    Args:
+        start: where the stream began.
+        batches: the micro-batches.
+    """
+    begin = dict(read_offsets(batches.begin({})) if batches.first else start)
+    spans = []
+    for batch_id in sorted(batch for batch in batches.log if batch >= batches.first):
+        for partition, end in sorted(read_offsets(batches.log[batch_id].end).items()):
+            # A partition that has come since is read from its beginning.
+            spans.append(Span(source_name(partition), batch_id, begin.get(partition, 0), end))
+            begin[partition] = end
+    return spans
+
+
+def hold_offsets(spark: SparkSession, spans: Iterable[Span]) -> Holdings:
+    """Return what the topics held, if each offset was a record."""
+    schema = "source STRING, batch_id BIGINT, begin BIGINT, end BIGINT"
+    planned = spark.createDataFrame([span for span in spans if span.begin < span.end], schema)
+    last = F.col("end") - 1
+    chunks = planned.withColumn("chunk", F.explode(F.sequence("begin", last, F.lit(CHUNK)))).repartition("chunk")
+    upto = F.least(F.col("chunk") + F.lit(CHUNK - 1), last)
+    offsets = chunks.select("source", "batch_id", F.explode(F.sequence("chunk", upto)).alias("source_offset"))
+    sums = of_offsets(offsets).groupBy("source", "batch_id")
+    parts = sums.agg(F.count("key").alias("records"), F.sum("key").alias("held_sum"))
+    never = {"is_gone": F.lit(False), "is_rewritten": F.lit(False)}
+    return Holdings(
+        parts.withColumns(never),
+        lambda suspects: of_offsets(offsets.join(suspects, on=["source", "batch_id"], how="left_semi")),
+    )
+
+
+def explain(
+    spark: SparkSession, source: KafkaSource, found: DataFrame, gaps: DataFrame | None, topics: Topics,
+    known_ids: Mapping[str, str], seen: DataFrame | None, id: T.StructField,
+) -> DataFrame:  # fmt: skip
+    """Tell why offsets have no row: ``missing`` becomes ``accepted``, ``vanished``, ``holes`` or ``duplicates``.
+
+    Args:
+        spark: the session.
+        source: the topics.
+        found: differences; ``label`` is the offset.
+        gaps: rows of ``source_gaps``, if there are any.
+        topics: what the broker holds now.
+        known_ids: ids of the topics that the stream has read.
+        seen: keyed rows of both tables, by the id of the click, where the stream passes over duplicates.
+        id: the field that tells clicks apart.
+    """
+    if gaps is not None:
+        found = _settle_accepted(found, gaps)
+    found = _settle_vanished(spark, found, gaps, topics, known_ids)
+    missing = found.where("missing > 0").groupBy("source").agg(F.min("label"), F.max("label")).collect()
+    sought = {name: (first, last + 1) for name, first, last in missing}
+    bounds = {p: sought[source_name(p)] for p in topics.latest if source_name(p) in sought}
+    if not bounds:
+        return found
+    return _settle_records(found, of_records(read_range(spark, source, bounds), id), seen)
+
+
+def _settle_accepted(found: DataFrame, gaps: DataFrame) -> DataFrame:
+    lost = gaps.select(
+        F.col("source").alias("gap_source"), F.col("batch_id").alias("gap_batch"), F.col("first_offset"),
+        F.coalesce("last_offset", F.lit(BEYOND)).alias("last_offset"),
+    )  # fmt: skip
+    is_in = (F.col("source") == F.col("gap_source")) & (F.col("batch_id") == F.col("gap_batch"))
+    is_in &= F.col("label").between(F.col("first_offset"), F.col("last_offset"))
+    # Gaps of a micro-batch do not overlap, but one that was written twice must not count twice.
+    known = found.join(F.broadcast(lost), on=is_in, how="left_semi").select(
+        "source", "batch_id", "key", F.lit(True).alias("is_accepted")
+    )
+    joined = found.join(known, on=["source", "batch_id", "key"], how="left")
+    return settle(joined, "accepted", F.col("is_accepted")).drop("is_accepted")
+
+
+def _settle_vanished(
+    spark: SparkSession, found: DataFrame, gaps: DataFrame | None, topics: Topics, known_ids: Mapping[str, str]
+) -> DataFrame:
+    """Count offsets as vanished that the topics have no more: cut off, or of a topic that was made again since."""
+    resets: dict[str, int] = {}
+    if gaps is not None:
+        cuts = gaps.where(F.col("reason").isin(RECREATED, TRUNCATED)).groupBy("source").agg(F.max("batch_id"))
+        resets = dict(map(tuple, cuts.collect()))
+    kept = [
+        (source_name(p), topics.earliest[p], topics.latest[p], resets.get(source_name(p), 0))
+        for p in topics.latest
+        if known_ids.get(p[0], topics.ids[p[0]]) == topics.ids[p[0]]
+    ]
+    frame = spark.createDataFrame(kept, "source STRING, earliest BIGINT, latest BIGINT, reset BIGINT")
+    joined = found.join(F.broadcast(frame), on="source", how="left")
+    is_kept = (F.col("label") >= F.col("earliest")) & (F.col("label") < F.col("latest"))
+    is_kept &= F.col("batch_id") >= F.col("reset")
+    is_vanished = ~F.coalesce(is_kept, F.lit(False))
+    return settle(joined, "vanished", is_vanished).drop("earliest", "latest", "reset")
+
+
+def _settle_records(found: DataFrame, records: DataFrame, seen: DataFrame | None) -> DataFrame:
+    """Look missing offsets up among the records that the topics still hold."""
+    held = records.select("source", F.col("source_offset").alias("label"), F.col("key").alias("id_key"))
+    joined = settle(found.join(held, on=["source", "label"], how="left"), "holes", F.col("id_key").isNull())
+    return (settle_duplicates(joined, seen, "id_key") if seen is not None else joined).drop("id_key")
+
+
+def read_range(spark: SparkSession, source: KafkaSource, bounds: Mapping[Partition, tuple[int, int]]) -> DataFrame:
+    """Read what the topics hold between two offsets of each partition: ``value, source, source_offset``."""
+    begin, end = (_as_json({p: bound[which] for p, bound in bounds.items()}) for which in (0, 1))
+    numbers: dict[str, list[int]] = {}
+    for topic, number in sorted(bounds):
+        numbers.setdefault(topic, []).append(number)
+    options: dict[str, Any] = {
+        "assign": json.dumps(numbers), "startingOffsets": begin, "endingOffsets": end, "failOnDataLoss": False,
+        **{f"kafka.{name}": value for name, value in consumer_properties(source).items()},
+    }  # fmt: skip
+    return spark.read.format("kafka").options(**options).load().select(
+        F.col("value").alias(VALUE), F.concat_ws("-", "topic", "partition").alias("source"),
+        F.col("offset").alias("source_offset"),
+    )  # fmt: skip
+
+
+def _as_json(offsets: Offsets) -> str:
+    tree: dict[str, dict[str, int]] = {}
+    for (topic, number), offset in offsets.items():
+        tree.setdefault(topic, {})[str(number)] = offset
+    return json.dumps(tree)

@@ -1,0 +1,1 @@
+"""The path of a click: raw records become clicks, clicks get features, features get a score."""

@@ -1,0 +1,1 @@
+"""Where clicks come from: a landing folder, Kafka topics, a Delta table."""

@@ -1,0 +1,112 @@
+"""Offsets: what the broker holds, and what the checkpoint says was planned, so that no loss between them is silent."""
+
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from py4j.java_gateway import JavaClass
+from py4j.protocol import Py4JJavaError
+from pyspark.sql import SparkSession
+
+from clickscore.config.source import KafkaSource
+from clickscore.errors import SourceError, SourceUnavailableError
+from clickscore.retries import transient_cause
+from clickscore.sources.gaps import Partition, Topics
+from clickscore.sources.kafka import consumer_properties
+from clickscore.storage.files import path_exists
+
+_BYTES = "org.apache.kafka.common.serialization.ByteArrayDeserializer"
+_NO_DESERIALIZERS = {"key.deserializer": _BYTES, "value.deserializer": _BYTES}
+"""Kafka's check of consumer options asks for these two, which Spark sets itself."""
+
+ANSWER_MS = 15_000
+"""How long the broker has to answer; Kafka's own minute is long for a person who waits for a typing error."""
+
+
+def read_topic_state(spark: SparkSession, source: KafkaSource) -> Topics:
+    """Ask the broker for the topics of the source, their ids, and their oldest and next offsets.
+
+    Raises:
+        SourceUnavailableError: if the broker does not answer.
+        SourceError: if it does not let us in, or has no such topic.
+    """
+    # Kafka's own client, from the jar that Spark reads with: the same properties, and the same answers.
+    jvm: Any = spark.sparkContext._jvm
+    kafka = jvm.org.apache.kafka.clients
+    if not isinstance(kafka.admin.AdminClient, JavaClass):
+        raise SourceError(
+            "source: Kafka's classes are not there. Start with the package org.apache.spark:spark-sql-kafka-0-10 of "
+            "your Spark version (spark-submit --packages), or add its jars to the cluster."
+        )
+    properties = jvm.java.util.HashMap()
+    limits = {"default.api.timeout.ms": ANSWER_MS, "request.timeout.ms": ANSWER_MS}
+    for name, value in {**_NO_DESERIALIZERS, **limits, **consumer_properties(source)}.items():
+        properties[name] = str(value)
+    try:
+        # The executors' consumers would find a wrong value only after the start.
+        kafka.consumer.ConsumerConfig(properties)
+        admin = kafka.admin.AdminClient.create(properties)
+        try:
+            return _ask(jvm, admin, source)
+        finally:
+            admin.close()
+    except Py4JJavaError as error:
+        # A name that is wrong or a login that is refused is told from a broker that is away by Kafka's own classes.
+        kind = SourceUnavailableError if transient_cause(error) else SourceError
+        raise kind(f"source: {source.bootstrap_servers} cannot be read: {_cause(error)}.") from None
+
+
+def _ask(jvm: Any, admin: Any, source: KafkaSource) -> Topics:
+    names = sorted(admin.listTopics().names().get())
+    if source.topics:
+        wanted = [name for name in names if name in source.topics]
+    else:
+        # Java's own matching: Spark compiles the pattern with it.
+        pattern = jvm.java.util.regex.Pattern.compile(source.pattern)
+        wanted = [name for name in names if pattern.matcher(name).matches()]
+    missing = sorted(set(source.topics or ()) - set(wanted))
+    if missing or not wanted:
+        raise SourceError(
+            f"source: {source.bootstrap_servers} has no topic {', '.join(missing) or f'like {source.pattern}'}; it has "
+            f"{', '.join(names) or 'none that we may see'}. Make the topic, correct the name, or grant the right to "
+            f"describe it."
+        )
+    described = admin.describeTopics(wanted).allTopicNames().get()
+    ids = {name: described[name].topicId().toString() for name in described}
+    partitions = [(name, partition.partition()) for name in described for partition in described[name].partitions()]
+    spec = jvm.org.apache.kafka.clients.admin.OffsetSpec
+    earliest, latest = (_offsets(jvm, admin, partitions, which) for which in (spec.earliest(), spec.latest()))
+    return Topics(ids, earliest, latest, frozenset(names))
+
+
+def _offsets(jvm: Any, admin: Any, partitions: Iterable[Partition], which: Any) -> dict[Partition, int]:
+    asked = jvm.java.util.HashMap()
+    for topic, number in partitions:
+        asked[jvm.org.apache.kafka.common.TopicPartition(topic, number)] = which
+    answered = admin.listOffsets(asked).all().get()
+    return {(partition.topic(), partition.partition()): answered[partition].offset() for partition in answered}
+
+
+def _cause(error: Py4JJavaError) -> str:
+    cause = error.java_exception
+    while cause.getCause() is not None:
+        cause = cause.getCause()
+    return f"{cause.getClass().getSimpleName()}: {cause.getMessage()}"
+
+
+def planned_offsets(spark: SparkSession, checkpoint: str, batch_id: int) -> dict[Partition, int]:
+    """Return where a micro-batch was planned to end: the next offset of each partition, as in Spark's logs.
+
+    Before the first micro-batch that is where the stream began; empty if the logs do not say.
+    """
+    entry = f"{checkpoint}/offsets/{batch_id}" if batch_id >= 0 else f"{checkpoint}/sources/0/0"
+    if not path_exists(spark, entry):
+        return {}
+    row = spark.read.text(entry, wholetext=True).collect()[0]
+    # Versions and metadata come first, the offsets of our only source are the last line.
+    return read_offsets(json.loads(row[0].splitlines()[-1]))
+
+
+def read_offsets(tree: Mapping[str, Mapping[str, int]]) -> dict[Partition, int]:
+    """Return offsets as Spark's logs write them by partition."""
+    return {(topic, int(number)): offset for topic, numbers in tree.items() for number, offset in numbers.items()}

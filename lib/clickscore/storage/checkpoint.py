@@ -1,0 +1,189 @@
+"""The checkpoint: who the stream is and how far it came, as Spark's own logs tell."""
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timezone
+
+from py4j.protocol import Py4JJavaError
+from pyspark.errors import PySparkException
+from pyspark.sql import SparkSession
+from pyspark.sql import functions as F
+
+from clickscore.errors import CheckpointError
+from clickscore.storage.files import file_names, path_exists
+from clickscore.storage.table import STREAM_PROPERTY, Table
+
+OFFSET_LINES, COMMIT_LINES = 2, 1
+"""Lines of an entry below its version: settings and the offsets of our one source; what the query says of itself."""
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """State of a checkpoint at the start of a run.
+
+    Attributes:
+        path: where it is.
+        stream: id of the stream that it belongs to; None before the first start.
+        last_planned: last micro-batch in the offset log, -1 without one.
+        last_done: last micro-batch in the commit log, -1 without one.
+    """
+
+    path: str
+    stream: str | None
+    last_planned: int
+    last_done: int
+
+
+def read_checkpoint(spark: SparkSession, path: str) -> Checkpoint:
+    """Read the state of a checkpoint; one that does not exist yet is new.
+
+    Raises:
+        CheckpointError: if it is damaged.
+    """
+    metadata = f"{path}/metadata"
+    stream = None
+    if path_exists(spark, metadata):
+        row = spark.read.text(metadata, wholetext=True).first()
+        try:
+            stream = json.loads(row[0] if row else "")["id"]
+        except (ValueError, KeyError, TypeError):
+            raise CheckpointError(
+                f"{metadata} does not name the stream: the checkpoint is damaged. Restore it, or begin anew with a new "
+                f"checkpoint and new tables."
+            ) from None
+    planned, done = (_last_batch(spark, f"{path}/{log}") for log in ("offsets", "commits"))
+    return Checkpoint(path, stream, planned, done)
+
+
+def _last_batch(spark: SparkSession, log: str) -> int:
+    return max((int(name) for name in file_names(spark, log) if name.isdecimal()), default=-1)
+
+
+def written_upto(spark: SparkSession, checkpoint: Checkpoint, table: Table, moment: str, stream: str) -> int:
+    """Return the last micro-batch of a stream that is in a table which the stream alone writes.
+
+    Args:
+        spark: the session.
+        checkpoint: where the stream goes on.
+        table: holds all of a micro-batch, or nothing of it.
+        moment: column with the time at which a row was written.
+        stream: id of the stream.
+    """
+    if checkpoint.last_planned == checkpoint.last_done:
+        return checkpoint.last_done
+    last = table.last_batch(spark, stream)
+    if last >= 0 or table.has_whole_history(spark):
+        return last
+    # The stream has not written for so long that its commits are cleaned away, but its rows are there. Older rows with
+    # the same number may be those of another stream, from which the table was released.
+    is_ours = (F.col("batch_id") == checkpoint.last_planned) & (F.col(moment) >= _planned_at(spark, checkpoint))
+    return checkpoint.last_done if table.read(spark).where(is_ours).isEmpty() else checkpoint.last_planned
+
+
+def _planned_at(spark: SparkSession, checkpoint: Checkpoint) -> datetime:
+    row = spark.read.text(f"{checkpoint.path}/offsets/{checkpoint.last_planned}", wholetext=True).collect()[0]
+    _, about, *_ = row[0].splitlines()
+    return datetime.fromtimestamp(json.loads(about)["batchTimestampMs"] / 1000, timezone.utc)
+
+
+def check_state(spark: SparkSession, checkpoint: Checkpoint, deduplicates: bool) -> None:
+    """Make sure that a stream which began with, or without, the memory of ids goes on like that.
+
+    Raises:
+        CheckpointError: if not.
+    """
+    if checkpoint.last_done < 0 or path_exists(spark, f"{checkpoint.path}/state") == deduplicates:
+        return
+    raise CheckpointError(
+        f"deduplicate {'is' if deduplicates else 'is not'} in the configuration, but the checkpoint {checkpoint.path} "
+        f"began {'without' if deduplicates else 'with'} it, and Spark cannot change that later. "
+        f"{'Take deduplicate out again' if deduplicates else 'Put deduplicate back'}, or begin anew with a new "
+        f"checkpoint and release the tables."
+    )
+
+
+def check_logs(spark: SparkSession, checkpoint: Checkpoint, tables: Iterable[Table]) -> None:
+    """Make sure that the newest entries of the logs are whole: a power cut may leave a file without its content.
+
+    Raises:
+        CheckpointError: if one is damaged; says whether it can be done without.
+    """
+    planned, done = checkpoint.last_planned, checkpoint.last_done
+    if planned >= 0 and not _is_whole(spark, f"{checkpoint.path}/offsets/{planned}", OFFSET_LINES):
+        holders = [table.name for table in tables if table.exists(spark) and _holds(spark, table, planned)]
+        if planned <= done or holders:
+            where = f", and its clicks are in {' and '.join(holders)}" if holders else ""
+            remedy = (
+                f"Only this file says which records micro-batch {planned} was made of{where}: restore it from a copy, "
+                f"or begin anew with a new checkpoint and new tables."
+            )
+        else:
+            remedy = f"No table holds anything of micro-batch {planned}: delete the file, and it is planned again."
+        raise CheckpointError(
+            f"{checkpoint.path}/offsets/{planned} is damaged: expected at least {OFFSET_LINES} lines of JSON below a "
+            f"version, found a file that ends before. {remedy}"
+        )
+    if done >= 0 and not _is_whole(spark, f"{checkpoint.path}/commits/{done}", COMMIT_LINES):
+        raise CheckpointError(
+            f"{checkpoint.path}/commits/{done} is damaged: expected JSON below a version, found a file that ends "
+            f"before. Delete it: micro-batch {done} is looked at again, and what is in the tables is not written twice."
+        )
+
+
+def _is_whole(spark: SparkSession, entry: str, lines: int) -> bool:
+    try:
+        rows = spark.read.text(entry, wholetext=True).collect()
+    except (PySparkException, Py4JJavaError) as error:
+        if "ChecksumException" in str(error):
+            return False
+        raise
+    version, *content = (rows[0][0] if rows else "").splitlines() or [""]
+    return version.startswith("v") and len(content) >= lines and all(map(_is_json, content))
+
+
+def _is_json(line: str) -> bool:
+    try:
+        json.loads(line)
+    except ValueError:
+        return False
+    return True
+
+
+def _holds(spark: SparkSession, table: Table, batch_id: int) -> bool:
+    stream = table.stream(spark)
+    return stream is not None and table.last_batch(spark, stream) >= batch_id
+
+
+def check_belongs(spark: SparkSession, checkpoint: Checkpoint, table: Table) -> None:
+    """Make sure that going on from the checkpoint neither loses clicks of the table nor writes them twice.
+
+    Raises:
+        CheckpointError: if the table is bound to another checkpoint, is ahead of this one, or is gone.
+    """
+    if not table.exists(spark):
+        if checkpoint.last_done >= 0:
+            raise CheckpointError(
+                f"{table.name} does not exist, but the checkpoint {checkpoint.path} says that its clicks up to "
+                f"batch {checkpoint.last_done} are in it. Restore the table, or begin anew with a new checkpoint."
+            )
+        return
+    bound = table.stream(spark)
+    if bound is None:
+        return
+    if bound != checkpoint.stream:
+        found = f"belongs to stream {checkpoint.stream}" if checkpoint.stream else "is new"
+        raise CheckpointError(
+            f"{table.name} is written by stream {bound}, but the checkpoint {checkpoint.path} {found}: clicks that "
+            f"are in the table already would be written again. Use the stream's own checkpoint, or name new tables "
+            f"under output; the model timeline stands beside the scored clicks. If you want this checkpoint to go on "
+            f"with the table all the same, release it with\n"
+            f"  ALTER TABLE {table.sql_name} UNSET TBLPROPERTIES ('{STREAM_PROPERTY}')"
+        )
+    last = table.last_batch(spark, bound)
+    if last > checkpoint.last_planned:
+        raise CheckpointError(
+            f"{table.name} holds batch {last}, but the checkpoint {checkpoint.path} only came to batch "
+            f"{checkpoint.last_planned}: it is an older copy, and the clicks since then would be skipped. "
+            f"Restore the newest checkpoint."
+        )

@@ -1,0 +1,234 @@
+"""Delta tables, by path or catalog name: made with their comments, appended to exactly once."""
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+from urllib.parse import urlsplit
+
+from delta.tables import DeltaTable
+from pyspark.errors import AnalysisException
+from pyspark.sql import DataFrame, DataFrameWriter, SparkSession
+from pyspark.sql import functions as F
+from pyspark.sql import types as T
+
+from clickscore.errors import TableError
+from clickscore.storage.files import file_names
+from clickscore.storage.schemas import as_ddl, check_table, literal, quoted
+
+STREAM_PROPERTY = "clickscore.stream"
+"""Table property that binds a table to the one stream, that is to the one checkpoint, that writes it."""
+
+CHECKPOINT_INTERVAL = 50
+"""Commits between two checkpoints of the Delta log; each costs a batch time that grows with the table's files."""
+
+NO_CHECKS: Mapping[str, str] = MappingProxyType({})
+
+_MISSING = ("PATH_NOT_FOUND", "DELTA_TABLE_NOT_FOUND", "TABLE_OR_VIEW_NOT_FOUND")
+_PARTS = 3
+"""Of a catalog name, at most: catalog, schema and table."""
+_PLAIN = re.compile(r"\w+")
+_HISTORY_PAGE = 50
+"""Commits looked at first for the stream's newest one; behind it can only be maintenance and other writers."""
+
+
+def of_batch(stream: str, batch_id: int) -> dict[str, object]:
+    """Return what the commit says that holds all rows of a stream's micro-batch; ``last_batch`` looks for it."""
+    return {"stream": stream, "batch": batch_id}
+
+
+@dataclass(frozen=True)
+class Table:
+    """A Delta table by path (``build/demo/scored_clicks``, ``s3://...``) or by catalog name (``shop.scored``)."""
+
+    name: str
+
+    @property
+    def is_path(self) -> bool:
+        """Whether the name is a path; a catalog name has no slash."""
+        return "/" in self.name
+
+    @property
+    def location(self) -> str:
+        """The path as Delta wants it: absolute, or with the scheme of a file system."""
+        return self.name if urlsplit(self.name).scheme else str(Path(self.name).absolute())
+
+    @property
+    def sql_name(self) -> str:
+        """The table as SQL writes it."""
+        return f"delta.{quoted(self.location)}" if self.is_path else ".".join(map(quoted, self._parts))
+
+    @property
+    def _parts(self) -> list[str]:
+        return [part.strip("`") for part in self.name.split(".")]
+
+    def beside(self, name: str) -> "Table":
+        """Return the table of that name in the same folder or catalog schema."""
+        separator = "/" if self.is_path else "."
+        parent, found, _ = self.name.rstrip("/").rpartition(separator)
+        return Table(f"{parent}{separator}{name}" if found else name)
+
+    def exists(self, spark: SparkSession) -> bool:
+        """Tell whether there is such a Delta table."""
+        if self.is_path:
+            return bool(DeltaTable.isDeltaTable(spark, self.location))
+        return spark.catalog.tableExists(self.sql_name)
+
+    def read(self, spark: SparkSession) -> DataFrame:
+        """Return the rows of the table."""
+        return spark.read.format("delta").load(self.location) if self.is_path else spark.read.table(self.sql_name)
+
+    def columns(self, spark: SparkSession) -> list[str]:
+        """Return the names of the columns; none if there is no such table. Works through Spark Connect, too."""
+        try:
+            return self.read(spark).columns
+        except AnalysisException as error:
+            if error.getCondition() in _MISSING:
+                return []
+            raise
+
+    def delta(self, spark: SparkSession) -> DeltaTable:
+        """Return the table's handle."""
+        return DeltaTable.forPath(spark, self.location) if self.is_path else DeltaTable.forName(spark, self.sql_name)
+
+    def stream(self, spark: SparkSession) -> str | None:
+        """Return the id of the stream that the table is bound to."""
+        return self.properties(spark).get(STREAM_PROPERTY)
+
+    def properties(self, spark: SparkSession) -> dict[str, str]:
+        """Return the table's properties."""
+        return {row.key: row.value for row in spark.sql(f"SHOW TBLPROPERTIES {self.sql_name}").collect()}
+
+    def set_properties(self, spark: SparkSession, properties: Mapping[str, str]) -> None:
+        """Set properties of the table."""
+        spark.sql(f"ALTER TABLE {self.sql_name} SET TBLPROPERTIES ({_pairs(properties)})")
+
+    def check(self, spark: SparkSession, expected: T.StructType) -> None:
+        """Make sure that the table can take rows of the expected shape, or that its place is free.
+
+        Raises:
+            TableError: with all differences, if there are files at the path that are no Delta table, or if there is no
+                such schema in the catalog.
+        """
+        if not self.is_path:
+            self._check_name(spark)
+        if self.exists(spark):
+            check_table(self.name, expected, self.read(spark).schema)
+        elif self.is_path and file_names(spark, self.location):
+            raise TableError(
+                f"{self.name} holds files, but is no Delta table. "
+                f"Move them away, or name another place under output in the configuration."
+            )
+
+    def _check_name(self, spark: SparkSession) -> None:
+        *schema, table = self._parts
+        if len(schema) >= _PARTS or not all([*schema, table]):
+            raise TableError(
+                f"{self.name}: expected a path, which has a slash, or catalog.schema.table, schema.table or table. "
+                f"Correct the name under output in the configuration."
+            )
+        try:
+            is_there = not schema or spark.catalog.databaseExists(".".join(map(quoted, schema)))
+        except AnalysisException:  # there is not even the catalog
+            is_there = False
+        if not is_there:
+            raise TableError(
+                f"{self.name}: there is no schema {'.'.join(schema)}. Make it with CREATE SCHEMA, in a catalog that "
+                f"the session knows, or name another one under output in the configuration."
+            )
+
+    def create(
+        self, spark: SparkSession, schema: T.StructType, statistics: list[str], properties: Mapping[str, str],
+        clustering: Sequence[str] = (), checks: Mapping[str, str] = NO_CHECKS,
+    ) -> None:  # fmt: skip
+        """Create the table, or give the one that exists its properties.
+
+        Args:
+            spark: the session.
+            schema: columns with comments.
+            statistics: columns to keep minima and maxima of; for each file they cost time at every commit.
+            properties: whose table it is.
+            clustering: columns that OPTIMIZE puts rows together by, among those with statistics; for a new table of a
+                catalog. A path may be written to by anybody, and not all of them know how: delta-rs does not.
+            checks: conditions that every row must meet, whoever writes it, by name; for a new table.
+        """
+        settings = {
+            "delta.checkpointInterval": str(CHECKPOINT_INTERVAL),
+            "delta.dataSkippingStatsColumns": ",".join(
+                name if _PLAIN.fullmatch(name) else quoted(name) for name in statistics
+            ),
+            **{f"delta.constraints.{name}": condition for name, condition in checks.items()},
+        }
+        # In SQL, as Delta's own builder does not know names of three parts.
+        spark.sql(
+            f"CREATE TABLE IF NOT EXISTS {self.sql_name} ({as_ddl(schema)}) USING delta "
+            + (f"CLUSTER BY ({', '.join(map(quoted, clustering))}) " if clustering and not self.is_path else "")
+            + f"TBLPROPERTIES ({_pairs({**settings, **properties})})"
+        )
+        if not properties.items() <= self.properties(spark).items():
+            self.set_properties(spark, properties)
+
+    def append(self, rows: DataFrame, about: Mapping[str, object] | None = None) -> None:
+        """Append rows in one commit.
+
+        Args:
+            rows: the rows.
+            about: what the history of the table says of it, such as ``of_batch``.
+        """
+        self._save(rows.write.option("userMetadata", json.dumps(about)) if about else rows.write)
+
+    def append_once(self, rows: DataFrame, app: str, version: int, about: Mapping[str, object]) -> None:
+        """Append rows in a transaction of Delta's: a second one of the same app and version changes nothing.
+
+        Args:
+            rows: the rows.
+            app: whose transactions these are.
+            version: which of them.
+            about: what the history of the table says of it.
+        """
+        writer = rows.write.option("txnAppId", app).option("txnVersion", version)
+        self._save(writer.option("userMetadata", json.dumps(about)))
+
+    def _save(self, writer: DataFrameWriter) -> None:
+        writer = writer.format("delta").mode("append")
+        if self.is_path:
+            writer.save(self.location)
+        else:
+            writer.saveAsTable(self.sql_name)
+
+    def read_batch(self, spark: SparkSession, stream: str, batch_id: int) -> DataFrame:
+        """Return the rows that a micro-batch has written, as they were then: a later DELETE does not count.
+
+        Where the history does not reach back to its commit any more, they are those that are there now.
+        """
+        mine = (F.get_json_object("userMetadata", "$.stream") == stream) & (
+            F.get_json_object("userMetadata", "$.batch").cast("bigint") == batch_id
+        )
+        version = self.delta(spark).history().where(mine).agg(F.max("version")).collect()[0][0]
+        if version is None:
+            rows = self.read(spark)
+        else:
+            reader = spark.read.format("delta").option("versionAsOf", version)
+            rows = reader.load(self.location) if self.is_path else reader.table(self.sql_name)
+        return rows.where(F.col("batch_id") == batch_id)
+
+    def has_whole_history(self, spark: SparkSession) -> bool:
+        """Tell whether the commits are all there; after ``delta.logRetentionDuration``, Delta cleans old ones away."""
+        oldest = self.delta(spark).history().agg(F.min("version")).first()
+        return oldest is not None and oldest[0] == 0
+
+    def last_batch(self, spark: SparkSession, stream: str) -> int:
+        """Return the last micro-batch that the stream has appended, as far as the history tells, or -1."""
+        ours = (F.get_json_object("userMetadata", "$.stream") == stream).cast("boolean")
+        batch = F.get_json_object("userMetadata", "$.batch").cast("bigint")
+        for history in (self.delta(spark).history(_HISTORY_PAGE), self.delta(spark).history()):
+            newest = history.where(ours).agg(F.max(batch)).first()
+            if newest and newest[0] is not None:
+                return int(newest[0])
+        return -1
+
+
+def _pairs(properties: Mapping[str, str]) -> str:
+    return ", ".join(f"{literal(key)} = {literal(value)}" for key, value in properties.items())

@@ -1,0 +1,195 @@
+"""Model versions on the executors: sent there once, loaded and tried before a click needs them, then taken away."""
+
+import re
+import shutil
+import threading
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+from zipfile import ZIP_DEFLATED, ZipFile
+
+import numpy as np
+import pyarrow as pa
+from py4j.protocol import Py4JJavaError
+from pyspark.errors import PySparkException
+from pyspark.sql import SparkSession
+from pyspark.sql import types as T
+from pyspark.sql.pandas.functions import arrow_udf
+
+from clickscore.config.model import Model
+from clickscore.errors import ModelError, ModelUnavailableError, gist
+from clickscore.registry.trust import model_files
+from clickscore.registry.version import BOOSTER, ModelVersion
+from clickscore.scoring.isolation import OutOfTimeError, Tolerance, describe, time_limit
+from clickscore.scoring.models import Served, answer, scorer
+from clickscore.scoring.outputs import Pick
+from clickscore.stream.rows import Predict
+from clickscore.stream.udf import Side, predictor
+
+TRIAL_TOLERANCE = 1e-6
+"""Relative difference of a trial prediction that is put down to another processor; float32 has seven digits."""
+STAGES = 2
+"""Python stages in a task of the stream, parsing and scoring; each has a worker of its own, and they change places."""
+MOST_CORES = 1_000
+"""Rows of the job that touches all workers; a task without a row would touch none."""
+LOAD_LIMIT_S = 120
+"""How long a worker may take to load a version; the libraries of some take half a minute on a busy machine."""
+_FAULT = re.compile(r"ModelError: (?P<what>[^\n]*)|Python worker exited unexpectedly")
+MOST_RETIRED = 50
+"""Versions, newest first, that workers are told to forget; one that is older has left with its worker by then."""
+
+
+@dataclass(frozen=True)
+class _Trial:
+    """What a version must be able to do before it scores clicks."""
+
+    served: Served
+    picks: tuple[Pick, ...]
+    example: pa.StructArray | None
+    answers: tuple[float, ...]
+    time_limit_s: float
+
+
+class Deployment:
+    """The model versions that the executors have."""
+
+    def __init__(self, spark: SparkSession, config: Model) -> None:
+        """Begin with none."""
+        self._spark, self._config = spark, config
+        self._served: dict[str, tuple[Served, Path]] = {}
+        self._times_served: Counter[str] = Counter()
+        self._retired: dict[str, None] = {}
+        self._lock = threading.Lock()
+        self.changing = threading.Lock()
+        """Held while a version is prepared, so that nobody retires it before it is at work."""
+
+    def serve(self, model: ModelVersion) -> Served:
+        """Send the files of a version to the executors, once."""
+        with self._lock:
+            if model.digest not in self._served:
+                files = self._spark.sparkContext.broadcast(_zipped(model.folder))
+                key = f"{model.digest}-{self._times_served[model.digest]}"
+                self._served[model.digest] = Served(key, model.label, model.digest, model.kind, files), model.folder
+                self._times_served[model.digest] += 1
+            return self._served[model.digest][0]
+
+    def warm_up(self, model: ModelVersion, picks: tuple[Pick, ...]) -> None:
+        """Load a version in the Python workers and let it score its input example.
+
+        Raises:
+            ModelError: if it cannot be loaded, fails, takes too long, or does not answer as when it was registered.
+            ModelUnavailableError: if Spark fails for another reason.
+        """
+        trial = _Trial(self.serve(model), picks, _example(model), model.answers, self._config.time_limit_ms / 1000)
+        try:
+            self._in_all_workers([trial])
+        except (PySparkException, Py4JJavaError) as error:
+            found = _FAULT.search(str(error))
+            if not found:  # an executor was lost, or the session is about to end: no fault of the model's
+                raise ModelUnavailableError(f"{model.label} could not be tried: {gist(error)}") from error
+            raise ModelError(f"{model.label} cannot be used for scoring: {found['what'] or found[0]}") from None
+
+    def keep_warm(self, models: Iterable[ModelVersion]) -> None:
+        """Touch the Python workers, which Spark ends when they have had nothing to do for a minute."""
+        digests = {model.digest for model in models}
+        with self._lock:
+            served = [each for digest, (each, _) in self._served.items() if digest in digests]
+        self._in_all_workers([_Trial(each, (), None, (), 0.0) for each in served])
+
+    def _in_all_workers(self, trials: list[_Trial]) -> None:
+        def load(batches: Iterator[pa.Array]) -> Iterator[pa.Array]:
+            for trial in trials:
+                _try(trial)
+            yield from batches
+
+        column = "id"
+        rows = self._spark.range(MOST_CORES)  # in as many tasks as the executors have cores
+        for stage in range(STAGES):
+            rows = rows.select(arrow_udf(load, T.LongType()).asNondeterministic()(column).alias(f"stage_{stage}"))
+            column = f"stage_{stage}"
+        rows.collect()
+
+    def predict_with(
+        self, model: ModelVersion, tolerance: Tolerance, challenger: ModelVersion | None = None
+    ) -> Predict:
+        """Return the function that scores a micro-batch with a version, and with a challenger beside it."""
+        picks = self._config.picks
+        champion = Side(self.serve(model), tuple(picks.values()), tolerance)
+        side = None
+        if challenger:
+            limits = Tolerance(
+                time_limit_s=self._config.challenger_time_limit_ms / 1000,
+                count=tolerance.count,
+                share=self._config.failure_limit,
+                slack=tolerance.slack,
+                hangs=0,
+            )
+            side = Side(self.serve(challenger), (next(iter(picks.values())),), limits)
+        return predictor(tuple(picks), champion, side, tuple(self._retired))
+
+    def retire_all_but(self, models: Iterable[ModelVersion]) -> None:
+        """Take the files of all other versions away, if no other is being prepared right now."""
+        if not self.changing.acquire(blocking=False):
+            return
+        try:
+            with self._lock:
+                gone = [self._served.pop(old) for old in self._served.keys() - {model.digest for model in models}]
+            for served, folder in gone:
+                served.files.destroy()
+                shutil.rmtree(folder, ignore_errors=True)
+                self._retired[served.key] = None
+            for oldest in list(self._retired)[:-MOST_RETIRED]:
+                del self._retired[oldest]
+        finally:
+            self.changing.release()
+
+
+def _zipped(folder: Path) -> bytes:
+    content = BytesIO()
+    with ZipFile(content, "w", ZIP_DEFLATED) as archive:
+        for name, file in model_files(folder):
+            archive.write(file, name)
+    return content.getvalue()
+
+
+def _example(model: ModelVersion) -> pa.StructArray | None:
+    if model.example is None and model.kind == BOOSTER:
+        # Any Booster can score a click about which nothing is known.
+        nothing = pa.array([None], pa.float64())
+        return pa.StructArray.from_arrays([nothing] * len(model.inputs), model.inputs.names)
+    return model.example
+
+
+def _try(trial: _Trial) -> None:
+    """Load a version and let it score its example, in a worker.
+
+    Raises:
+        ModelError: if that goes wrong.
+    """
+    try:
+        with time_limit(LOAD_LIMIT_S, LOAD_LIMIT_S):
+            score = scorer(trial.served)
+    except ModelError:
+        raise
+    except OutOfTimeError:
+        raise ModelError(f"it cannot be loaded within {LOAD_LIMIT_S} s") from None
+    except Exception as error:  # a library that is missing, a file that is none: whatever loading it may raise
+        raise ModelError(f"it cannot be loaded: {describe(error)}") from None
+    if trial.example is None:
+        return
+    try:
+        with time_limit(trial.time_limit_s, trial.time_limit_s):
+            outputs = answer(score, trial.example, trial.picks)
+    except OutOfTimeError:
+        raise ModelError(f"it needs more than {trial.time_limit_s:g} s for its input example") from None
+    found = outputs.values.ravel()
+    expected = np.asarray(trial.answers)
+    if trial.answers and not (
+        found.shape == expected.shape and np.allclose(found, expected, rtol=TRIAL_TOLERANCE, atol=TRIAL_TOLERANCE**2)
+    ):
+        raise ModelError(
+            f"it does not answer its input example as when it was registered: expected {expected[:3].tolist()}, found "
+            f"{found[:3].tolist()}. Are the library versions those that it was made with?"
+        )

@@ -1,0 +1,225 @@
+"""One micro-batch: raw records in, rows of both tables out, exactly once, in one pass over the records."""
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
+from time import monotonic
+
+from pyspark.sql import DataFrame, Row, SparkSession
+from pyspark.sql import functions as F
+
+from clickscore.registry.version import ModelVersion
+from clickscore.scoring.parsing import parse
+from clickscore.sources.unreadable_files import UNREADABLE_FILE, UnreadableFileError, as_unreadable_file
+from clickscore.storage.fence import Claim
+from clickscore.storage.model_timeline import Timeline
+from clickscore.storage.schemas import LINEAGE, rejected_clicks
+from clickscore.storage.table import Table, of_batch
+from clickscore.stream import failures, pipeline
+from clickscore.stream.active_models import Lineup
+from clickscore.stream.batch_scoring import Answered
+from clickscore.stream.pipeline import Challenge, Contract, Decode
+from clickscore.stream.rows import Stamp
+
+
+class StopRequestedError(Exception):
+    """Raised into the stream by a micro-batch that must not begin any more."""
+
+
+class RawNeededError(Exception):
+    """Raised into the stream when it does not carry raw records of good clicks along, but one has to be rejected."""
+
+    def __init__(self, batch_id: int, seen: list[Row]) -> None:
+        """Keep which clicks of the micro-batch failed, as far as somebody has seen it."""
+        self.batch_id, self.seen = batch_id, seen
+        super().__init__(f"batch {batch_id}")
+
+
+@dataclass(frozen=True)
+class Report:
+    """What a micro-batch did: ``read`` is the sum of ``scored``, ``rejected`` and ``duplicates``.
+
+    Attributes:
+        batch_id: the micro-batch.
+        read: records read.
+        scored: rows of ``scored_clicks``.
+        rejected: rows of ``rejected_clicks``.
+        sources: files or partitions that records came from.
+        seconds: time from its begin to its last commit.
+        newest_us: newest event time, microseconds since 1970.
+        model: version that scored it.
+        arrived_us: newest time at which the source took a record in, the same way; None if it does not say.
+        duplicates: clicks passed over because their id was seen before; None if nobody looked.
+    """
+
+    batch_id: int
+    read: int
+    scored: int
+    rejected: int
+    sources: int
+    seconds: float
+    newest_us: int | None
+    model: ModelVersion
+    arrived_us: int | None = None
+    duplicates: int | None = None
+
+
+@dataclass
+class Tables:
+    """The output tables, bound to the stream.
+
+    Attributes:
+        stream: id of the stream.
+        claim: the right to write them.
+        scored: ``scored_clicks``.
+        rejected: ``rejected_clicks``.
+        timeline: the model timeline.
+        scored_upto: last micro-batch that was in ``scored`` when the run began.
+        rejected_upto: the same for ``rejected``.
+    """
+
+    stream: str
+    claim: Claim
+    scored: Table
+    rejected: Table
+    timeline: Timeline
+    scored_upto: int
+    rejected_upto: int
+
+    def append(self, table: Table, rows: DataFrame, batch_id: int) -> None:
+        """Append what a micro-batch has for one of the tables."""
+        table.append(self.claim.guard(rows), of_batch(self.stream, batch_id))
+
+
+@dataclass
+class MicroBatches:
+    """Processes micro-batches as the stream brings them; the function that ``foreachBatch`` calls.
+
+    Attributes:
+        spark: the session.
+        contract: what a click is.
+        lineup: the models.
+        planned_before: last micro-batch that an earlier run may have begun.
+        report: told about every finished micro-batch.
+        tables: the output tables, as soon as they are bound to the stream.
+        unreadable: files of a micro-batch that cannot be read.
+        seen: clicks that failed, by micro-batch, where that was seen before the stream was started again.
+        decode: raw records, or what the stream made of them, to decoded ones.
+        is_raw_at_hand: whether the raw record of a good click can be had.
+        record_gaps: told about every micro-batch whose clicks are in the tables, to look for what it went over.
+    """
+
+    spark: SparkSession
+    contract: Contract
+    lineup: Lineup
+    planned_before: int
+    report: Callable[[Report], None]
+    tables: Future[Tables] = field(default_factory=Future)
+    unreadable: list[UnreadableFileError] = field(default_factory=list)
+    seen: dict[int, list[Row]] = field(default_factory=dict)
+    decode: Decode = parse
+    is_raw_at_hand: bool = True
+    record_gaps: Callable[[int, datetime, str], None] | None = None
+    stopping: threading.Event = field(default_factory=threading.Event)
+    failure: Exception | None = None
+
+    def __call__(self, raw: DataFrame, batch_id: int) -> None:
+        """Process one micro-batch; remember why, if it fails."""
+        try:
+            self._process(raw, batch_id, self.tables.result())
+        except Exception as error:
+            self.failure = as_unreadable_file(error, batch_id) or error
+            raise self.failure from error
+
+    def _process(self, raw: DataFrame, batch_id: int, tables: Tables) -> None:
+        if self.stopping.is_set():
+            raise StopRequestedError
+        began, now = monotonic(), datetime.now(timezone.utc)
+        champion, challenger = self.lineup.models_for(batch_id, batch_id <= self.planned_before)
+        if champion.has_required_inputs and not self.is_raw_at_hand:
+            raise RawNeededError(batch_id, [])
+        stamp = Stamp(batch_id, F.lit(now), *champion.key)
+        if batch_id > tables.scored_upto:
+            seen = self._score(raw, champion, challenger, stamp, tables)
+        else:
+            seen = self._count(raw, champion, batch_id, tables)
+        unreadable = [self._as_row(file, now) for file in self.unreadable if file.batch_id == batch_id]
+        rejected = seen["rejected"] + seen["failed"] + len(unreadable)
+        if rejected and batch_id > tables.rejected_upto:
+            rows = self._rejected(raw, champion, seen, stamp, now, tables)
+            rows = rows.unionByName(self._frame(unreadable)) if unreadable else rows
+            tables.append(tables.rejected, rows, batch_id)
+        if self.record_gaps:
+            self.record_gaps(batch_id, now, tables.stream)
+        self.report(
+            Report(
+                batch_id=batch_id,
+                read=seen["read"] + len(unreadable),
+                scored=seen["read"] - seen["rejected"] - seen["failed"] - seen["duplicates"],
+                rejected=rejected,
+                duplicates=None if self.decode is parse else seen["duplicates"],
+                sources=len(seen["sources"]) + len(unreadable),
+                seconds=monotonic() - began,
+                newest_us=seen["newest"],
+                arrived_us=seen["arrived"],
+                model=champion,
+            )
+        )
+
+    def _outcomes(
+        self, raw: DataFrame, champion: ModelVersion, keep_all: bool, challenge: Challenge | None
+    ) -> DataFrame:
+        return pipeline.with_outcomes(raw, self.contract, champion.inputs, keep_all, self.decode, challenge)
+
+    def _score(
+        self, raw: DataFrame, champion: ModelVersion, challenger: ModelVersion | None, stamp: Stamp, tables: Tables
+    ) -> Answered:
+        """Write the scored clicks of a micro-batch; return what was seen on the way."""
+        return self.lineup.first_pass.score(
+            lambda challenge: self._outcomes(raw, champion, False, challenge),
+            champion,
+            challenger,
+            stamp,
+            write=lambda rows: tables.append(tables.scored, rows, stamp.batch_id),
+        )
+
+    def _count(self, raw: DataFrame, champion: ModelVersion, batch_id: int, tables: Tables) -> Answered:
+        """Return the same for a micro-batch whose scored clicks an earlier run has written."""
+        outcomes = self._outcomes(raw, champion, False, None)
+        seen = outcomes.agg(*pipeline.census(self.contract)).collect()[0].asDict()
+        asked = seen["read"] - seen["rejected"] - seen["duplicates"]
+        scored = tables.scored.read_batch(self.spark, tables.stream, batch_id).count()
+        return seen | {"failed": asked - scored, "failures": self.seen.get(batch_id, [])}
+
+    def _rejected(
+        self, raw: DataFrame, champion: ModelVersion, seen: Answered, stamp: Stamp, now: datetime, tables: Tables
+    ) -> DataFrame:
+        """Return the rejected records: those that came along with the first pass, or all of them from a second one."""
+        if seen["kept"] == seen["rejected"] and not seen["failed"]:
+            return self._frame([self._as_rejected(row, now, stamp.batch_id) for row in seen["rejections"]])
+        if not self.is_raw_at_hand:
+            raise RawNeededError(stamp.batch_id, seen["failures"])
+        # Too many to come along, or clicks that passed all but the model: read the records once more, for them alone.
+        every = self._outcomes(raw, champion, True, None)
+        if seen["failed"]:
+            if len(seen["failures"]) == seen["failed"]:
+                failed = failures.failed_as_seen(self.spark.createDataFrame(seen["failures"], failures.SEEN))
+            else:
+                scored = tables.scored.read_batch(self.spark, tables.stream, stamp.batch_id)
+                failed = failures.failed_as_missing(every, scored, self.contract)
+            every = failures.with_failures(every, failed, self.contract)
+        return pipeline.rejected(every, self.contract, stamp)
+
+    def _frame(self, rows: list[tuple[object, ...]]) -> DataFrame:
+        # What comes from the driver is little: one file, instead of one for each core.
+        return self.spark.createDataFrame(rows, rejected_clicks(self.contract.kept)).coalesce(1)
+
+    def _as_rejected(self, row: Row, now: datetime, batch_id: int) -> tuple[object, ...]:
+        lineage = [row[field.name] for field in (*LINEAGE, *self.contract.kept)]
+        return (row["_raw"], row["reason"], row["detail"], *lineage, now, batch_id)
+
+    def _as_row(self, file: UnreadableFileError, now: datetime) -> tuple[object, ...]:
+        kept = [None] * len(self.contract.kept)
+        return (None, UNREADABLE_FILE, file.cause, file.path, None, *kept, now, file.batch_id)

@@ -1,0 +1,159 @@
+"""The wiring of a run: everything that can be checked before the stream starts, checked."""
+
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import dataclass
+
+from pyspark.errors import AnalysisException
+from pyspark.sql import SparkSession
+from pyspark.sql import functions as F
+from pyspark.sql import types as T
+
+from clickscore.config.run import Config
+from clickscore.config.source import KafkaSource, Source
+from clickscore.errors import ConfigError, DataLossError, ModelError, gist
+from clickscore.registry.version import ModelVersion
+from clickscore.scoring import features
+from clickscore.scoring.contract import feature_types, read_contract
+from clickscore.sources.gap_detection import TopicWatch
+from clickscore.sources.gaps import AGED_OUT, Gap
+from clickscore.sources.readers import check_source
+from clickscore.storage import schemas
+from clickscore.storage.checkpoint import Checkpoint, check_belongs, check_logs, check_state, read_checkpoint
+from clickscore.storage.model_timeline import read_pin
+from clickscore.storage.table import Table
+from clickscore.stream import pipeline
+from clickscore.stream.pipeline import Contract
+from clickscore.stream.rows import Stamp, predicted_type
+
+
+@dataclass(frozen=True)
+class Wiring:
+    """The parts of a run that fit together.
+
+    Attributes:
+        config: the run.
+        contract: what a click is.
+        features: what the features file produces, as Spark types it.
+        model: the current version.
+        checkpoint: where the stream goes on.
+        scored: ``scored_clicks``.
+        rejected: ``rejected_clicks``.
+        timeline: the model timeline.
+        watch: over the topics, where the source is Kafka.
+        gaps: what is lost from the topics, which the person who runs the job has accepted.
+        warnings: what the person should know.
+    """
+
+    config: Config
+    contract: Contract
+    features: T.StructType
+    model: ModelVersion
+    checkpoint: Checkpoint
+    scored: Table
+    rejected: Table
+    timeline: Table
+    watch: TopicWatch | None
+    gaps: tuple[Gap, ...]
+    warnings: tuple[str, ...]
+
+
+def check(
+    spark: SparkSession, config: Config, fetching: "Future[ModelVersion]",
+    fetch: Callable[[str, str], ModelVersion], accept_loss: bool = False,
+    look: Callable[[SparkSession, Source], None] = check_source,
+) -> Wiring:  # fmt: skip
+    """Check everything that can be checked without reading a click.
+
+    Args:
+        spark: the session.
+        config: the run.
+        fetching: brings the version that the configuration stands for.
+        fetch: brings any version by name and version.
+        accept_loss: whether records may be gone from the source.
+        look: makes sure that the source is there.
+
+    Raises:
+        ClickscoreError: for the first part that does not fit, with all that is wrong with it.
+    """
+    contract = read_contract(config)
+    scored, rejected = Table(config.output.scored), Table(config.output.rejected)
+    timeline = scored.beside("model_timeline")
+    checkpoint = read_checkpoint(spark, config.checkpoint)
+    where = str(config.features)
+    produced = feature_types(spark, contract, where)
+    timeline.check(spark, schemas.MODEL_TIMELINE)
+    model, warnings = _champion(spark, config, produced, timeline, checkpoint, fetching, fetch)
+    if not config.model.challenger:
+        features.check_features(produced, model.inputs, where)
+    else:  # What the champion does not know may be for the challenger, which is checked once it is there.
+        features.check_features(produced, model.inputs, where, produced)
+    look(spark, config.source)
+    scored.check(spark, schemas.scored_clicks(contract.click, contract.kept, contract.scores))
+    rejected.check(spark, schemas.rejected_clicks(contract.kept))
+    _rehearse(spark, contract, model, where)
+    for table in (scored, rejected, timeline):
+        check_belongs(spark, checkpoint, table)
+    check_logs(spark, checkpoint, (scored, rejected))
+    check_state(spark, checkpoint, config.deduplicate is not None)
+    watch, gaps = None, []
+    if isinstance(config.source, KafkaSource):
+        watch = TopicWatch(spark, config.source, config.checkpoint, scored, rejected)
+        watch.gaps_table.check(spark, schemas.SOURCE_GAPS)
+        gaps = watch.gaps_ahead(checkpoint)
+        if gaps and not accept_loss:
+            raise DataLossError(describe_loss(gaps))
+    warnings += map(str, gaps)
+    return Wiring(
+        config, contract, produced, model, checkpoint, scored, rejected, timeline, watch, tuple(gaps), tuple(warnings)
+    )
+
+
+def _champion(
+    spark: SparkSession, config: Config, produced: T.StructType, timeline: Table, checkpoint: Checkpoint,
+    fetching: "Future[ModelVersion]", fetch: Callable[[str, str], ModelVersion],
+) -> tuple[ModelVersion, list[str]]:  # fmt: skip
+    """Return the champion; the last one that was at work, where the one that the alias stands for cannot be had."""
+    pin = read_pin(spark, timeline, checkpoint.last_planned) if timeline.exists(spark) else None
+    warnings = []
+    try:
+        model = fetching.result()
+    except ModelError as fault:
+        if not pin:
+            raise
+        try:
+            model = fetch(pin.name, pin.version)
+        except ModelError:
+            raise fault from None
+        warnings.append(f"{fault} Going on with {model.label}, which was at work last.")
+    if pin:
+        pin.check(model)
+        if checkpoint.last_planned > checkpoint.last_done and pin[:2] != model.key:
+            # The interrupted micro-batch was promised to it; that it cannot be had, or used, any more is said here.
+            promised = pin.check(fetch(pin.name, pin.version))
+            features.check_features(produced, promised.inputs, str(config.features), produced)
+    return model, [*warnings, *model.doubts]
+
+
+def describe_loss(gaps: list[Gap]) -> str:
+    """Say what is lost and what can be done about it."""
+    lines = "\n".join(f"  - {gap}" for gap in gaps)
+    has_aged = any(gap.reason == AGED_OUT for gap in gaps)
+    return (
+        f"records are gone from the source before they were read:\n{lines}\n"
+        f"Bring them back, if there is a copy; or start with --accept-loss to go on behind them, which writes each gap "
+        f"to the table source_gaps; or begin anew with a new checkpoint and new tables."
+    ) + (" A longer retention.ms of the topic keeps this from happening again." if has_aged else "")
+
+
+def _rehearse(spark: SparkSession, contract: Contract, model: ModelVersion, where: str) -> None:
+    """Plan a micro-batch without records: what Spark cannot plan, it says here instead of in the stream."""
+    stamp = Stamp(0, F.current_timestamp(), *model.key)
+    try:
+        outcomes = pipeline.with_outcomes(spark.createDataFrame([], schemas.raw(contract.kept)), contract, model.inputs)
+        predicted = pipeline.predicted(
+            outcomes, lambda _: F.lit(None).cast(predicted_type(contract.scores.columns, is_challenged=False))
+        )
+        pipeline.scored(predicted, contract, stamp)
+    except AnalysisException as error:
+        raise ConfigError(where, [gist(error)]) from None

@@ -1,0 +1,143 @@
+"""Past clicks become a registered model: the same contract and features as the stream, a label, a fair split."""
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+from pyspark.sql.window import Window
+from rich.console import Console
+
+from clickscore.config.model import split_uri
+from clickscore.config.run import Config, Training
+from clickscore.errors import ConfigError, ModelError, SourceError
+from clickscore.registry.registration import register
+from clickscore.registry.registry import Registry
+from clickscore.scoring.contract import feature_types, read_contract
+from clickscore.scoring.features import FEATURES_COLUMN, with_features
+from clickscore.scoring.parsing import parse
+from clickscore.sources.readers import read_batch
+from clickscore.storage.files import path_exists
+from clickscore.stream.pipeline import Contract
+from clickscore.training import evaluation
+from clickscore.training.algorithms import LEARNERS, TREES
+from clickscore.training.evaluation import Floats
+
+EXAMPLE_ROWS = 5
+
+LABEL, VISIT_START = "_label", "_visit_start"
+
+
+@dataclass(frozen=True)
+class Split:
+    """Clicks for learning and clicks for judging; no visit has clicks in both."""
+
+    features: pd.DataFrame
+    label: Floats
+    held_out_features: pd.DataFrame
+    held_out_label: Floats
+
+
+def labelled(raw: DataFrame, contract: Contract, training: Training) -> DataFrame:
+    """Turn past records into examples; rejected records are left out.
+
+    Returns:
+        One column per feature, ``_label DOUBLE``, 1 for every click of a visit that succeeds at some point, and
+        ``_visit_start TIMESTAMP``.
+    """
+    visit = Window.partitionBy(training.session)
+    featured = (
+        raw.transform(parse, contract.click).where("_rejection IS NULL").transform(with_features, contract.select)
+    )
+    return featured.select(
+        f"{FEATURES_COLUMN}.*",
+        F.max(F.expr(training.converted).cast("double")).over(visit).alias(LABEL),
+        F.min(contract.time).over(visit).alias(VISIT_START),
+    )
+
+
+def split_by_time(examples: pd.DataFrame, holdout: float) -> Split:
+    """Hold out the visits that began in the last part of the time range.
+
+    Raises:
+        ModelError: if one side has no clicks, or not both outcomes.
+    """
+    start = examples[VISIT_START]
+    is_held_out = start >= start.max() - (start.max() - start.min()) * holdout
+    features = examples.drop(columns=[LABEL, VISIT_START])
+    label = examples[LABEL].to_numpy(dtype=np.float64)
+    split = Split(features[~is_held_out], label[~is_held_out], features[is_held_out], label[is_held_out])
+    for side, outcomes in (("to learn from", split.label), ("held out", split.held_out_label)):
+        if len(np.unique(outcomes)) < 2:
+            raise ModelError(
+                f"the {len(outcomes):,} clicks {side} do not have both outcomes. "
+                f"Check training.converted, or give a longer history."
+            )
+    return split
+
+
+def run(
+    config: Config, make_session: Callable[[], SparkSession], console: Console, once: bool, alias: str | None = None
+) -> None:
+    """Train a model on the configured history and register it; the first version of a model gets the alias.
+
+    Args:
+        config: the run; needs ``training``.
+        make_session: builds the session.
+        console: where the outcome goes.
+        once: do nothing if the alias points to a version already.
+        alias: points to the new version afterwards, whatever it pointed to before.
+
+    Raises:
+        ClickscoreError: if the history, the contract or the label is wrong.
+    """
+    training = config.training
+    if training is None:
+        raise ConfigError("the configuration", ["training: missing; it names the past clicks and the label"])
+    name, first_alias, _ = split_uri(config.model.uri)
+    if not first_alias:
+        raise ConfigError(
+            "the configuration", [f"model.uri: training needs an alias to give, found {config.model.uri}"]
+        )
+    with ThreadPoolExecutor(1) as aside:
+        # MLflow takes seconds to import and to set up a new database, and so does the session to start.
+        opening = aside.submit(Registry, config.model.registry, create=True)
+        if once and opening.result().has_alias(name, alias or first_alias):
+            console.print(f"models:/{name}@{alias or first_alias} is there already; nothing trained", highlight=False)
+            return
+        spark = make_session()
+        registry = opening.result()
+    contract = read_contract(config)
+    feature_types(spark, contract, str(config.features))
+    if not path_exists(spark, training.clicks):
+        raise SourceError(f"training.clicks: no such folder: {training.clicks}. Create it, or correct the path.")
+    split = split_by_time(labelled(read_batch(spark, training.clicks), contract, training).toPandas(), training.holdout)
+    learner = LEARNERS[training.algorithm]
+    model = learner.fit(split.features, split.label)
+    score = learner.predict(model, split.held_out_features)
+    metrics = evaluation.judge(split.held_out_label, score)
+    version, got = register(
+        registry,
+        model,
+        learner,
+        name=name,
+        alias=first_alias,
+        example=split.features.head(EXAMPLE_ROWS),
+        parameters={**learner.parameters, "trees": TREES, "clicks": len(split.label)},
+        metrics=metrics,
+        figures=evaluation.figures(split.held_out_label, score, learner.gain(model)),
+    )
+    aliases = [first_alias] if got else []
+    if alias:
+        registry.set_alias(name, alias, version)
+        aliases.append(alias)
+    now = f", now {' and '.join(f'@{each}' for each in aliases)}" if aliases else ""
+    judged = ", ".join(f"{name} {value:.4f}" for name, value in metrics.items())
+    console.print(
+        f"{name} version {version}{now}: trained on {len(split.label):,} clicks, "
+        f"judged on {len(split.held_out_label):,} later ones: {judged}",
+        highlight=False, soft_wrap=True,
+    )  # fmt: skip

@@ -1,0 +1,107 @@
+"""What an audit proves from offsets, and how it explains those that have no row, over a real broker."""
+
+from collections.abc import Callable
+from io import StringIO
+from typing import Any
+
+import deltalake
+import pyarrow as pa
+from confluent_kafka import TopicPartition
+from pyspark.sql import SparkSession
+from rich.console import Console
+
+from clickscore.reconciliation import audit
+from clickscore.reconciliation.topic_offsets import Span, find_spans, hold_offsets
+from clickscore.storage.offset_log import Planned, Range
+from clickscore.stream import app
+
+MakeClick = Callable[..., dict[str, Any]]
+
+
+def look(spark: SparkSession, shop: Any, first: int | None = None) -> tuple[bool, str]:
+    seen = StringIO()
+    return audit.run(shop.config, lambda: spark, Console(file=seen, width=160), first, None), seen.getvalue()
+
+
+def test_spans_follow_each_other_and_begin_where_the_stream_began() -> None:
+    log = {
+        5: Planned(0, {"t": {"0": 10}}),
+        6: Planned(0, {"t": {"0": 15, "1": 3}}),
+        7: Planned(0, {"t": {"0": 15, "1": 9}}),
+    }
+    start = {("t", 0): 2}
+    assert find_spans(start, Range(0, 7, log)) == [
+        Span("t-0", 5, 2, 10), Span("t-0", 6, 10, 15), Span("t-1", 6, 0, 3), Span("t-0", 7, 15, 15),
+        Span("t-1", 7, 3, 9),
+    ]  # fmt: skip
+    assert find_spans(start, Range(7, 7, {6: log[6], 7: log[7]})) == [Span("t-0", 7, 15, 15), Span("t-1", 7, 3, 9)]
+
+
+def test_span_of_any_length_is_counted_in_chunks(spark: SparkSession) -> None:
+    spans = [Span("t-0", 0, 5, 250_005), Span("t-1", 0, 7, 7), Span("t-2", 0, 9, 3), Span("t-3", 1, 4, 5)]
+    parts = hold_offsets(spark, spans).parts.orderBy("source").collect()
+    assert [(row.source, row.batch_id, row.records) for row in parts] == [("t-0", 0, 250_000), ("t-3", 1, 1)]
+
+
+def test_offsets_are_proven_and_those_without_a_row_explained(
+    spark: SparkSession, kafka_shop: Any, topic: Any, make_click: MakeClick
+) -> None:
+    topic.make(2)
+    producer = topic.producer(**{"transactional.id": topic.name})
+    producer.init_transactions()
+    for numbers, is_good in ((range(5), True), (range(5, 8), False), (range(8, 12), True)):
+        producer.begin_transaction()
+        topic.put(producer, *(make_click(number) for number in numbers))
+        producer.flush(30)
+        producer.commit_transaction() if is_good else producer.abort_transaction()
+    topic.send(make_click(20), b"rubbish", None, partition=1)
+    kafka_shop.run(spark)
+
+    # Markers and aborted records are offsets, but no records.
+    is_whole, said = look(spark, kafka_shop)
+    assert is_whole, said
+    assert "12 records, each in exactly one row." in said
+
+    topic.send(*(make_click(number) for number in range(30, 40)), partition=1)
+    deleted = topic.broker.admin.delete_records([TopicPartition(topic.name, 1, 7)])
+    [done.result() for done in deleted.values()]
+    app.run(kafka_shop.config, lambda: spark, Console(file=StringIO(), width=200), accept_loss=True)
+    is_whole, said = look(spark, kafka_shop)
+    assert is_whole, said
+    assert "18 records, each in exactly one row, and 4 accepted as lost." in said
+    assert look(spark, kafka_shop, first=1)[0]
+
+    scored = deltalake.DeltaTable(str(kafka_shop.home / "scored_clicks"))
+    twice = scored.to_pyarrow_table(filters=[("id", "=", "c39")])
+    scored.delete("id IN ('c3', 'c20', 'c38')")
+    deltalake.write_deltalake(scored, pa.table(twice), mode="append")
+    is_whole, said = look(spark, kafka_shop)
+    assert not is_whole
+    lines = said.splitlines()
+    here = lines.index(f"micro-batch 0, {topic.name}-0")
+    assert lines[here + 1] == "  1 missing: the source has them, the tables do not (3)"
+    # The topic has been cut below offset 7: whether there ever was a record 0, nobody can say.
+    here = lines.index(f"micro-batch 0, {topic.name}-1")
+    assert lines[here + 1].startswith("  1 missing, and no longer in the source: nobody can say any more")
+    here = lines.index(f"micro-batch 1, {topic.name}-1")
+    assert lines[here + 1 : here + 3] == [
+        "  1 missing: the source has them, the tables do not (11)",
+        "  1 rows too many: these records are there more than once (12)",
+    ]
+    assert "DELETE, 3 rows deleted" in said
+
+
+def test_duplicate_is_told_from_a_lost_record_by_its_id(
+    spark: SparkSession, kafka_shop: Any, topic: Any, make_click: MakeClick
+) -> None:
+    kafka_shop.set(deduplicate={"window": "10 minutes"})
+    topic.make(1)
+    topic.send(make_click(1), make_click(2), make_click(1), make_click(3))
+    kafka_shop.run(spark)
+    is_whole, said = look(spark, kafka_shop)
+    assert is_whole, said
+    assert "1 of them duplicates" in said
+    deltalake.DeltaTable(str(kafka_shop.home / "scored_clicks")).delete("id = 'c3'")
+    is_whole, said = look(spark, kafka_shop)
+    assert not is_whole
+    assert "1 missing: the source has them, the tables do not (3)" in said

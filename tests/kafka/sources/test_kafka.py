@@ -1,0 +1,219 @@
+"""Kafka as a source, against a real broker."""
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from pyspark.sql import SparkSession
+
+from clickscore.config.source import KafkaSource
+from clickscore.errors import ConfigError, SourceError, SourceUnavailableError
+from clickscore.sources import kafka
+from clickscore.sources.readers import check_source
+
+MakeClick = Callable[..., dict[str, Any]]
+Offsets = Callable[[Any], dict[str, list[int]]]
+
+
+def source(**keys: Any) -> KafkaSource:
+    return KafkaSource(kind="kafka", bootstrap_servers="127.0.0.1:9092", topics=("clicks",), **keys)
+
+
+def test_click_carries_topic_partition_and_offset(
+    spark: SparkSession, kafka_shop: Any, topic: Any, make_click: MakeClick
+) -> None:
+    topic.make()
+    topic.send(make_click(1), b"rubbish", make_click(2), partition=3)
+    kafka_shop.run(spark)
+    scored, rejected = kafka_shop.scored, kafka_shop.rejected
+    assert scored[["id", "source", "source_offset"]].values.tolist() == [
+        ["c1", f"{topic.name}-3", 0],
+        ["c2", f"{topic.name}-3", 2],
+    ]
+    assert rejected[["reason", "source", "source_offset"]].values.tolist() == [["malformed_json", f"{topic.name}-3", 1]]
+
+
+def test_tombstone_and_empty_value_are_rejected_with_reasons_of_their_own(
+    spark: SparkSession, kafka_shop: Any, topic: Any, make_click: MakeClick
+) -> None:
+    topic.make()
+    topic.send(None, b"", make_click(1))
+    kafka_shop.run(spark)
+    assert kafka_shop.scored["id"].tolist() == ["c1"]
+    assert kafka_shop.rejected[["reason", "source_offset"]].values.tolist() == [["empty_record", 1], ["tombstone", 0]]
+
+
+def test_key_and_headers_are_kept_on_demand(
+    spark: SparkSession, kafka_shop: Any, topic: Any, make_click: MakeClick
+) -> None:
+    kafka_shop.set(
+        source={**kafka_shop.config.source.model_dump(mode="json", exclude_none=True), "keep": ["key", "headers"]}
+    )
+    topic.make()
+    topic.send(make_click(1), b"rubbish", key=b"k1", headers=[("from", b"shop")])
+    kafka_shop.run(spark)
+    for table in (kafka_shop.scored, kafka_shop.rejected):
+        assert table["source_key"].tolist() == [b"k1"]
+        assert table["source_headers"].tolist()[0].tolist() == [{"key": "from", "value": b"shop"}]
+
+
+def test_seconds_behind_come_from_the_broker(
+    spark: SparkSession, kafka_shop: Any, topic: Any, make_click: MakeClick
+) -> None:
+    topic.make()
+    topic.send(make_click(1), timestamp=int(time.time() * 1000) - 7_200_000)
+    assert "2 h behind" in kafka_shop.run(spark)
+
+
+def test_backlog_is_read_in_micro_batches_of_limited_size_and_every_offset_once(
+    spark: SparkSession, kafka_shop: Any, topic: Any, make_click: MakeClick, rows_of_offsets: Offsets
+) -> None:
+    settings = kafka_shop.config.source.model_dump(mode="json", exclude_none=True)
+    kafka_shop.set(source={**settings, "max_records": 80_000, "min_partitions": 2})
+    topic.make()
+    producer = topic.producer()
+    for partition in range(4):
+        topic.put(producer, *(make_click(number) for number in range(50_000)), partition=partition)
+        producer.flush(60)
+    said = kafka_shop.run(spark)
+    assert "200,000 records in 3 micro-batches: 200,000 scored" in said
+    assert rows_of_offsets(kafka_shop) == {f"{topic.name}-{partition}": list(range(50_000)) for partition in range(4)}
+
+
+def test_aborted_transactions_are_not_scored(
+    spark: SparkSession, kafka_shop: Any, topic: Any, make_click: MakeClick
+) -> None:
+    topic.make()
+    producer = topic.producer(**{"transactional.id": topic.name})
+    producer.init_transactions()
+    for number, commit in ((1, True), (2, False), (3, True)):
+        producer.begin_transaction()
+        topic.put(producer, make_click(number))
+        producer.flush(30)
+        producer.commit_transaction() if commit else producer.abort_transaction()
+    kafka_shop.run(spark)
+    assert kafka_shop.scored[["id", "source_offset"]].values.tolist() == [["c1", 0], ["c3", 4]]
+
+
+def test_compacted_topic_has_gaps_that_are_no_loss(
+    spark: SparkSession, kafka_shop: Any, topic: Any, make_click: MakeClick
+) -> None:
+    topic.make(
+        1, cleanup_policy="compact", segment_ms="100", min_cleanable_dirty_ratio="0.001", delete_retention_ms="1"
+    )
+    for number in range(20):
+        topic.send(make_click(number), key=b"same")
+    time.sleep(0.2)
+    topic.send(make_click(99), key=b"other")  # The newest segment is never compacted.
+    log = topic.broker.home / "data" / f"{topic.name}-0"
+    deadline = time.monotonic() + 60
+    while len(list(log.glob("*.log"))) > 2 and time.monotonic() < deadline:
+        time.sleep(0.5)
+    kafka_shop.run(spark)
+    offsets = kafka_shop.scored["source_offset"].tolist()
+    assert offsets[-2:] == [19, 20]
+    assert len(offsets) < 21
+    assert "nothing new to read" in kafka_shop.run(spark)  # And no complaint about a loss.
+
+
+def test_message_of_more_than_a_megabyte_is_scored_and_one_beyond_the_limit_is_kept(
+    spark: SparkSession, kafka_shop: Any, topic: Any, make_click: MakeClick
+) -> None:
+    topic.make(1, max_message_bytes="8000000")
+    huge = make_click(2, padding="x" * 3_000_000)
+    topic.send(make_click(1, padding="x" * 1_040_000), huge)
+    kafka_shop.run(spark)
+    assert kafka_shop.scored["id"].tolist() == ["c1"]
+    assert kafka_shop.rejected["reason"].tolist() == ["too_large"]
+    assert len(kafka_shop.rejected["raw"][0]) > 3_000_000
+
+
+def test_new_stream_begins_where_the_configuration_says(
+    spark: SparkSession, kafka_shop: Any, topic: Any, make_click: MakeClick
+) -> None:
+    settings = kafka_shop.config.source.model_dump(mode="json", exclude_none=True)
+    topic.make(1)
+    topic.send(make_click(1), timestamp=1_772_323_200_000)
+    topic.send(make_click(2), timestamp=1_772_409_600_000)
+    kafka_shop.set(source={**settings, "start": "2026-03-01T12:00:00Z"})
+    kafka_shop.run(spark)
+    assert kafka_shop.scored["id"].tolist() == ["c2"]
+
+
+def test_pattern_finds_the_topics(spark: SparkSession, kafka_shop: Any, topic: Any, make_click: MakeClick) -> None:
+    topic.make(1)
+    topic.send(make_click(1))
+    around = type(topic)(topic.broker, f"test-{topic.name}-old")
+    around.make(1)
+    around.send(make_click(2))  # The pattern stands in the middle of its name, which is another one.
+    kafka_shop.set(
+        source={"kind": "kafka", "bootstrap_servers": topic.broker.servers, "pattern": topic.name[:-1] + "[0-9a-f]"}
+    )
+    kafka_shop.run(spark)
+    assert kafka_shop.scored["source"].tolist() == [f"{topic.name}-0"]
+
+
+def test_missing_topic_is_named_before_anything_is_written(spark: SparkSession, kafka_shop: Any, topic: Any) -> None:
+    with pytest.raises(SourceError, match=f"has no topic {topic.name}; it has .*Make the topic"):
+        kafka_shop.run(spark)
+    assert not (kafka_shop.home / "checkpoint").exists()
+
+
+def test_unreachable_broker_is_named(spark: SparkSession, shop: Any) -> None:
+    settings = {"default.api.timeout.ms": 2000, "request.timeout.ms": 1000}
+    shop.set(source={"kind": "kafka", "bootstrap_servers": "127.0.0.1:1", "topics": "clicks", "options": settings})
+    with pytest.raises(SourceUnavailableError, match=r"127.0.0.1:1 cannot be read: TimeoutException"):
+        check_source(spark, shop.config.source)
+
+
+def test_option_with_a_wrong_value_is_refused_before_anything_is_written(
+    spark: SparkSession, kafka_shop: Any, topic: Any
+) -> None:
+    topic.make(1)
+    settings = kafka_shop.config.source.model_dump(mode="json", exclude_none=True)
+    kafka_shop.set(source={**settings, "options": {"fetch.min.bytes": "many"}})
+    with pytest.raises(SourceError, match=r"Invalid value many for configuration fetch.min.bytes"):
+        kafka_shop.run(spark)
+    assert not (kafka_shop.home / "checkpoint").exists()
+
+
+def test_plaintext_to_another_machine_is_warned_about() -> None:
+    assert kafka.warnings(source()) == []
+    remote = source().model_copy(update={"bootstrap_servers": "localhost:9092,kafka.example.org:9092"})
+    assert "unencrypted from kafka.example.org:9092; use SASL_SSL" in kafka.warnings(remote)[0]
+
+
+def test_secrets_are_put_into_the_login_as_kafka_reads_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SHOP_USER", "alice")
+    monkeypatch.setenv("SHOP_PASSWORD", 'say "hi" \\o/')
+    login = {"mechanism": "SCRAM-SHA-512", "username": "env:SHOP_USER", "password": "env:SHOP_PASSWORD"}
+    properties = kafka.consumer_properties(source(security={"protocol": "SASL_SSL", **login}))
+    assert properties["sasl.mechanism"] == "SCRAM-SHA-512"
+    assert properties["sasl.jaas.config"] == (
+        "org.apache.kafka.common.security.scram.ScramLoginModule required "
+        'username="alice" password="say \\"hi\\" \\\\o/";'
+    )
+
+
+def test_token_login_asks_the_token_server(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CLIENT", "c")
+    monkeypatch.setenv("CLIENT_SECRET", "s")
+    security = {
+        "protocol": "SASL_SSL", "mechanism": "OAUTHBEARER", "token_url": "https://login.example.org/token",
+        "client_id": "env:CLIENT", "client_secret": "env:CLIENT_SECRET", "scope": "clicks",
+    }  # fmt: skip
+    properties = kafka.consumer_properties(source(security=security))
+    assert properties["sasl.oauthbearer.token.endpoint.url"] == "https://login.example.org/token"
+    assert properties["sasl.jaas.config"].endswith('required clientId="c" clientSecret="s" scope="clicks";')
+    assert properties["sasl.login.callback.handler.class"].endswith(".OAuthBearerLoginCallbackHandler")
+
+
+def test_missing_secret_is_named_without_any_secret() -> None:
+    login = {"mechanism": "PLAIN", "username": "env:NOBODY_SET_THIS", "password": "env:NOR_THIS"}
+    with pytest.raises(ConfigError, match=r"source.security.username.*\n.*NOBODY_SET_THIS is not set"):
+        kafka.consumer_properties(source(security={"protocol": "SASL_SSL", **login}))
+
+
+def test_aborted_transactions_stay_hidden_whatever_the_options() -> None:
+    assert kafka.consumer_properties(source())["isolation.level"] == "read_committed"

@@ -1,0 +1,58 @@
+from pathlib import Path
+
+import pytest
+from pyspark.sql import SparkSession
+
+from clickscore.reconciliation.landed_files import in_batches, is_numbered_alike, list_landed, listed_at
+from clickscore.storage.offset_log import Planned, Range
+
+
+def test_files_are_listed_below_the_folder_and_hidden_ones_are_not(spark: SparkSession, tmp_path: Path) -> None:
+    for name in ("a.json", "deep/b.json", ".hidden.json", "_aside.json", "c.tmp"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("x")
+    found = {row.source: row.bytes for row in list_landed(spark, str(tmp_path)).collect()}
+    assert found == {f"{tmp_path}/a.json": 1, f"{tmp_path}/deep/b.json": 1}
+
+
+def log(ends: dict[int, int]) -> dict[int, Planned]:
+    return {batch: Planned(0, {"logOffset": end}) for batch, end in ends.items()}
+
+
+@pytest.mark.parametrize(
+    ("ends", "first", "last", "expected"),
+    [
+        ({0: 0, 1: 1, 2: 2}, 0, 2, {"f0": 0, "f1": 1, "f2": 2}),
+        ({4: 4, 5: 5}, 0, 5, {f"f{n}": n for n in range(6)}),  # Older plans are forgotten, but the numbers are alike.
+        ({0: 0, 1: 1, 2: 2}, 1, 1, {"f1": 1}),
+        ({0: 0, 1: 2, 2: 3}, 0, 2, {"f0": 0, "f1": 1, "f2": 1, "f3": 2}),  # A crash came between two entries.
+        ({4: 5, 5: 6}, 0, 5, {f"f{n}": 4 for n in range(6)} | {"f6": 5}),
+        ({4: 5, 5: 6}, 5, 5, {"f6": 5}),
+    ],
+)
+def test_file_belongs_to_the_micro_batch_that_read_it(
+    spark: SparkSession, ends: dict[int, int], first: int, last: int, expected: dict[str, int]
+) -> None:
+    files = spark.createDataFrame([(f"f{n}", n) for n in range(8)], "source STRING, entry BIGINT")
+    batches = Range(first, last, log(ends))
+    assert {row.source: row.batch_id for row in in_batches(files, batches).collect()} == expected
+
+
+def test_numbers_are_alike_only_if_all_are() -> None:
+    assert is_numbered_alike(log({4: 4, 5: 5}))
+    assert not is_numbered_alike(log({4: 4, 5: 6}))
+
+
+@pytest.mark.parametrize(
+    ("sizes", "expected"),
+    [
+        ({1: (60, 60), 2: (30, 30), 3: (20, 20)}, 3_000),  # The next file had fitted: it was not there yet.
+        ({1: (60, 60), 2: (90, 90), 3: (20, 20)}, 1_000),  # A backlog, all of one listing.
+        ({1: (60, 60), 2: (30, 30), 3: (95, 80)}, 2_000),
+        ({}, 3_000),
+    ],
+)
+def test_folder_was_listed_before_the_first_micro_batch_of_a_backlog(
+    sizes: dict[int, tuple[int, int]], expected: int
+) -> None:
+    assert listed_at({1: 1_000, 2: 2_000, 3: 3_000}, sizes, 100) == expected

@@ -1,0 +1,102 @@
+import json
+from pathlib import Path
+
+import pytest
+from pyspark.sql import SparkSession
+from pyspark.sql import types as T
+
+from clickscore.errors import CheckpointError
+from clickscore.storage.checkpoint import Checkpoint, check_belongs, check_logs, read_checkpoint
+from clickscore.storage.table import STREAM_PROPERTY, Table, of_batch
+
+SCHEMA = T.StructType([T.StructField("id", T.StringType())])
+
+
+@pytest.fixture
+def table(spark: SparkSession, tmp_path: Path) -> Table:
+    table = Table(str(tmp_path / "clicks"))
+    table.create(spark, SCHEMA, ["id"], {STREAM_PROPERTY: "stream-1"})
+    table.append(spark.createDataFrame([("a",)], SCHEMA), of_batch("stream-1", 3))
+    return table
+
+
+def test_missing_checkpoint_is_new(spark: SparkSession, tmp_path: Path) -> None:
+    path = str(tmp_path / "none")
+    assert read_checkpoint(spark, path) == Checkpoint(path, None, -1, -1)
+
+
+def test_checkpoint_tells_its_stream_and_how_far_it_came(spark: SparkSession, tmp_path: Path) -> None:
+    (tmp_path / "metadata").write_text(json.dumps({"id": "stream-1"}))
+    for log, batches in (("offsets", ("9", "10", "11")), ("commits", ("9", "10"))):
+        (tmp_path / log).mkdir()
+        for batch in batches:
+            (tmp_path / log / batch).write_text("v1")
+            (tmp_path / log / f".{batch}.crc").write_text("x")
+    assert read_checkpoint(spark, str(tmp_path)) == Checkpoint(str(tmp_path), "stream-1", 11, 10)
+
+
+def test_checkpoint_of_the_table_belongs(spark: SparkSession, table: Table) -> None:
+    check_belongs(spark, Checkpoint("cp", "stream-1", 3, 2), table)
+    check_belongs(spark, Checkpoint("cp", "stream-1", 8, 8), table)
+
+
+def test_older_copy_of_the_checkpoint_is_refused(spark: SparkSession, table: Table) -> None:
+    with pytest.raises(CheckpointError, match="holds batch 3, but the checkpoint cp only came to batch 2"):
+        check_belongs(spark, Checkpoint("cp", "stream-1", 2, 2), table)
+
+
+def test_new_or_foreign_checkpoint_is_refused_with_the_way_out(spark: SparkSession, table: Table) -> None:
+    with pytest.raises(CheckpointError, match="the checkpoint cp is new"):
+        check_belongs(spark, Checkpoint("cp", None, -1, -1), table)
+    with pytest.raises(CheckpointError, match="belongs to stream stream-2") as caught:
+        check_belongs(spark, Checkpoint("cp", "stream-2", 5, 5), table)
+    spark.sql(str(caught.value).splitlines()[-1])
+    check_belongs(spark, Checkpoint("cp", "stream-2", 5, 5), table)
+
+
+def test_table_that_is_gone_is_refused_unless_the_checkpoint_is_new(spark: SparkSession, tmp_path: Path) -> None:
+    gone = Table(str(tmp_path / "gone"))
+    check_belongs(spark, Checkpoint("cp", None, -1, -1), gone)
+    with pytest.raises(CheckpointError, match="does not exist, but the checkpoint cp says"):
+        check_belongs(spark, Checkpoint("cp", "stream-1", 3, 3), gone)
+
+
+WHOLE = 'v1\n{"batchWatermarkMs": 0}\n{"logOffset": 3}'
+
+
+@pytest.mark.parametrize(
+    ("offsets", "commits", "batch", "remedy"),
+    [
+        (WHOLE, 'v1\n{"nextBatchWatermarkMs":0}', 3, None),
+        ("", 'v1\n{"x":0}', 3, r"offsets/3 is damaged: .* restore it from a copy"),
+        (WHOLE[:-1], 'v1\n{"x":0}', 3, r"offsets/3 is damaged"),
+        (WHOLE[:8], 'v1\n{"x":0}', 3, r"offsets/3 is damaged"),
+        (WHOLE, "", 3, r"commits/3 is damaged: .* Delete it: micro-batch 3 is looked at again"),
+        ("", None, 3, r"its clicks are in .*clicks: restore it"),
+        ("", None, 4, r"No table holds anything of micro-batch 4: delete the file, and it is planned again"),
+    ],
+)
+def test_damaged_log_is_refused_with_what_can_be_done(
+    spark: SparkSession, tmp_path: Path, table: Table, offsets: str, commits: str | None, batch: int, remedy: str | None
+) -> None:
+    for log, content in (("offsets", offsets), ("commits", commits)):
+        (tmp_path / log).mkdir()
+        if content is not None:
+            (tmp_path / log / str(batch)).write_text(content)
+    checkpoint = Checkpoint(str(tmp_path), "stream-1", batch, batch if commits is not None else batch - 1)
+    if remedy is None:
+        check_logs(spark, checkpoint, [table])
+        return
+    with pytest.raises(CheckpointError, match=f"(?s){remedy}"):
+        check_logs(spark, checkpoint, [table])
+
+
+def test_entry_that_does_not_match_its_checksum_is_damaged(spark: SparkSession, tmp_path: Path) -> None:
+    spark.createDataFrame([(WHOLE,)], "value STRING").coalesce(1).write.text(str(tmp_path / "written"))
+    [written] = (tmp_path / "written").glob("part-*.txt")
+    (tmp_path / "offsets").mkdir()
+    entry = tmp_path / "offsets" / "0"
+    entry.write_bytes(written.read_bytes().replace(b"3", b"4"))
+    (tmp_path / "offsets" / ".0.crc").write_bytes(written.with_name(f".{written.name}.crc").read_bytes())
+    with pytest.raises(CheckpointError, match="offsets/0 is damaged"):
+        check_logs(spark, Checkpoint(str(tmp_path), "stream-1", 0, -1), [])

@@ -1,0 +1,58 @@
+"""Upkeep of real tables between two runs of their stream."""
+
+from collections.abc import Callable
+from io import StringIO
+from typing import Any
+
+import deltalake
+import pytest
+from pyspark.sql import SparkSession
+from rich.console import Console
+
+from clickscore.errors import TableError
+from clickscore.storage import maintenance
+
+
+def maintained(shop: Any, spark: SparkSession, retain_hours: float = 168.0) -> str:
+    seen = StringIO()
+    maintenance.run(shop.config, lambda: spark, Console(file=seen, width=200), retain_hours)
+    return seen.getvalue()
+
+
+def files(shop: Any, name: str) -> int:
+    return len(deltalake.DeltaTable(str(shop.home / name)).file_uris())
+
+
+def test_small_files_become_one_with_the_same_rows_and_the_stream_goes_on(
+    spark: SparkSession, shop: Any, make_click: Callable[..., dict[str, Any]]
+) -> None:
+    for number in range(3):
+        shop.land(f"{number}.jsonl", make_click(number), "rubbish")
+        shop.run(spark)
+    before = shop.scored
+    assert files(shop, "scored_clicks") == 3
+    seen = maintained(shop, spark)
+    assert "scored_clicks    3 files became 1, 0 old ones deleted" in seen
+    assert "rejected_clicks  3 files became 1" in seen
+    assert "source_gaps" not in seen
+    assert files(shop, "scored_clicks") == 1
+    assert shop.scored.equals(before)
+    shop.land("3.jsonl", make_click(3))
+    assert "1 scored" in shop.run(spark)
+    assert shop.scored["id"].tolist() == ["c0", "c1", "c2", "c3"]
+
+
+def test_files_that_only_old_versions_need_are_deleted(
+    spark: SparkSession, shop: Any, make_click: Callable[..., dict[str, Any]]
+) -> None:
+    for number in range(2):
+        shop.land(f"{number}.jsonl", make_click(number))
+        shop.run(spark)
+    with pytest.raises(TableError, match=r"scored_clicks cannot be maintained: .*retention"):
+        maintained(shop, spark, retain_hours=0)
+    spark.conf.set("spark.databricks.delta.retentionDurationCheck.enabled", "false")
+    try:
+        assert "2 old ones deleted" in maintained(shop, spark, retain_hours=0)
+    finally:
+        spark.conf.unset("spark.databricks.delta.retentionDurationCheck.enabled")
+    assert shop.scored["id"].tolist() == ["c0", "c1"]

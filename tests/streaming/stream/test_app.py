@@ -1,0 +1,266 @@
+import json
+from collections.abc import Callable
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+from typing import Any
+
+import mlflow
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+from pyspark.sql import SparkSession
+
+from clickscore.errors import (
+    CheckpointError,
+    ConfigError,
+    ModelError,
+    ModelNotFoundError,
+    SignatureError,
+    SourceError,
+    TableError,
+)
+from clickscore.registry.registry import fetch_current
+from clickscore.scoring.contract import read_contract
+from clickscore.scoring.isolation import Tolerance
+from clickscore.sources.readers import read_batch
+from clickscore.stream import pipeline
+from clickscore.stream.deployment import Deployment
+
+MakeClick = Callable[..., dict[str, Any]]
+
+SCORED = ["id", "at", "visitor", "price", "quantity", "score", "model_name", "model_version", "scored_at", "source",
+          "source_offset", "batch_id"]  # fmt: skip
+
+
+def test_every_record_is_scored_or_rejected_and_knows_where_it_came_from(
+    spark: SparkSession, shop: Any, make_click: MakeClick
+) -> None:
+    shop.land("a.jsonl", make_click(1), "rubbish", make_click(2, price="x"), "", make_click(3))
+    shop.run(spark)
+    scored, rejected = shop.scored, shop.rejected
+    assert list(scored.columns) == SCORED
+    assert scored["id"].tolist() == ["c1", "c3"]
+    assert rejected["reason"].tolist() == ["empty_record", "malformed_json", "wrong_type"]
+    assert rejected["raw"].tolist() == ["", "rubbish", json.dumps(make_click(2, price="x"))]
+    assert set(scored["source"]) == set(rejected["source"]) == {f"file:{shop.landing}/a.jsonl"}
+    assert scored["score"].between(0, 1).all()
+    [pinned] = shop.table("model_timeline").to_dict("records")
+    assert (pinned["from_batch"], pinned["model_name"], pinned["model_version"]) == (0, "small_model", "1")
+    assert set(scored["model_version"]) == {"1"}
+
+
+def test_late_click_is_scored_not_dropped(spark: SparkSession, shop: Any, make_click: MakeClick) -> None:
+    shop.land("a.jsonl", make_click(1, at="2026-03-01T12:00:00Z"))
+    shop.run(spark)
+    shop.land("b.jsonl", make_click(2, at="2019-01-01T00:00:00Z"))
+    shop.run(spark)
+    assert shop.scored["id"].tolist() == ["c1", "c2"]
+
+
+@pytest.mark.parametrize("moment", ["0001-01-01T00:00:00Z", "9999-12-31T23:59:59Z"])
+def test_click_at_the_edge_of_time_is_scored(
+    spark: SparkSession, shop: Any, make_click: MakeClick, moment: str
+) -> None:
+    shop.land("a.jsonl", make_click(1, at=moment))
+    assert "1 scored" in shop.run(spark)
+    assert spark.read.format("delta").load(str(shop.home / "scored_clicks")).count() == 1
+
+
+def test_second_run_only_reads_what_is_new(spark: SparkSession, shop: Any, make_click: MakeClick) -> None:
+    shop.land("a.jsonl", make_click(1))
+    shop.run(spark)
+    assert "0 records in 0 micro-batches" in shop.run(spark)
+    shop.land("b.jsonl", make_click(2))
+    shop.run(spark)
+    assert shop.scored[["id", "batch_id"]].to_numpy().tolist() == [["c1", 0], ["c2", 1]]
+    assert len(shop.table("model_timeline")) == 1
+
+
+def test_stream_and_batch_give_the_same_scores_to_the_last_bit(
+    spark: SparkSession, shop: Any, make_click: MakeClick, tmp_path: Path
+) -> None:
+    rng = np.random.default_rng(3)
+    for part in range(3):
+        shop.land(f"{part}.jsonl", *[make_click(part * 100 + n, price=rng.uniform(0, 200)) for n in range(100)])
+    shop.set(source={"kind": "folder", "path": str(shop.landing), "max_bytes": 1})
+    shop.run(spark)
+    streamed = shop.scored.set_index("id")
+    assert sorted(set(streamed["batch_id"])) == [0, 1, 2]
+    contract = read_contract(shop.config)
+    model = fetch_current(shop.config.model, tmp_path / "model")
+    predict = Deployment(spark, shop.config.model).predict_with(model, Tolerance(time_limit_s=10, count=0))
+    outcomes = pipeline.with_outcomes(read_batch(spark, str(shop.landing)), contract, model.inputs)
+    batch = (
+        outcomes.select("id", "_features.*", predict("_features")["score"].alias("score")).toPandas().set_index("id")
+    )
+    assert len(batch) == 300
+    assert (batch["score"] == streamed["score"].loc[batch.index]).all()
+    assert (batch["double_price"] == streamed["price"].loc[batch.index] * 2).all()
+
+
+def test_micro_batch_of_nothing_but_rubbish_goes_to_the_rejected_clicks(
+    spark: SparkSession, shop: Any, make_click: MakeClick
+) -> None:
+    shop.land("a.jsonl", *[b"x" * 5_000 for _ in range(300)])
+    seen = shop.run(spark)
+    assert "300 in" in seen
+    assert len(shop.rejected) == 300
+    assert len(shop.scored) == 0
+    assert set(shop.rejected["raw"]) == {"x" * 5_000}
+
+
+def test_click_that_lacks_a_required_feature_is_rejected_with_its_raw_record(
+    spark: SparkSession, shop: Any, make_click: MakeClick, registry_uri: str, register_classifier: Callable[..., None]
+) -> None:
+    features = pd.DataFrame({"double_price": [1.0, 2.0], "quantity": [1, 2]})
+    register_classifier(registry_uri, features, "needs_quantity")
+    shop.set(model={"uri": "models:/needs_quantity@champion", "registry": registry_uri})
+    shop.land("a.jsonl", make_click(1, quantity=None), make_click(2))
+    shop.run(spark)
+    assert shop.scored["id"].tolist() == ["c2"]
+    [row] = shop.rejected.to_dict("records")
+    assert (row["reason"], row["raw"]) == ("missing_feature", json.dumps(make_click(1, quantity=None)))
+
+
+def test_another_shop_runs_by_configuration_alone(
+    spark: SparkSession, shop: Any, registry_uri: str, register_classifier: Callable[..., None]
+) -> None:
+    (shop.home / "hit.ddl").write_text(
+        "`hit-no` BIGINT NOT NULL, ts TIMESTAMP NOT NULL, who STRING NOT NULL, secs INT, "
+        "basket STRUCT<total: DECIMAL(9,2)>"
+    )
+    (shop.home / "hit.sql").write_text("SELECT secs / 60 AS minutes, basket.total AS total FROM click")
+    rng = np.random.default_rng(1)
+    features = pd.DataFrame({"minutes": rng.uniform(0, 5, 50), "total": rng.uniform(0, 90, 50)})
+    register_classifier(registry_uri, features, "other_shop")
+    shop.set(
+        click={"schema": str(shop.home / "hit.ddl"), "id": "hit-no", "time": "ts", "visitor": "who"},
+        features=str(shop.home / "hit.sql"),
+        model={"uri": "models:/other_shop@champion", "registry": registry_uri},
+    )
+    hit = {"hit-no": 1, "ts": 1772366400000, "who": "w", "secs": 90, "basket": {"total": "12.50"}}
+    shop.land("hits.ndjson", hit, {**hit, "hit-no": "two"})
+    shop.run(spark)
+    [row] = shop.table("scored_clicks").to_dict("records")
+    assert (row["hit-no"], row["ts"]) == (1, pd.Timestamp("2026-03-01T12:00:00Z"))
+    loaded = mlflow.sklearn.load_model("models:/other_shop@champion")
+    assert row["score"] == loaded.predict_proba(np.array([[1.5, 12.5]]))[0, 1]
+    assert shop.rejected["reason"].tolist() == ["wrong_type"]
+
+
+def test_person_sees_a_line_per_micro_batch_and_a_summary(
+    spark: SparkSession, shop: Any, make_click: MakeClick
+) -> None:
+    now = datetime.now(timezone.utc) - timedelta(seconds=30)
+    shop.land("a.jsonl", make_click(1, at=now.isoformat()), "rubbish")
+    seen = shop.run(spark)
+    [line] = [line for line in seen.splitlines() if line.startswith("batch ")]
+    assert "2 in" in line
+    assert "1 scored" in line
+    assert "1 rejected" in line
+    assert "clicks/s" in line
+    assert "small_model v1" in line
+    assert "2 records in 1 micro-batches: 1 scored, 1 rejected" in seen
+    assert str(shop.home / "scored_clicks") in seen
+    assert "c1" in seen
+    assert "█" in seen
+    assert "Next:" in seen
+
+
+def nothing_written(shop: Any) -> bool:
+    return not any(
+        (shop.home / name).exists() for name in ("scored_clicks", "rejected_clicks", "model_timeline", "checkpoint")
+    )
+
+
+def test_wrong_wiring_stops_before_anything_is_written(spark: SparkSession, shop: Any, make_click: MakeClick) -> None:
+    shop.land("a.jsonl", make_click(1))
+    whole = yaml.safe_load(shop.config_file.read_text())
+    broken_ddl, broken_sql, other_sql = shop.home / "b.ddl", shop.home / "b.sql", shop.home / "o.sql"
+    broken_ddl.write_text("id STRING NOT")
+    broken_sql.write_text("SELECT prize AS double_price FROM click")
+    other_sql.write_text("SELECT price AS prize FROM click")
+    cases: list[tuple[dict[str, Any], type[Exception], str]] = [
+        ({"source": {"kind": "folder", "path": str(shop.home / "nowhere")}}, SourceError, "no such folder"),
+        ({"source": {"kind": "delta", "table": str(shop.home / "nowhere")}}, SourceError, "no such Delta table"),
+        ({"click": {**whole["click"], "schema": str(broken_ddl)}}, ConfigError, "expected fields in Spark DDL"),
+        ({"click": {**whole["click"], "visitor": "user"}}, ConfigError, "click.visitor is user"),
+        ({"features": str(broken_sql)}, ConfigError, "prize"),
+        ({"features": str(other_sql)}, SignatureError, "missing: double_price double"),
+        ({"model": {**whole["model"], "uri": "models:/small_model@nobody"}}, ModelNotFoundError, "@champion"),
+        ({"output": {"scored": str(shop.landing), "rejected": "x"}}, TableError, "is no Delta table"),
+    ]
+    for change, error, text in cases:
+        shop.set(**{**whole, **change})
+        with pytest.raises(error, match=text):
+            shop.run(spark)
+        assert nothing_written(shop), change
+
+
+def test_model_whose_registry_is_damaged_is_refused(spark: SparkSession, shop: Any) -> None:
+    damaged = shop.home / "damaged.db"
+    damaged.write_text("this is no database, but long enough to be taken for one" * 100)
+    shop.set(model={"uri": "models:/small_model@champion", "registry": f"sqlite:///{damaged}"})
+    with pytest.raises(ModelError, match="cannot be fetched from sqlite"):
+        shop.run(spark)
+
+
+def test_table_of_another_schema_is_refused(spark: SparkSession, shop: Any, make_click: MakeClick) -> None:
+    spark.sql("SELECT 1 AS id").write.format("delta").save(str(shop.home / "scored_clicks"))
+    shop.land("a.jsonl", make_click(1))
+    with pytest.raises(TableError, match="id: expected string, the table has int"):
+        shop.run(spark)
+    assert len(shop.table("scored_clicks")) == 1
+
+
+def test_new_checkpoint_for_tables_that_are_written_is_refused(
+    spark: SparkSession, shop: Any, make_click: MakeClick
+) -> None:
+    shop.land("a.jsonl", make_click(1))
+    shop.run(spark)
+    shop.set(checkpoint=str(shop.home / "other_checkpoint"))
+    with pytest.raises(CheckpointError, match="is new"):
+        shop.run(spark)
+    assert len(shop.scored) == 1
+    assert not (shop.home / "other_checkpoint").exists()
+
+
+def test_foreign_checkpoint_is_refused(spark: SparkSession, shop: Any, make_click: MakeClick) -> None:
+    shop.land("a.jsonl", make_click(1))
+    shop.run(spark)
+    outputs = {name: str(shop.home / "second" / f"{name}_clicks") for name in ("scored", "rejected")}
+    first = shop.config.output
+    shop.set(checkpoint=str(shop.home / "second" / "checkpoint"), output=outputs)
+    shop.run(spark)
+    shop.set(output=first.model_dump())
+    with pytest.raises(CheckpointError, match="belongs to stream"):
+        shop.run(spark)
+
+
+def test_tables_that_are_gone_are_not_silently_begun_anew(
+    spark: SparkSession, shop: Any, make_click: MakeClick
+) -> None:
+    shop.land("a.jsonl", make_click(1))
+    shop.run(spark)
+    (shop.home / "rejected_clicks").rename(shop.home / "moved")
+    with pytest.raises(CheckpointError, match="rejected_clicks does not exist"):
+        shop.run(spark)
+
+
+def test_catalog_tables_work_like_paths(spark: SparkSession, shop: Any, make_click: MakeClick) -> None:
+    spark.sql("CREATE SCHEMA IF NOT EXISTS shop_schema")
+    shop.set(output={"scored": "shop_schema.scored_clicks", "rejected": "shop_schema.rejected_clicks"})
+    try:
+        shop.land("a.jsonl", make_click(1), "rubbish")
+        shop.run(spark)
+        shop.land("b.jsonl", make_click(2))
+        shop.run(spark)
+        assert spark.table("shop_schema.scored_clicks").count() == 2
+        assert spark.table("shop_schema.rejected_clicks").count() == 1
+        assert spark.table("shop_schema.model_timeline").count() == 1
+        comments = {row.col_name: row.comment for row in spark.sql("DESCRIBE shop_schema.scored_clicks").collect()}
+        assert comments["price"] == "Price of what was looked at"
+        assert comments["score"] == "Prediction of the model for the click"
+    finally:
+        spark.sql("DROP SCHEMA shop_schema CASCADE")

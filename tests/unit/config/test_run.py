@@ -1,0 +1,132 @@
+import textwrap
+from pathlib import Path
+
+import pytest
+
+from clickscore.config.run import load
+from clickscore.config.source import DeltaSource, FolderSource
+from clickscore.errors import ConfigError
+
+DDL = "conf/click.ddl"
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    path = tmp_path / "run.yaml"
+    path.write_text(
+        textwrap.dedent("""\
+            source:     {kind: folder, path: landing}
+            click:      {schema: conf/click.ddl, id: event_id, time: event_time, visitor: visitor_id}
+            features:   conf/features.sql
+            model:      {uri: "models:/m@champion", registry: "sqlite:///mlflow.db"}
+            output:     {scored: out/scored_clicks, rejected: out/rejected_clicks}
+            checkpoint: out/checkpoint
+            trigger:    available_now
+            """)
+    )
+    return path
+
+
+def problems(file: Path, *overrides: str) -> str:
+    with pytest.raises(ConfigError) as caught:
+        load(file, overrides)
+    return str(caught.value)
+
+
+def test_the_shipped_configurations_load() -> None:
+    for path in Path("conf").glob("*.yaml"):
+        assert load(path).click.ddl == Path(DDL)
+
+
+def test_source_kind_picks_its_own_keys(file: Path) -> None:
+    assert load(file).source == FolderSource(kind="folder", path="landing")
+    delta = load(file, ["source={kind: delta, table: clicks, changes: skip}"]).source
+    assert delta == DeltaSource(kind="delta", table="clicks", changes="skip")
+
+
+def test_override_reaches_a_nested_key(file: Path) -> None:
+    assert load(file, ["source.max_bytes=1 MiB", "trigger=5 seconds"]).source.max_bytes == 1024 * 1024
+
+
+def test_unknown_key_suggests_the_nearest_one(file: Path) -> None:
+    assert "source.pth: unknown key; did you mean path?" in problems(file, "source.pth=x")
+    assert "chekpoint: unknown key; did you mean checkpoint?" in problems(file, "chekpoint=x")
+    assert "click.schma: unknown key; did you mean schema?" in problems(file, "click.schma=x")
+
+
+def test_all_problems_are_reported_at_once(file: Path) -> None:
+    text = problems(file, "trigger=sometimes", "model.url=x", "features=conf/featurs.sql", "output.scored=5")
+    assert str(file) in text
+    assert "trigger: expected available_now or an interval such as \"5 seconds\", found 'sometimes'" in text
+    assert "model.url: unknown key; did you mean uri?" in text
+    assert "features: no such file: conf/featurs.sql; did you mean conf/features.sql?" in text
+    assert "output.scored: input should be a valid string, found int" in text
+
+
+def test_missing_key_is_named(file: Path) -> None:
+    file.write_text(file.read_text().replace("checkpoint: out/checkpoint", ""))
+    assert "checkpoint: missing" in problems(file)
+
+
+def test_wrong_kind_of_source_lists_the_kinds(file: Path) -> None:
+    assert "source.kind: expected folder or delta or kafka; did you mean folder?" in problems(file, "source.kind=foldr")
+
+
+def test_model_uri_without_alias_or_version_is_refused(file: Path) -> None:
+    text = problems(file, "model.uri=click_propensity")
+    assert "model.uri: expected models:/<name>@<alias> or models:/<name>/<version>, found 'click_propensity'" in text
+
+
+def test_size_without_a_unit_that_is_known_is_refused(file: Path) -> None:
+    assert "source.max_bytes: expected a number of bytes or a size such as" in problems(file, "source.max_bytes=5 MB")
+
+
+def test_missing_file_suggests_its_neighbour() -> None:
+    assert "did you mean conf/local.yaml?" in problems(Path("conf/locl.yaml"))
+
+
+def test_file_that_is_no_mapping_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "list.yaml"
+    path.write_text("- a\n- b\n")
+    assert "expected keys such as source and model, found list" in problems(path)
+
+
+def test_key_that_has_the_name_of_a_source_is_told_like_any_other(file: Path) -> None:
+    assert "delta: unknown key" in problems(file, "delta=x")
+    assert "source.folder: unknown key" in problems(file, "source.folder=x")
+
+
+def test_interval_with_a_fraction_is_refused(file: Path) -> None:
+    assert "trigger: expected available_now or an interval" in problems(file, "trigger=1.5 minutes")
+
+
+def test_one_table_for_both_is_refused(file: Path) -> None:
+    assert "scored and rejected are the same table, x; name two" in problems(file, "output={scored: x, rejected: x/}")
+
+
+def test_override_that_is_no_yaml_is_refused(file: Path) -> None:
+    said = problems(file, 'source.security.password="hunter2')
+    assert "--set source.security.password cannot be used:\n  - its value is not readable as YAML" in said
+    assert "hunter2" not in said
+
+
+def test_override_without_a_value_is_refused(file: Path) -> None:
+    assert "expected key.path=value" in problems(file, "trigger")
+
+
+def test_health_is_off_unless_it_has_a_port(file: Path) -> None:
+    assert load(file).health is None
+    health = load(file, ["health.port=8090"]).health
+    assert health
+    assert (health.host, health.port, health.stuck_after_ms) == ("127.0.0.1", 8090, 300_000)
+    text = problems(file, "health={prt: 1, stuck_after: 5}")
+    assert "health.port: missing" in text
+    assert "health.prt: unknown key; did you mean port?" in text
+    assert 'health.stuck_after: expected an interval such as "10 minutes", found 5' in text
+    assert "health.port: input should be less than or equal to 65535" in problems(file, "health.port=65536")
+
+
+def test_interval_of_the_trigger_is_known_in_seconds(file: Path) -> None:
+    assert load(file).interval_s is None
+    assert load(file, ["trigger=10 minutes"]).interval_s == 600
+    assert load(file, ["trigger=250 milliseconds"]).interval_s == 0.25

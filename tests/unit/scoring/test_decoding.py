@@ -1,0 +1,151 @@
+import datetime as dt
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pyspark.sql import types as T
+
+from clickscore.scoring.decoding import (
+    FIRST_TIME_US,
+    LAST_TIME_US,
+    MAX_DETAIL_CHARS,
+    Decoder,
+    Rejection,
+    as_bytes,
+    as_text,
+    cut,
+    encoding_fault,
+    to_times,
+)
+
+CLICK = T.StructType(
+    [
+        T.StructField("id", T.StringType(), False),
+        T.StructField("at", T.TimestampType(), False),
+        T.StructField("count", T.IntegerType()),
+        T.StructField("page-url", T.StringType()),
+        T.StructField("price", T.DoubleType()),
+        T.StructField("tags", T.ArrayType(T.StringType())),
+        T.StructField("geo", T.StructType([T.StructField("lat", T.DoubleType(), False)])),
+    ]
+)
+GOOD = b'{"id":"a","at":"2026-03-01T12:00:00Z"'
+UTC = dt.timezone.utc
+
+
+@pytest.fixture(scope="module")
+def decoder() -> Decoder:
+    return Decoder(CLICK)
+
+
+def reason(decoder: Decoder, record: bytes) -> tuple[str, str]:
+    rejection = decoder.decode(record)
+    assert isinstance(rejection, Rejection)
+    return rejection.reason, rejection.detail
+
+
+def test_field_that_is_required_may_follow_one_that_is_not() -> None:
+    decoder = Decoder(T.StructType([T.StructField("a", T.StringType()), T.StructField("b", T.LongType(), False)]))
+    assert reason(decoder, b'{"a":"x"}') == ("missing_field", "b is missing")
+    click = decoder.decode(b'{"b":1}')
+    assert (click.f0, click.f1) == (None, 1)
+    assert (decoder.blank.f0, decoder.blank.f1) == (None, None)
+
+
+def test_good_record_keeps_every_value(decoder: Decoder) -> None:
+    click = decoder.decode(GOOD + b',"count":3,"page-url":"/x","price":2,"tags":["a"],"geo":{"lat":1.5},"other":{}}')
+    assert (click.f0, click.f2, click.f3, click.f4) == ("a", 3, "/x", 2.0)
+    assert click.f1 == dt.datetime(2026, 3, 1, 12, tzinfo=UTC)
+    assert (click.f5, click.f6) == (["a"], {"lat": 1.5})
+
+
+def test_byte_order_mark_before_a_record_is_passed_over(decoder: Decoder) -> None:
+    assert decoder.decode(b"\xef\xbb\xbf" + GOOD + b"}").f0 == "a"
+    assert reason(decoder, b"\xef\xbb\xbf[]") == ("not_an_object", "Expected `object`, got `array`")
+
+
+@pytest.mark.parametrize("marks", [2, 5_000])
+def test_more_than_one_byte_order_mark_is_no_json(decoder: Decoder, marks: int) -> None:
+    assert reason(decoder, b"\xef\xbb\xbf" * marks + GOOD + b"}")[0] == "malformed_json"
+
+
+def test_absent_and_null_fields_are_none(decoder: Decoder) -> None:
+    click = decoder.decode(GOOD + b',"count":null}')
+    assert (click.f2, click.f3) == (None, None)
+
+
+@pytest.mark.parametrize(
+    ("record", "expected", "detail"),
+    [
+        (b"", "empty_record", "found nothing"),
+        (b" \r", "empty_record", "found nothing"),
+        (b"not json", "malformed_json", "malformed"),
+        (GOOD, "malformed_json", "truncated"),
+        (GOOD + b"} {}", "malformed_json", "trailing characters"),
+        (GOOD + b',"price":NaN}', "malformed_json", "invalid character"),
+        (b'{"x":' + b"[" * 100_000, "malformed_json", "nested too deeply"),
+        (b"[1,2", "malformed_json", "truncated"),
+        (b"5 apples", "malformed_json", "trailing characters"),
+        (b'{"id":5,"at":"2026-03-01T12:00:00Z"', "malformed_json", "truncated"),
+        (b'{"id":5,"x":' + b"[" * 100_000 + b"]" * 100_000 + b"}", "malformed_json", "nested too deeply"),
+        (b"[1,2]", "not_an_object", "got `array`"),
+        (b"null", "not_an_object", "got `null`"),
+        (b'"text"', "not_an_object", "got `str`"),
+        (b'{"at":"2026-03-01T12:00:00Z"}', "missing_field", "id is missing"),
+        (b'{"ID":"a","at":"2026-03-01T12:00:00Z"}', "missing_field", "id is missing"),
+        (b'{"id":null,"at":"2026-03-01T12:00:00Z"}', "missing_field", "id is null"),
+        (GOOD + b',"geo":{}}', "missing_field", "geo.lat is missing"),
+        (GOOD + b',"count":1.5}', "wrong_type", "$.count"),
+        (GOOD + b',"count":"1"}', "wrong_type", "$.count"),
+        (GOOD + b',"count":2147483648}', "wrong_type", "<= 2147483647"),
+        (GOOD + b',"price":1e999}', "wrong_type", "out of range"),
+        (GOOD + b',"tags":[1]}', "wrong_type", "$.tags[0]"),
+        (b'{"id":"a","at":true}', "wrong_type", "$.at"),
+        (b'{"id":"a","at":"yesterday"}', "invalid_time", "$.at"),
+        (b'{"id":"a","at":"2026-02-30T12:00:00Z"}', "invalid_time", "$.at"),
+        (b'{"id":"a","at":-5}', "invalid_time", "$.at"),
+    ],
+)  # fmt: skip
+def test_bad_record_gets_the_exact_reason(decoder: Decoder, record: bytes, expected: str, detail: str) -> None:
+    found, text = reason(decoder, record)
+    assert found == expected
+    assert detail in text
+
+
+def test_epoch_numbers_are_seconds_milliseconds_or_microseconds_by_their_size() -> None:
+    noon = dt.datetime(2026, 3, 1, 12, tzinfo=UTC)
+    seconds = int(noon.timestamp())
+    assert to_times([seconds, seconds * 1000, seconds * 1_000_000, noon, None]) == [noon, noon, noon, noon, None]
+
+
+def test_only_a_key_named_twice_counts_as_duplicate(decoder: Decoder) -> None:
+    assert decoder.names_a_key_twice(b'{"id":"a","id":"b"}', 2)
+    assert not decoder.names_a_key_twice(b'{"id":"a","x":{"id":"b"}}', 3)
+    assert not decoder.names_a_key_twice(b'{"id":"a\\":b"}', 2)
+
+
+def test_bytes_that_are_no_text_can_be_recovered() -> None:
+    record = b'{"id":"\xff\x80 caf\xc3\xa9"}'
+    assert encoding_fault(record) is not None
+    text = as_text(record)
+    assert text is not None
+    assert as_bytes(text, "invalid_encoding") == record
+    assert as_text("café".encode()) == "café"
+    assert as_bytes("café", "wrong_type") == "café".encode()
+    assert as_bytes(as_text(None), "tombstone") is None
+
+
+def test_long_details_are_cut() -> None:
+    assert len(cut("x" * 1000)) == MAX_DETAIL_CHARS
+
+
+@given(st.binary())
+def test_any_bytes_survive_the_way_to_text_and_back(record: bytes) -> None:
+    reason = "invalid_encoding" if encoding_fault(record) else "malformed_json"
+    assert as_bytes(as_text(record), reason) == record
+
+
+def test_bounds_of_times_are_those_of_python() -> None:
+    epoch = dt.datetime(1970, 1, 1, tzinfo=UTC)
+    assert epoch + dt.timedelta(microseconds=FIRST_TIME_US) == dt.datetime.min.replace(tzinfo=UTC)
+    assert epoch + dt.timedelta(microseconds=LAST_TIME_US) == dt.datetime.max.replace(tzinfo=UTC)

@@ -1,0 +1,42 @@
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from clickscore.scoring.outputs import OutputError, as_outputs, pick
+
+
+@pytest.mark.parametrize("prediction", [[0.25, 0.5], np.array([[0.25], [0.5]]), np.array([[0.75, 0.25], [0.5, 0.5]]),
+                                        pd.DataFrame({"p": [0.25, 0.5]}), pd.Series([0.25, 0.5]),
+                                        {"p": np.array([[0.25], [0.5]])}, [{"p": 0.25}, {"p": 0.5}]])  # fmt: skip
+def test_one_number_or_two_probabilities_per_click_make_a_score(prediction: Any) -> None:
+    assert pick(as_outputs(prediction, 2), [None]).tolist() == [[0.25], [0.5]]
+
+
+@pytest.mark.parametrize("prediction", [[0.25], np.zeros((3, 2)), np.zeros((2, 2, 2)), np.zeros((2, 0)), 0.5])
+def test_any_other_shape_is_refused(prediction: Any) -> None:
+    with pytest.raises(OutputError, match=r"for each of 2 clicks; it predicted an array of shape"):
+        as_outputs(prediction, 2)
+
+
+def test_outputs_are_picked_by_name_and_by_position() -> None:
+    named = as_outputs(pd.DataFrame({"stay": [0.1, 0.2], "buy": [0.3, 0.4], "leave": [0.6, 0.4]}), 2)
+    assert pick(named, ["buy", 0]).tolist() == [[0.3, 0.1], [0.4, 0.2]]
+    classes = as_outputs(np.array([[0.2, 0.3, 0.5]]), 1)
+    assert pick(classes, [2, 1]).tolist() == [[0.5, 0.3]]
+
+
+@pytest.mark.parametrize(("wanted", "message"), [
+    (None, r"predicts stay, buy; say in model\.outputs which of them is the score"),
+    ("bye", "no output bye; it has stay, buy"),
+    (2, "no output at position 2; it has 2"),
+])  # fmt: skip
+def test_output_that_is_not_there_or_not_clear_is_named(wanted: Any, message: str) -> None:
+    with pytest.raises(OutputError, match=message):
+        pick(as_outputs(pd.DataFrame({"stay": [0.1], "buy": [0.3]}), 1), [wanted])
+
+
+def test_output_without_names_is_not_found_by_name() -> None:
+    with pytest.raises(OutputError, match="no output p; it has outputs without names"):
+        pick(as_outputs([0.5], 1), ["p"])
