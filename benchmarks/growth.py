@@ -21,7 +21,7 @@ from others import Others
 from pyspark.sql import SparkSession
 from registered import register_model
 
-from clickscore.monitoring.progress import make_console
+from clickscore.console import make_console
 from clickscore.session import build_session
 
 COMMITS = (100, 1_000, 5_000)

@@ -22,7 +22,7 @@ from latency_systems import SYSTEMS, System, UnderTestError
 from registered import register_model
 from rich.console import Console
 
-from clickscore.monitoring.progress import make_console
+from clickscore.console import make_console
 from shopsim.broker import Broker
 from shopsim.topics import make_topic
 

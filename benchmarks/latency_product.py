@@ -11,7 +11,7 @@ from durations import Durations
 from pyspark.sql import SparkSession
 
 from clickscore.config.run import load
-from clickscore.monitoring.progress import make_console
+from clickscore.console import make_console
 from clickscore.session import build_session
 from clickscore.stream import app
 

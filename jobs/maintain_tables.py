@@ -11,8 +11,8 @@ from functools import partial
 from pathlib import Path
 
 from clickscore.config.run import load
+from clickscore.console import make_console
 from clickscore.errors import ClickscoreError
-from clickscore.monitoring.progress import make_console
 from clickscore.session import build_classic_session
 from clickscore.storage import maintenance
 

@@ -9,12 +9,12 @@ import sys
 from functools import partial
 from pathlib import Path
 
+from clickscore.cli import utc
 from clickscore.config.run import load
+from clickscore.console import make_console
 from clickscore.errors import ClickscoreError
-from clickscore.monitoring.progress import make_console
 from clickscore.registry import promotion
 from clickscore.session import build_session
-from clickscore.stream.clock import utc
 
 
 def main() -> int:

@@ -10,13 +10,13 @@ import sys
 from functools import partial
 from pathlib import Path
 
+from clickscore.cli import utc
 from clickscore.config.run import load
+from clickscore.console import make_console
 from clickscore.errors import ClickscoreError, ReplayError
-from clickscore.monitoring.progress import make_console
 from clickscore.reconciliation import replay
 from clickscore.reconciliation.rescoring import Selection
 from clickscore.session import build_classic_session
-from clickscore.stream.clock import utc
 
 
 def main() -> int:

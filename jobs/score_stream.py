@@ -8,8 +8,8 @@ from pathlib import Path
 from pyspark.errors import StreamingQueryException
 
 from clickscore.config.run import load
+from clickscore.console import make_console
 from clickscore.errors import ClickscoreError, StreamError
-from clickscore.monitoring.progress import make_console
 from clickscore.session import build_classic_session
 from clickscore.stream import app
 

@@ -6,8 +6,8 @@ from functools import partial
 from pathlib import Path
 
 from clickscore.config.run import load
+from clickscore.console import make_console
 from clickscore.errors import ClickscoreError
-from clickscore.monitoring.progress import make_console
 from clickscore.session import build_session
 from clickscore.training import training
 

@@ -1,6 +1,7 @@
 """Rules of the house that a reviewer should not have to check."""
 
 import ast
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,23 @@ PURE = ("config/run", "config/model", "errors", "storage/schemas", "scoring/deco
 WORLDLY_IMPORTS = ("mlflow", "delta", "clickscore.storage.table", "clickscore.registry.registry", "clickscore.sources")
 WORLDLY_ATTRIBUTES = ("read", "readStream", "write", "writeStream", "collect", "getOrCreate", "sparkSession")
 MAX_LINES = 260
+SHARED = {"errors", "reasons", "console", "cli", "retries", "session"}
+"""Modules that every package may import."""
+IMPORTS = {
+    "config": set(),
+    "scoring": {"config"},
+    "storage": {"config"},
+    "registry": {"config", "scoring", "storage"},
+    "sources": {"config", "storage"},
+    "training": {"config", "scoring", "registry", "sources", "storage"},
+    "monitoring": {"config", "storage", "sources"},
+    "stream": {"config", "scoring", "registry", "storage", "sources", "monitoring"},
+    "reconciliation": {"config", "scoring", "registry", "storage", "sources", "monitoring", "stream"},
+}
+"""What each package may import beside the shared modules; nothing imports reconciliation."""
+TO_TURN = {("scoring", "registry"), ("scoring", "storage"), ("scoring", "stream"), ("storage", "registry"),
+           ("training", "stream"), ("registry", "training")}  # fmt: skip
+"""Imports against the direction that are still there."""
 CLASSIC = {"sparkContext", "_jvm", "_jsc", "rdd"}
 """What a session of Spark Connect does not have."""
 CLASSIC_ONLY = {
@@ -48,6 +66,27 @@ def test_pure_module_touches_nothing(name: str) -> None:
 def test_module_needs_no_classic_session_without_a_reason(module: Path) -> None:
     found = {node.attr for node in ast.walk(ast.parse(module.read_text())) if isinstance(node, ast.Attribute)} & CLASSIC
     assert bool(found) == (module.stem in CLASSIC_ONLY)
+
+
+def test_packages_import_in_one_direction() -> None:
+    root, turned = Path("lib/clickscore"), set()
+    for module in MODULES:
+        package, *inner = module.relative_to(root).parts
+        for name in imported(module) if inner else ():
+            target = name.split(".")[1]
+            if target != package and target not in SHARED | IMPORTS[package]:
+                turned.add((package, target))
+    assert turned == TO_TURN
+
+
+def imported(module: Path) -> Iterator[str]:
+    for node in ast.walk(ast.parse(module.read_text())):
+        if isinstance(node, ast.ImportFrom) and node.module == "clickscore":
+            yield from (f"clickscore.{alias.name}" for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith("clickscore."):
+            yield node.module or ""
+        elif isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names if alias.name.startswith("clickscore."))
 
 
 def test_jobs_are_thin() -> None:

@@ -5,11 +5,9 @@ from pathlib import Path
 
 import yaml
 
+from clickscore import reasons
 from clickscore.config.source import KafkaSource, Security
-from clickscore.scoring import decoding, features
-from clickscore.sources import unreadable_files
 from clickscore.storage import schemas
-from clickscore.stream import rows
 
 README = Path("README.md").read_text()
 
@@ -21,10 +19,9 @@ def test_every_column_of_every_table_is_explained() -> None:
 
 
 def test_every_reason_is_explained() -> None:
-    reasons = {value for name, value in vars(decoding).items() if name.isupper() and isinstance(value, str)}
-    reasons |= {features.MISSING_FEATURE, unreadable_files.UNREADABLE_FILE, rows.SCORING_FAILED}
-    assert len(reasons) == 13
-    assert not {reason for reason in reasons if f"| `{reason}` |" not in README}
+    codes = {value for name, value in vars(reasons).items() if name.isupper()}
+    assert len(codes) == 13
+    assert not {code for code in codes if f"| `{code}` |" not in README}
 
 
 def test_configuration_of_the_readme_is_the_shipped_one() -> None:

@@ -10,7 +10,7 @@ from time import monotonic
 from typing import Literal, get_args
 
 from clickscore.config.run import Config
-from clickscore.stream.micro_batch import Report
+from clickscore.monitoring.report import Report
 
 Status = Literal["starting", "ok", "behind", "stuck"]
 STATUSES: tuple[Status, ...] = get_args(Status)
@@ -112,7 +112,7 @@ class Health:
         """Note a finished micro-batch; one that is reported again is counted once."""
         with self._lock:
             self._note_life()
-            self._model = done.model.key
+            self._model = (done.model_name, done.model_version)
             if self._last_batch is not None and done.batch_id <= self._last_batch:
                 return
             self._last_batch, self._last_batch_at = done.batch_id, self._now()

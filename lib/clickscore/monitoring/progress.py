@@ -6,25 +6,11 @@ from types import TracebackType
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from clickscore.stream.micro_batch import Report
+from clickscore.console import warn
+from clickscore.monitoring.report import Report
 
 MICROSECONDS = 1_000_000
 _UNITS = (("d", 86_400), ("h", 3_600), ("min", 60))
-
-
-PIPE_COLUMNS = 120
-"""Width of what is printed where there is no terminal to ask."""
-
-
-def make_console() -> Console:
-    """Return the console: coloured on a terminal, plain lines in a pipe."""
-    console = Console(soft_wrap=True)
-    return console if console.is_terminal else Console(width=PIPE_COLUMNS, soft_wrap=True)
-
-
-def warn(console: Console, text: str) -> None:
-    """Print what a person should know."""
-    console.print(f"warning: {text}", style="yellow", highlight=False, markup=False, soft_wrap=True)
 
 
 class ProgressLines:
@@ -76,7 +62,7 @@ class ProgressLines:
         self.console.print(
             f"batch {done.batch_id:>4}  {done.read:>9,} in  {done.scored:>9,} scored  {done.rejected:>6,} rejected"
             f"{duplicates}  {done.read / max(done.seconds, 1e-3):>9,.0f} clicks/s  {_lag(done)}  "
-            f"{done.model.name} v{done.model.version}",
+            f"{done.model_name} v{done.model_version}",
             highlight=False,
             soft_wrap=True,
         )

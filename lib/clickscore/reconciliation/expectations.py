@@ -10,6 +10,7 @@ from pyspark.sql import types as T
 
 from clickscore.config.run import Config
 from clickscore.config.source import DeltaSource, FolderSource, KafkaSource
+from clickscore.reasons import UNREADABLE_FILE
 from clickscore.reconciliation.discrepancies import Holdings, settle_duplicates
 from clickscore.reconciliation.landed_files import (
     Strays,
@@ -17,16 +18,15 @@ from clickscore.reconciliation.landed_files import (
     hold_files,
     in_batches,
     is_numbered_alike,
-    list_landed,
-    read_log,
 )
-from clickscore.reconciliation.record_keys import of_offsets, of_rejected, of_scored, plain_source
+from clickscore.reconciliation.record_keys import of_offsets, of_rejected, of_scored
 from clickscore.reconciliation.table_commits import earliest_batch, hold_commits, in_order, read_actions
 from clickscore.reconciliation.topic_offsets import explain, find_spans, hold_offsets
+from clickscore.sources.file_log import list_landed, read_log
 from clickscore.sources.gap_detection import TOPICS_PROPERTY
 from clickscore.sources.kafka_admin import planned_offsets, read_topic_state
-from clickscore.sources.unreadable_files import UNREADABLE_FILE
 from clickscore.storage.checkpoint import Checkpoint
+from clickscore.storage.files import plain_source
 from clickscore.storage.offset_log import Planned, Range, find_range
 from clickscore.storage.table import Table
 

@@ -16,10 +16,10 @@ from pyspark.sql import types as T
 
 from clickscore.config.source import FolderSource
 from clickscore.reconciliation.discrepancies import Holdings
-from clickscore.reconciliation.record_keys import of_records, plain_source
+from clickscore.reconciliation.record_keys import of_records
 from clickscore.scoring.parsing import VALUE
-from clickscore.sources.readers import FILE_NAMES
-from clickscore.storage.files import path_exists
+from clickscore.sources.file_log import FILE_NAMES
+from clickscore.storage.files import plain_source
 from clickscore.storage.offset_log import Planned, Range
 
 GRACE_MS = 60_000
@@ -54,28 +54,6 @@ class Strays:
     overdue_names: list[str]
     unread: list[str]
     unfinished: list[str]
-
-
-def read_log(spark: SparkSession, checkpoint: str) -> DataFrame:
-    """Read which files the stream took: ``source``, ``entry`` of the log, ``logged_ms``, when it had been changed."""
-    log = f"{checkpoint}/sources/0"
-    schema = "path STRING, timestamp BIGINT, batchId BIGINT"
-    if not path_exists(spark, log):
-        return spark.createDataFrame([], "source STRING, logged_ms BIGINT, entry BIGINT")
-    # The stream puts old entries together into one file while it runs, and then removes them.
-    entries = spark.read.schema(schema).option("ignoreMissingFiles", "true").json(log).where("path IS NOT NULL")
-    columns = [plain_source(F.col("path")), F.col("timestamp"), F.col("batchId")]
-    names = ["source", "logged_ms", "entry"]
-    return entries.select(*[c.alias(name) for c, name in zip(columns, names, strict=True)]).distinct()
-
-
-def list_landed(spark: SparkSession, folder: str) -> DataFrame:
-    """List the files that have a name that is read: ``source``, ``bytes``, ``changed_ms``; empty ones do not appear."""
-    reader = spark.read.format("binaryFile").option("recursiveFileLookup", "true").option("pathGlobFilter", FILE_NAMES)
-    return reader.load(folder).select(
-        plain_source(F.col("_metadata.file_path")).alias("source"), F.col("_metadata.file_size").alias("bytes"),
-        F.unix_millis("_metadata.file_modification_time").alias("changed_ms"),
-    )  # fmt: skip
 
 
 def in_batches(log: DataFrame, batches: Range) -> DataFrame:

@@ -13,13 +13,8 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
-from clickscore.scoring.decoding import INVALID_ENCODING
+from clickscore.reasons import INVALID_ENCODING
 from clickscore.scoring.parsing import VALUE, decode_batch
-
-
-def plain_source(source: Column) -> Column:
-    """Return the path of a file URI without its scheme: Spark writes ``file:/a`` here and ``file:///a`` there."""
-    return F.regexp_replace(source, "^[A-Za-z][A-Za-z0-9+.-]*:(//)?", "")
 
 
 def of_records(records: DataFrame, id: T.StructField, is_id_all: bool = False) -> DataFrame:

@@ -13,17 +13,16 @@ from rich.console import Console
 from rich.table import Table as Grid
 
 from clickscore.config.run import Config
+from clickscore.console import warn
 from clickscore.errors import ReplayError, TableError
-from clickscore.monitoring.progress import warn
+from clickscore.reasons import TOMBSTONE, UNREADABLE_FILE
 from clickscore.reconciliation.replay_commit import Resolution
 from clickscore.reconciliation.rescoring import Selection, as_raw, judged, open_records, resolved, tally
 from clickscore.registry.registry import fetch_current
 from clickscore.registry.version import ModelVersion
 from clickscore.scoring import features
 from clickscore.scoring.contract import feature_types, read_contract
-from clickscore.scoring.decoding import TOMBSTONE
 from clickscore.scoring.isolation import Tolerance
-from clickscore.sources.unreadable_files import UNREADABLE_FILE
 from clickscore.storage import schemas
 from clickscore.storage.table import Table
 from clickscore.stream.batch_scoring import TooManyError, WorkerCrashError, guarded

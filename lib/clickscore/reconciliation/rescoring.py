@@ -8,12 +8,12 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
-from clickscore.scoring.decoding import INVALID_ENCODING
+from clickscore.reasons import INVALID_ENCODING, SCORING_FAILED
 from clickscore.scoring.features import FEATURES_COLUMN
 from clickscore.storage.schemas import LINEAGE, REPLAYED, SOURCE_TIME
 from clickscore.stream import pipeline
 from clickscore.stream.pipeline import Contract
-from clickscore.stream.rows import FAILURE, PREDICTED_COLUMN, SCORING_FAILED, Predict, Stamp
+from clickscore.stream.rows import FAILURE, PREDICTED_COLUMN, Predict, Stamp
 
 RECORD = ("raw", "reason", "detail", "source", "source_offset", "received_at", "batch_id")
 """What tells rejected records apart; rows that agree in all of it are copies, and share one verdict."""

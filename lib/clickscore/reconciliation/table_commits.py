@@ -10,8 +10,9 @@ from pyspark.sql.window import Window
 
 from clickscore.config.source import DeltaSource
 from clickscore.reconciliation.discrepancies import Holdings
-from clickscore.reconciliation.record_keys import of_records, of_scored, plain_source
+from clickscore.reconciliation.record_keys import of_records, of_scored
 from clickscore.scoring.parsing import VALUE
+from clickscore.storage.files import plain_source
 from clickscore.storage.offset_log import Planned, Range
 from clickscore.storage.table import Table
 

@@ -16,20 +16,20 @@ from typing import Annotated, Any, NamedTuple, Required, TypedDict
 import msgspec
 from pyspark.sql import types as T
 
+from clickscore.reasons import (
+    EMPTY,
+    INVALID_ENCODING,
+    INVALID_TIME,
+    MALFORMED,
+    MISSING_FIELD,
+    NOT_AN_OBJECT,
+    WRONG_TYPE,
+)
+
 MAX_RECORD_BYTES = 1024 * 1024
 """A click is some hundred bytes; a record above 1 MiB is none, and parsing it would cost the others their latency."""
 MAX_DETAIL_CHARS = 300
 
-TOMBSTONE = "tombstone"
-EMPTY = "empty_record"
-TOO_LARGE = "too_large"
-INVALID_ENCODING = "invalid_encoding"
-MALFORMED = "malformed_json"
-NOT_AN_OBJECT = "not_an_object"
-DUPLICATE_KEY = "duplicate_key"
-MISSING_FIELD = "missing_field"
-WRONG_TYPE = "wrong_type"
-INVALID_TIME = "invalid_time"
 
 # An epoch number below the first bound counts seconds, below the second milliseconds, else microseconds: no time
 # between the years 1973 and 5138 is ambiguous.

@@ -8,6 +8,7 @@ from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from clickscore.errors import ConfigError, SignatureError
+from clickscore.reasons import MISSING_FEATURE
 from clickscore.storage.schemas import quoted
 
 FEATURES_COLUMN, CHALLENGER_COLUMN = "_features", "_challenger_features"
@@ -19,8 +20,6 @@ _SAMPLE_SALT = "clickscore-challenger"
 
 _SELECT = re.compile(r"\s*SELECT\b(?P<list>.*)\bFROM\s+click\s*;?\s*", re.IGNORECASE | re.DOTALL)
 _TEXT_OR_COMMENT = re.compile(r"""('(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*")|--[^\n]*""")
-
-MISSING_FEATURE = "missing_feature"
 
 
 def select_list(sql: str, where: str) -> str:

@@ -15,6 +15,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import types as T
 from pyspark.sql.pandas.types import to_arrow_schema
 
+from clickscore import reasons
 from clickscore.scoring import decoding
 from clickscore.scoring.decoding import Decoder, Rejection
 from clickscore.storage.schemas import OUTCOME
@@ -103,12 +104,12 @@ def _screen(values: pa.BinaryArray, records: list[bytes | None]) -> Rejections:
     rejections: Rejections = {}
     limit = decoding.MAX_RECORD_BYTES
     if values.null_count:
-        absent = Rejection(decoding.TOMBSTONE, "expected a JSON object, found no value at all")
+        absent = Rejection(reasons.TOMBSTONE, "expected a JSON object, found no value at all")
         rejections |= {row: absent for row, record in enumerate(records) if record is None}
     if (pc.max(pc.binary_length(values)).as_py() or 0) > limit:
         for row, record in enumerate(records):
             if record is not None and len(record) > limit:
-                rejections[row] = Rejection(decoding.TOO_LARGE, f"expected at most {limit} bytes, found {len(record)}")
+                rejections[row] = Rejection(reasons.TOO_LARGE, f"expected at most {limit} bytes, found {len(record)}")
     try:
         values.cast(pa.string())
     except pa.ArrowInvalid:
@@ -166,7 +167,7 @@ def _fitting(values: list[Any], column: pa.Field, rejections: Rejections) -> lis
             _checked(pa.array([value], column.type))
         except _MISFITS as error:
             fitting[row] = None
-            reason = decoding.INVALID_TIME if isinstance(error, _NoTimeError) else decoding.WRONG_TYPE
+            reason = reasons.INVALID_TIME if isinstance(error, _NoTimeError) else reasons.WRONG_TYPE
             rejections[row] = Rejection(reason, decoding.cut(f"{column.name}: {error}"))
     return fitting
 
@@ -211,9 +212,9 @@ def _reject_duplicate_keys(
             continue
         try:
             if decoder.names_a_key_twice(record, int(pairs[row])):
-                rejections[row] = Rejection(decoding.DUPLICATE_KEY, "expected each key once")
+                rejections[row] = Rejection(reasons.DUPLICATE_KEY, "expected each key once")
         except RecursionError:
-            rejections[row] = Rejection(decoding.MALFORMED, "nested too deeply")
+            rejections[row] = Rejection(reasons.MALFORMED, "nested too deeply")
 
 
 def _count_pairs(values: pa.BinaryArray) -> npt.NDArray[np.int64]:

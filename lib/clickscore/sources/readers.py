@@ -8,15 +8,12 @@ from pyspark.sql.streaming.readwriter import DataStreamReader
 
 from clickscore.config.source import DeltaSource, FolderSource, KafkaSource, Source
 from clickscore.errors import SourceError
+from clickscore.sources.file_log import FILE_NAMES
 from clickscore.sources.kafka import read_topics
 from clickscore.sources.kafka_admin import read_topic_state
 from clickscore.storage.files import path_exists
 from clickscore.storage.schemas import MICROSECOND_FORMAT, SOURCE_TIME
 from clickscore.storage.table import Table
-
-FILE_NAMES = "*.{json,jsonl,ndjson,json.gz,jsonl.gz,ndjson.gz}"
-"""Files of a landing folder that are read. Spark passes over names that begin with a dot or an underscore, and these
-endings pass over ``.tmp``, ``.part`` and the like: a file counts once it has been renamed to its final name."""
 
 FOREVER = "36500d"
 """Age below which files are remembered, and above which Spark would silently skip them: effectively no limit."""

@@ -5,8 +5,6 @@ import re
 from py4j.protocol import Py4JJavaError
 from pyspark.errors import PySparkException
 
-UNREADABLE_FILE = "unreadable_file"
-
 _UNREADABLE = re.compile(r"\[FAILED_READ_FILE[^\]]*\] Encountered error while reading file (?P<path>\S+?)\.(?=\s)")
 _DAMAGE = re.compile(
     r"(?P<cause>(?:EOFException|ZipException|ChecksumException|FileNotFoundException|AccessControlException)[^\n]*"

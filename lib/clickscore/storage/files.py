@@ -4,7 +4,8 @@ from pathlib import PurePosixPath
 from urllib.parse import unquote, urlsplit
 
 from pyspark.errors import AnalysisException
-from pyspark.sql import SparkSession
+from pyspark.sql import Column, SparkSession
+from pyspark.sql import functions as F
 
 
 def path_exists(spark: SparkSession, path: str) -> bool:
@@ -31,3 +32,8 @@ def plain_path(path: str) -> str:
     """Return the path of a file URI without scheme and escapes, for comparing paths that Spark writes differently."""
     parts = urlsplit(path)
     return parts.netloc + unquote(parts.path)
+
+
+def plain_source(source: Column) -> Column:
+    """Return the path of a file URI without its scheme: Spark writes ``file:/a`` here and ``file:///a`` there."""
+    return F.regexp_replace(source, "^[A-Za-z][A-Za-z0-9+.-]*:(//)?", "")

@@ -10,8 +10,8 @@ from pyspark.sql import functions as F
 from rich.console import Console
 
 from clickscore.config.run import Config
+from clickscore.console import warn
 from clickscore.errors import TableError, gist
-from clickscore.monitoring.progress import warn
 from clickscore.retries import retrying
 from clickscore.storage.table import Table
 

@@ -14,20 +14,21 @@ from rich.console import Console
 
 from clickscore.config.run import AVAILABLE_NOW, Config
 from clickscore.config.source import FolderSource, KafkaSource
+from clickscore.console import warn
 from clickscore.monitoring import endpoint
 from clickscore.monitoring.health import Health
 from clickscore.monitoring.lag import StreamWatch
-from clickscore.monitoring.progress import ProgressLines, warn
+from clickscore.monitoring.progress import ProgressLines
+from clickscore.monitoring.report import Report
 from clickscore.monitoring.summary import print_summary
-from clickscore.reconciliation.landed_files import list_landed, read_log
 from clickscore.registry.registry import fetch_current, fetch_version
 from clickscore.retries import START_LIMIT_S, retrying
 from clickscore.sources import kafka
+from clickscore.sources.file_log import list_landed, read_log
 from clickscore.sources.readers import check_source
 from clickscore.stream.active_models import Lineup
 from clickscore.stream.alias_poller import ModelWatch
 from clickscore.stream.deployment import Deployment
-from clickscore.stream.micro_batch import Report
 from clickscore.stream.plan import find, show
 from clickscore.stream.preflight import Wiring, check
 from clickscore.stream.query import Stream

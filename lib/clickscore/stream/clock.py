@@ -1,11 +1,7 @@
-"""Clocks: the times that people write, and the machine's, which somebody may set back.
-
-Whatever waits for a time of day waits too long then.
-"""
+"""The clock of the machine, which may be set back: whatever waits for a time of day waits too long then."""
 
 import time
 from collections.abc import Callable
-from datetime import datetime, timezone
 
 Seconds = Callable[[], float]
 
@@ -36,13 +32,3 @@ class Clock:
         self._furthest = max(self._furthest, offset)
         behind = self._furthest - offset
         return behind if behind > NOTABLE_S else 0.0
-
-
-def utc(text: str) -> datetime:
-    """Return a time in ISO 8601; without a zone it is UTC.
-
-    Raises:
-        ValueError: if it is none.
-    """
-    moment = datetime.fromisoformat(text)
-    return moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)

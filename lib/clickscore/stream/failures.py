@@ -10,8 +10,8 @@ from pyspark.sql import functions as F
 from pyspark.sql import types as T
 from pyspark.sql.window import Window
 
+from clickscore.reasons import SCORING_FAILED
 from clickscore.stream.pipeline import Contract, accepted, identity
-from clickscore.stream.rows import SCORING_FAILED
 
 SEEN = T.StructType([T.StructField("_failed", T.LongType()), T.StructField("_detail", T.StringType())])
 """A click that failed, by its identity, and why; no field of a click begins with an underscore."""

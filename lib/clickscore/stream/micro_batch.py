@@ -10,9 +10,11 @@ from time import monotonic
 from pyspark.sql import DataFrame, Row, SparkSession
 from pyspark.sql import functions as F
 
+from clickscore.monitoring.report import Report
+from clickscore.reasons import UNREADABLE_FILE
 from clickscore.registry.version import ModelVersion
 from clickscore.scoring.parsing import parse
-from clickscore.sources.unreadable_files import UNREADABLE_FILE, UnreadableFileError, as_unreadable_file
+from clickscore.sources.unreadable_files import UnreadableFileError, as_unreadable_file
 from clickscore.storage.fence import Claim
 from clickscore.storage.model_timeline import Timeline
 from clickscore.storage.schemas import LINEAGE, rejected_clicks
@@ -35,35 +37,6 @@ class RawNeededError(Exception):
         """Keep which clicks of the micro-batch failed, as far as somebody has seen it."""
         self.batch_id, self.seen = batch_id, seen
         super().__init__(f"batch {batch_id}")
-
-
-@dataclass(frozen=True)
-class Report:
-    """What a micro-batch did: ``read`` is the sum of ``scored``, ``rejected`` and ``duplicates``.
-
-    Attributes:
-        batch_id: the micro-batch.
-        read: records read.
-        scored: rows of ``scored_clicks``.
-        rejected: rows of ``rejected_clicks``.
-        sources: files or partitions that records came from.
-        seconds: time from its begin to its last commit.
-        newest_us: newest event time, microseconds since 1970.
-        model: version that scored it.
-        arrived_us: newest time at which the source took a record in, the same way; None if it does not say.
-        duplicates: clicks passed over because their id was seen before; None if nobody looked.
-    """
-
-    batch_id: int
-    read: int
-    scored: int
-    rejected: int
-    sources: int
-    seconds: float
-    newest_us: int | None
-    model: ModelVersion
-    arrived_us: int | None = None
-    duplicates: int | None = None
 
 
 @dataclass
@@ -164,7 +137,8 @@ class MicroBatches:
                 seconds=monotonic() - began,
                 newest_us=seen["newest"],
                 arrived_us=seen["arrived"],
-                model=champion,
+                model_name=champion.name,
+                model_version=champion.version,
             )
         )
 

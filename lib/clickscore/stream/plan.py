@@ -14,14 +14,14 @@ from rich.table import Table as Grid
 
 from clickscore.config.run import Config
 from clickscore.errors import ClickscoreError
+from clickscore.reasons import MISSING_FEATURE, SCORING_FAILED
 from clickscore.registry.registry import fetch_current, fetch_version, redacted
 from clickscore.registry.version import ModelVersion
 from clickscore.scoring.contract import feature_types, read_contract
-from clickscore.scoring.features import MISSING_FEATURE, check_features
+from clickscore.scoring.features import check_features
 from clickscore.stream.deployment import Deployment
 from clickscore.stream.pipeline import Contract
 from clickscore.stream.preflight import Wiring, check
-from clickscore.stream.rows import SCORING_FAILED
 
 LABEL_WIDTH = 12
 

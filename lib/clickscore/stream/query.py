@@ -19,6 +19,7 @@ from clickscore.errors import (
     SourceUnavailableError,
     StreamError,
 )
+from clickscore.monitoring.report import Report
 from clickscore.registry.version import ModelVersion
 from clickscore.retries import STREAM_LIMIT_S, retrying, transient_cause
 from clickscore.sources.readers import read_stream
@@ -32,7 +33,7 @@ from clickscore.stream.active_models import Lineup
 from clickscore.stream.alias_poller import ModelWatch
 from clickscore.stream.clock import Clock
 from clickscore.stream.deduplication import mark_duplicates, prepare_state, unpack
-from clickscore.stream.micro_batch import MicroBatches, RawNeededError, Report, StopRequestedError, Tables
+from clickscore.stream.micro_batch import MicroBatches, RawNeededError, StopRequestedError, Tables
 from clickscore.stream.preflight import Wiring, describe_loss
 
 POLL_SECONDS = 1

@@ -14,7 +14,6 @@ Predict = Callable[..., Column]
 """The model as a function: the struct of its inputs, and that of the challenger's if there is one, to the struct
 ``predicted_type``."""
 
-SCORING_FAILED = "scoring_failed"
 PREDICTED_COLUMN = "_predicted"
 FAILURE, CHALLENGER_FAILURE = "_failure", "_challenger_failure"
 

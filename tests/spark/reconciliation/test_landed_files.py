@@ -1,18 +1,8 @@
-from pathlib import Path
-
 import pytest
 from pyspark.sql import SparkSession
 
-from clickscore.reconciliation.landed_files import in_batches, is_numbered_alike, list_landed, listed_at
+from clickscore.reconciliation.landed_files import in_batches, is_numbered_alike, listed_at
 from clickscore.storage.offset_log import Planned, Range
-
-
-def test_files_are_listed_below_the_folder_and_hidden_ones_are_not(spark: SparkSession, tmp_path: Path) -> None:
-    for name in ("a.json", "deep/b.json", ".hidden.json", "_aside.json", "c.tmp"):
-        (tmp_path / name).parent.mkdir(exist_ok=True)
-        (tmp_path / name).write_text("x")
-    found = {row.source: row.bytes for row in list_landed(spark, str(tmp_path)).collect()}
-    assert found == {f"{tmp_path}/a.json": 1, f"{tmp_path}/deep/b.json": 1}
 
 
 def log(ends: dict[int, int]) -> dict[int, Planned]:

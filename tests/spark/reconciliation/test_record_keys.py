@@ -2,7 +2,7 @@ from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
-from clickscore.reconciliation.record_keys import of_offsets, of_records, of_rejected, of_scored, plain_source
+from clickscore.reconciliation.record_keys import of_offsets, of_records, of_rejected, of_scored
 
 ID = T.StructField("id", T.StringType(), nullable=False)
 WHOLE = b'{"id": "c1", "price": 1.5}'
@@ -61,9 +61,3 @@ def test_offset_is_the_key_in_a_topic(spark: SparkSession) -> None:
     keys = of_offsets(rows).collect()
     assert keys[0].key != keys[1].key
     assert [row.label for row in keys] == [5, 6]
-
-
-def test_path_is_the_same_however_spark_writes_it(spark: SparkSession) -> None:
-    paths = ["file:/a%20b", "file:///a%20b", "/a%20b", "s3a://bucket/a%20b", "topic-1"]
-    rows = spark.createDataFrame([(path,) for path in paths], "path STRING").select(plain_source(F.col("path")))
-    assert [row[0] for row in rows.collect()] == ["/a%20b"] * 3 + ["bucket/a%20b", "topic-1"]

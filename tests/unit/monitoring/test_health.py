@@ -1,17 +1,14 @@
 import threading
 from dataclasses import replace
 from datetime import datetime, timezone
-from pathlib import Path
 
 import pytest
-from pyspark.sql import types as T
 
 from clickscore.monitoring.health import BATCH_SECONDS, Health
-from clickscore.registry.version import BOOSTER, ModelVersion
-from clickscore.stream.micro_batch import Report
+from clickscore.monitoring.report import Report
 
-MODEL = ModelVersion("click_propensity", "3", None, "d", T.StructType([]), Path(), BOOSTER)
-DONE = Report(0, 1_000, 990, 10, 2, 0.7, None, MODEL)
+MODEL = ("click_propensity", "3")
+DONE = Report(0, 1_000, 990, 10, 2, 0.7, None, *MODEL)
 NOON = datetime(2026, 3, 1, 12, tzinfo=timezone.utc)
 
 

@@ -1,15 +1,11 @@
-from pathlib import Path
-
 from prometheus_client import REGISTRY, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
-from pyspark.sql import types as T
 
 from clickscore.monitoring.health import Health
 from clickscore.monitoring.metrics import make_registry
-from clickscore.registry.version import BOOSTER, ModelVersion
-from clickscore.stream.micro_batch import Report
+from clickscore.monitoring.report import Report
 
-MODEL = ModelVersion("click_propensity", "3", None, "d", T.StructType([]), Path(), BOOSTER)
+MODEL = ("click_propensity", "3")
 
 
 def lines(health: Health) -> list[str]:
@@ -19,8 +15,8 @@ def lines(health: Health) -> list[str]:
 def test_every_number_is_told_by_its_name() -> None:
     health = Health(300)
     health.serves("click_propensity", "2")
-    health.report(Report(7, 20, 15, 1, 2, 0.7, None, MODEL, duplicates=4))
-    health.report(Report(8, 10, 10, 0, 2, 700.0, None, MODEL))
+    health.report(Report(7, 20, 15, 1, 2, 0.7, None, *MODEL, duplicates=4))
+    health.report(Report(8, 10, 10, 0, 2, 700.0, None, *MODEL))
     health.failed()
     told = lines(health)
     for line in (

@@ -1,23 +1,20 @@
 import time
 from io import StringIO
-from pathlib import Path
 
-from pyspark.sql import types as T
 from rich.console import Console
 
 from clickscore.monitoring.progress import ProgressLines, age
-from clickscore.registry.version import BOOSTER, ModelVersion
-from clickscore.stream.micro_batch import Report
+from clickscore.monitoring.report import Report
 
-MODEL = ModelVersion("click_propensity", "3", None, "d", T.StructType([]), Path(), BOOSTER)
+MODEL = ("click_propensity", "3")
 
 
 def test_each_micro_batch_is_one_plain_line_and_all_are_added_up() -> None:
     seen = StringIO()
     newest = int((time.time() - 5) * 1e6)
     with ProgressLines(Console(file=seen, width=200), files=4) as lines:
-        lines.report(Report(0, 1_000, 990, 10, 2, 0.5, newest, MODEL))
-        lines.report(Report(1, 500, 500, 0, 2, 0.5, None, MODEL))
+        lines.report(Report(0, 1_000, 990, 10, 2, 0.5, newest, *MODEL))
+        lines.report(Report(1, 500, 500, 0, 2, 0.5, None, *MODEL))
     first, second = seen.getvalue().splitlines()
     assert first.split()[:2] == ["batch", "0"]
     for part in (
@@ -37,7 +34,7 @@ def test_terminal_shows_a_bar_while_files_are_left() -> None:
     seen = StringIO()
     console = Console(file=seen, force_terminal=True, width=100)
     with ProgressLines(console, files=4) as lines:
-        lines.report(Report(0, 10, 10, 0, 3, 0.5, None, MODEL))
+        lines.report(Report(0, 10, 10, 0, 3, 0.5, None, *MODEL))
     assert "3/4" in seen.getvalue()
 
 

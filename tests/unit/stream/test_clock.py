@@ -1,7 +1,6 @@
 from collections.abc import Iterable
-from datetime import datetime, timezone
 
-from clickscore.stream.clock import Clock, utc
+from clickscore.stream.clock import Clock
 
 
 def looks(walls: Iterable[float]) -> list[float]:
@@ -25,8 +24,3 @@ def test_clock_that_was_set_ahead_and_back_again_is_behind_what_was_planned_mean
 
 def test_small_corrections_are_not_worth_a_word() -> None:
     assert looks([100, 101, 98, 99]) == [0, 0, 0]
-
-
-def test_time_without_a_zone_is_utc() -> None:
-    noon = datetime(2026, 3, 1, 12, tzinfo=timezone.utc)
-    assert utc("2026-03-01T12:00:00") == utc("2026-03-01T13:00:00+01:00") == noon

@@ -1,0 +1,17 @@
+"""The console: what the jobs print for the person who runs them."""
+
+from rich.console import Console
+
+PIPE_COLUMNS = 120
+"""Width of what is printed where there is no terminal to ask."""
+
+
+def make_console() -> Console:
+    """Return the console: coloured on a terminal, plain lines in a pipe."""
+    console = Console(soft_wrap=True)
+    return console if console.is_terminal else Console(width=PIPE_COLUMNS, soft_wrap=True)
+
+
+def warn(console: Console, text: str) -> None:
+    """Print what a person should know."""
+    console.print(f"warning: {text}", style="yellow", highlight=False, markup=False, soft_wrap=True)

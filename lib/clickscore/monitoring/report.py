@@ -1,0 +1,34 @@
+"""The report of a micro-batch: what the stream says of it to everybody who watches."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Report:
+    """What a micro-batch did: ``read`` is the sum of ``scored``, ``rejected`` and ``duplicates``.
+
+    Attributes:
+        batch_id: the micro-batch.
+        read: records read.
+        scored: rows of ``scored_clicks``.
+        rejected: rows of ``rejected_clicks``.
+        sources: files or partitions that records came from.
+        seconds: time from its begin to its last commit.
+        newest_us: newest event time, microseconds since 1970.
+        model_name: registered model that scored it.
+        model_version: its version.
+        arrived_us: newest time at which the source took a record in, the same way; None if it does not say.
+        duplicates: clicks passed over because their id was seen before; None if nobody looked.
+    """
+
+    batch_id: int
+    read: int
+    scored: int
+    rejected: int
+    sources: int
+    seconds: float
+    newest_us: int | None
+    model_name: str
+    model_version: str
+    arrived_us: int | None = None
+    duplicates: int | None = None
