@@ -30,11 +30,10 @@ from clickscore.monitoring.health import Health
 from clickscore.monitoring.lag import StreamWatch
 from clickscore.registry.registration import register
 from clickscore.registry.registry import Registry
-from clickscore.scoring.contract import read_contract
 from clickscore.session import build_session
 from clickscore.sources.readers import read_stream
 from clickscore.stream import app
-from clickscore.stream.pipeline import Contract
+from clickscore.stream.definition import Definition, read_definition
 from clickscore.training import training
 from clickscore.training.algorithms import LEARNERS
 from shopsim.landing import write_history
@@ -210,8 +209,8 @@ def make_click() -> Callable[..., dict[str, Any]]:
 
 
 @pytest.fixture
-def contract(spark: SparkSession, shop: Shop) -> Contract:
-    return read_contract(shop.config)
+def definition(shop: Shop) -> Definition:
+    return read_definition(shop.config)
 
 
 @dataclass

@@ -2,9 +2,9 @@
 
 from collections.abc import Callable
 
+import pyarrow as pa
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
-from pyspark.sql import types as T
 from rich.console import Console
 
 from clickscore.config.run import Config
@@ -12,11 +12,11 @@ from clickscore.errors import CheckpointError, TableError
 from clickscore.reconciliation import audit_report, discrepancies
 from clickscore.reconciliation.expectations import Case, Evidence, Rows, gather, read_rows
 from clickscore.reconciliation.record_keys import of_rejected, of_scored
-from clickscore.scoring.contract import read_contract
 from clickscore.sources.readers import check_source
 from clickscore.storage.checkpoint import Checkpoint, read_checkpoint
 from clickscore.storage.offset_log import read_offset_log
 from clickscore.storage.table import Table
+from clickscore.stream.definition import define_contract
 
 
 def run(
@@ -38,7 +38,7 @@ def run(
         ClickscoreError: if source, checkpoint and tables cannot be compared.
     """
     spark = make_session()
-    contract = read_contract(config)
+    contract = define_contract(config)
     checkpoint = read_checkpoint(spark, config.checkpoint)
     scored, rejected = Table(config.output.scored), Table(config.output.rejected)
     if checkpoint.last_done < 0:
@@ -50,7 +50,7 @@ def run(
     log = read_offset_log(spark, config.checkpoint)
     done = {batch: plan for batch, plan in log.items() if batch <= checkpoint.last_done}
     rows = read_rows(spark, scored, rejected, checkpoint.last_done)
-    click_id = contract.click[contract.id]
+    click_id = contract.click.field(contract.id)
     evidence = gather(Case(spark, config, click_id, checkpoint, done, rows, first, last))
     parts = discrepancies.compare(evidence.held.parts, discrepancies.count_rows(evidence.scored, evidence.rejected))
     parts = parts.persist()
@@ -95,7 +95,7 @@ def _by_key(suspects: DataFrame, keys: Callable[[DataFrame], DataFrame], evidenc
     return discrepancies.sum_up(evidence.settle(discrepancies.differences(keys(suspects), rows)))
 
 
-def _replays(rows: Rows, click_id: T.StructField) -> DataFrame | None:
+def _replays(rows: Rows, click_id: pa.Field) -> DataFrame | None:
     """Compare what replays have resolved with what they have scored; None where there was no replay."""
     if "replay_id" not in rows.rejected.columns:
         return None

@@ -4,9 +4,9 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+import pyarrow as pa
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
-from pyspark.sql import types as T
 
 from clickscore.config.run import Config
 from clickscore.config.source import DeltaSource, FolderSource, KafkaSource
@@ -67,7 +67,7 @@ class Case:
 
     spark: SparkSession
     config: Config
-    id: T.StructField
+    id: pa.Field
     checkpoint: Checkpoint
     log: Mapping[int, Planned]
     rows: Rows

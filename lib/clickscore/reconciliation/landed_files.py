@@ -10,17 +10,17 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any
 
+import pyarrow as pa
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
-from pyspark.sql import types as T
 
 from clickscore.config.source import FolderSource
 from clickscore.reconciliation.discrepancies import Holdings
 from clickscore.reconciliation.record_keys import of_records
-from clickscore.scoring.parsing import VALUE
 from clickscore.sources.file_log import FILE_NAMES
 from clickscore.storage.files import plain_source
 from clickscore.storage.offset_log import Planned, Range
+from clickscore.storage.schemas import VALUE
 
 GRACE_MS = 60_000
 """A file may be listed later than it was changed last: it is renamed in between, and a listing takes its time."""
@@ -96,7 +96,7 @@ def read_lines(spark: SparkSession, folder: str, taken: DataFrame) -> DataFrame:
 
 
 def hold_files(
-    spark: SparkSession, folder: str, taken: DataFrame, landed: DataFrame, unreadable: DataFrame, id: T.StructField
+    spark: SparkSession, folder: str, taken: DataFrame, landed: DataFrame, unreadable: DataFrame, id: pa.Field
 ) -> Holdings:
     """Return what the files of some micro-batches hold.
 

@@ -5,19 +5,21 @@ so that neither a new field of the contract nor another model changes a key. A k
 ``key BIGINT``, and ``label``, which a person knows it by.
 """
 
-import sys
 from collections.abc import Iterable, Iterator
 
 import pyarrow as pa
+import pyarrow.compute as pc
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from clickscore.reasons import INVALID_ENCODING
-from clickscore.scoring.parsing import VALUE, decode_batch
+from clickscore.scoring.parsing import parser
+from clickscore.storage.arrow_types import as_spark
+from clickscore.storage.schemas import VALUE
 
 
-def of_records(records: DataFrame, id: T.StructField, is_id_all: bool = False) -> DataFrame:
+def of_records(records: DataFrame, id: pa.Field, is_id_all: bool = False) -> DataFrame:
     """Return one keyed row for each record.
 
     Args:
@@ -26,25 +28,31 @@ def of_records(records: DataFrame, id: T.StructField, is_id_all: bool = False) -
         is_id_all: whether all records without an id are the same, because nobody knows more of them.
     """
     lineage = [field for field in records.schema.fields if field.name != VALUE]
-    click_json = T.StructType([T.StructField(id.name, id.dataType, nullable=False)]).json()
-    names = [id.name, *(field.name for field in lineage), "_raw"]
-    found = T.StructType([T.StructField(id.name, id.dataType), *lineage, T.StructField("_raw", T.StringType())])
+    click = pa.schema([id.with_nullable(False)])
+    names = [id.name, *(field.name for field in lineage), VALUE]
+    found = T.StructType(
+        [*as_spark(pa.schema([id.with_nullable(True)]), has_comments=False), *lineage, T.StructField(VALUE, T.BinaryType())]
+    )
 
     def identify(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for batch in batches:
-            yield decode_batch(batch, click_json, keep_all=False, max_kept_bytes=sys.maxsize).select(names)
+            records = batch.column(VALUE)
+            ids = parser(click).parse(records).clicks.field(id.name)
+            without_id = pc.if_else(ids.is_null(), records, None)
+            others = [batch.column(field.name) for field in lineage]
+            yield pa.RecordBatch.from_arrays([ids, *others, without_id], names=names)
 
     rows = records.mapInArrow(identify, found)
-    raw = F.lit(None).cast("string") if is_id_all else F.col("_raw")
-    return _keyed(rows, F.col(id.name), raw, [field.name for field in lineage])
+    value = F.lit(None).cast("binary") if is_id_all else F.col(VALUE)
+    return _keyed(rows, F.col(id.name), value, [field.name for field in lineage])
 
 
-def of_scored(scored: DataFrame, id: T.StructField) -> DataFrame:
+def of_scored(scored: DataFrame, id: pa.Field) -> DataFrame:
     """Return one keyed row for each row of ``scored_clicks``."""
-    return _keyed(scored, F.col(id.name), F.lit(None).cast("string"))
+    return _keyed(scored, F.col(id.name), F.lit(None).cast("binary"))
 
 
-def of_rejected(rejected: DataFrame, id: T.StructField, is_id_all: bool = False) -> DataFrame:
+def of_rejected(rejected: DataFrame, id: pa.Field, is_id_all: bool = False) -> DataFrame:
     """Return one keyed row for each row of ``rejected_clicks``; see ``of_records``."""
     raw = F.col("raw")
     # Bytes that are no UTF-8 stand as ISO 8859-1 in the table.
@@ -58,9 +66,9 @@ def of_offsets(rows: DataFrame) -> DataFrame:
     return rows.select("source", "batch_id", F.xxhash64(offset).alias("key"), offset.alias("label"))
 
 
-def _keyed(rows: DataFrame, id: Column, raw: Column, lineage: Iterable[str] = ("source", "batch_id")) -> DataFrame:
+def _keyed(rows: DataFrame, id: Column, value: Column, lineage: Iterable[str] = ("source", "batch_id")) -> DataFrame:
     text = id.cast("string")
-    key = F.xxhash64(F.coalesce(text, raw), text.isNull())
+    key = F.xxhash64(F.coalesce(text.cast("binary"), value), text.isNull())
     # What has no id may be anything, of any length: it is shown as the hash that it is known by.
     label = F.coalesce(text, F.concat(F.lit("no id, hash "), F.hex(key)))
     return rows.select(*lineage, key.alias("key"), label.alias("label"))

@@ -17,18 +17,17 @@ from clickscore.console import warn
 from clickscore.errors import ReplayError, TableError
 from clickscore.reasons import TOMBSTONE, UNREADABLE_FILE
 from clickscore.reconciliation.replay_commit import Resolution
-from clickscore.reconciliation.rescoring import Selection, as_raw, judged, open_records, resolved, tally
+from clickscore.reconciliation.rescoring import Selection, as_raw, open_records, resolved, tally
 from clickscore.registry.registry import fetch_current
 from clickscore.registry.version import ModelVersion
-from clickscore.scoring import features
-from clickscore.scoring.contract import feature_types, read_contract
+from clickscore.scoring.features import check_features
 from clickscore.scoring.isolation import Tolerance
-from clickscore.storage import schemas
+from clickscore.storage.schemas import Layout
 from clickscore.storage.table import Table
 from clickscore.stream.batch_scoring import TooManyError, WorkerCrashError, guarded
+from clickscore.stream.definition import Definition, read_definition
 from clickscore.stream.deployment import Deployment
-from clickscore.stream.pipeline import Contract
-from clickscore.stream.rows import Stamp
+from clickscore.stream.pipeline import REASON, Stamp, with_outcomes
 
 REMEDIES = {
     UNREADABLE_FILE: "mend the file and land it under a new name",
@@ -63,7 +62,7 @@ def run(
     with tempfile.TemporaryDirectory(prefix="clickscore-") as folder:
         model = fetch_current(config.model, Path(folder))
         spark = make_session()
-        contract = check(spark, config, model)
+        definition = check(spark, config, model)
         rejected, scored = Table(config.output.rejected), Table(config.output.scored)
         resolution = Resolution.of(spark, rejected, scored, partial(warn, console))
         for replay_id in resolution.unsettled():
@@ -76,25 +75,25 @@ def run(
             say(f"No open record of {rejected.name} is meant.")
             return
         lost = [tuple(row) for row in records.where("raw IS NULL").groupBy("reason").count().collect()]
-        verdicts = judge(spark, config, records.where("raw IS NOT NULL"), contract, model)
+        verdicts = judge(spark, config, records.where("raw IS NOT NULL"), definition, model)
         counts: Tally = [tuple(row) for row in tally(verdicts).collect()]
         if dry_run:
             passing = sum(count for _, becomes, count in counts if becomes is None)
             done = f"Nothing has changed; without --dry-run, {passing:,} clicks would be scored by {model.label}."
         else:
-            done = _carry_out(resolution, verdicts, contract, model)
+            done = _carry_out(resolution, verdicts, definition.layout, model)
         show(console, counts, lost, dry_run)
         say(done)
 
 
-def _carry_out(resolution: Resolution, verdicts: DataFrame, contract: Contract, model: ModelVersion) -> str:
+def _carry_out(resolution: Resolution, verdicts: DataFrame, layout: Layout, model: ModelVersion) -> str:
     now, about = datetime.now(timezone.utc), {"model": model.key[0], "version": model.key[1]}
     replay_id = resolution.mark(verdicts, now, about)
-    if replay_id is None or verdicts.where("_rejection IS NULL").isEmpty():
+    if replay_id is None or verdicts.where(f"{REASON} IS NULL").isEmpty():
         return "No click has passed."
     marked = resolution.rejected.read(resolution.spark).where(F.col("replay_id") == replay_id)
     stamp = Stamp(-replay_id, F.lit(now), *model.key)
-    resolution.append(resolved(verdicts, marked, contract, stamp), replay_id, about)
+    resolution.append(resolved(verdicts, marked, layout, stamp), replay_id, about)
     if not resolution.settle(replay_id):
         raise ReplayError(
             f"replay {replay_id}: another replay has begun meanwhile and taken this one for dead. Nothing is lost, "
@@ -104,18 +103,18 @@ def _carry_out(resolution: Resolution, verdicts: DataFrame, contract: Contract, 
     return f"Replay {replay_id}: {count:,} clicks are scored by {model.label}, with batch_id {-replay_id}."
 
 
-def check(spark: SparkSession, config: Config, model: ModelVersion) -> Contract:
-    """Make sure that contract, model and tables fit together; return the contract.
+def check(spark: SparkSession, config: Config, model: ModelVersion) -> Definition:
+    """Make sure that contract, model and tables fit together; return what is computed.
 
     Raises:
         ClickscoreError: for the first part that does not.
     """
-    contract, where = read_contract(config), str(config.features)
-    produced = feature_types(spark, contract, where)
-    features.check_features(produced, model.inputs, where, produced if config.model.challenger else None)
+    definition, where = read_definition(config), str(config.features)
+    layout, produced = definition.layout, definition.features.schema
+    check_features(produced, model.inputs, where, produced if config.model.challenger else None)
     for key, name, shape in (
-        ("scored", config.output.scored, schemas.scored_clicks(contract.click, contract.kept, contract.scores)),
-        ("rejected", config.output.rejected, schemas.rejected_clicks(contract.kept)),
+        ("scored", config.output.scored, layout.scored),
+        ("rejected", config.output.rejected, layout.rejected),
     ):
         table = Table(name)
         if not table.exists(spark):
@@ -124,11 +123,11 @@ def check(spark: SparkSession, config: Config, model: ModelVersion) -> Contract:
                 f"let it run first: jobs/score_stream.py --config ..."
             )
         table.check(spark, shape)
-    return contract
+    return definition
 
 
 def judge(
-    spark: SparkSession, config: Config, records: DataFrame, contract: Contract, model: ModelVersion
+    spark: SparkSession, config: Config, records: DataFrame, definition: Definition, model: ModelVersion
 ) -> DataFrame:
     """Return the verdicts on rejected records, computed once and for all.
 
@@ -140,7 +139,8 @@ def judge(
     deployment.warm_up(model, tuple(config.model.picks.values()))
     # What a model fails on stays rejected, so it may fail as often as it likes; and who was rejected may be dangerous.
     tolerance = Tolerance(config.model.time_limit_ms / 1000, count=inf, in_child=True)
-    verdicts = judged(as_raw(records, contract.kept), contract, model.inputs, deployment.predict_with(model, tolerance))
+    score = deployment.score_with(definition.contract, definition.features, model, tolerance)
+    verdicts = with_outcomes(as_raw(records, definition.layout.kept), score)
     try:
         # The model might answer otherwise if it was asked again.
         return guarded(verdicts.localCheckpoint)

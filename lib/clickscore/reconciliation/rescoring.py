@@ -8,18 +8,14 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
-from clickscore.reasons import INVALID_ENCODING, SCORING_FAILED
-from clickscore.scoring.features import FEATURES_COLUMN
-from clickscore.storage.schemas import LINEAGE, REPLAYED, SOURCE_TIME
+from clickscore.reasons import INVALID_ENCODING
+from clickscore.storage.schemas import LINEAGE, REPLAYED, SOURCE_TIME, Layout
 from clickscore.stream import pipeline
-from clickscore.stream.pipeline import Contract
-from clickscore.stream.rows import FAILURE, PREDICTED_COLUMN, Predict, Stamp
+from clickscore.stream.pipeline import DETAIL, REASON, Stamp
 
 RECORD = ("raw", "reason", "detail", "source", "source_offset", "received_at", "batch_id")
 """What tells rejected records apart; rows that agree in all of it are copies, and share one verdict."""
 WAS, COPIES = "_was", "_copies"
-
-UNLISTED_DETAIL = "the model failed on it, as on many others"
 
 
 @dataclass(frozen=True)
@@ -96,56 +92,34 @@ def as_raw(records: DataFrame, kept: Iterable[T.StructField] = ()) -> DataFrame:
     )
 
 
-def judged(raw: DataFrame, contract: Contract, inputs: T.StructType, predict: Predict) -> DataFrame:
-    """Put records through the contract and ask the model about those that fit it.
-
-    Args:
-        raw: from ``as_raw``.
-        contract: what a click is.
-        inputs: what the model's signature asks for.
-        predict: the model.
-
-    Returns:
-        One row for each row of ``raw``: the click's fields, the lineage, ``_was``, ``_copies``, ``_predicted``, and
-        ``_rejection``, which is null for a click that has got a score.
-    """
-    outcomes = pipeline.with_outcomes(raw, contract, inputs)
-    failure = F.col(PREDICTED_COLUMN)[FAILURE]
-    detail = F.when(failure == "", F.lit(UNLISTED_DETAIL)).otherwise(failure)
-    rejection = F.when(failure.isNotNull(), F.struct(F.lit(SCORING_FAILED).alias("reason"), detail.alias("detail")))
-    asked = pipeline.predicted(outcomes, predict).withColumn("_rejection", rejection)
-    others = outcomes.where("_rejection IS NOT NULL")
-    return asked.unionByName(others, allowMissingColumns=True).drop(FEATURES_COLUMN)
-
-
 def changes(verdicts: DataFrame) -> DataFrame:
     """Return what is to be changed in ``rejected_clicks``: ``_was``, and the new ``reason`` and ``detail``.
 
     Both are null for a record that passes. One that fails again for just the same reason is not among them.
     """
-    new = [F.col("_rejection")[name] for name in ("reason", "detail")]
+    new = [F.col(name) for name in (REASON, DETAIL)]
     old = [F.col(WAS)[name] for name in ("reason", "detail")]
     return verdicts.where(~F.struct(*new).eqNullSafe(F.struct(*old))).select(
         WAS, new[0].alias("reason"), new[1].alias("detail")
     )
 
 
-def resolved(verdicts: DataFrame, marked: DataFrame, contract: Contract, stamp: Stamp) -> DataFrame:
+def resolved(verdicts: DataFrame, marked: DataFrame, layout: Layout, stamp: Stamp) -> DataFrame:
     """Return one row of ``scored_clicks`` for each record that is marked and has passed.
 
     Args:
-        verdicts: from ``judged``.
+        verdicts: from ``as_raw`` and ``pipeline.with_outcomes``.
         marked: rows of ``rejected_clicks``, copies included.
-        contract: what a click is.
+        layout: the columns of the tables.
         stamp: what all rows have in common.
     """
-    passed = verdicts.where("_rejection IS NULL")
+    passed = verdicts.where(f"{REASON} IS NULL")
     both = passed.join(marked.select(F.struct(*RECORD).alias("_marked")), F.col(WAS).eqNullSafe(F.col("_marked")))
-    return pipeline.scored(both, contract, stamp)
+    return pipeline.scored(both, layout, stamp)
 
 
 def tally(verdicts: DataFrame) -> DataFrame:
     """Count the records by ``was STRING``, the reason so far, and ``becomes STRING``, the new one; null passes."""
-    return verdicts.groupBy(F.col(WAS)["reason"].alias("was"), F.col("_rejection")["reason"].alias("becomes")).agg(
+    return verdicts.groupBy(F.col(WAS)["reason"].alias("was"), F.col(REASON).alias("becomes")).agg(
         F.sum(COPIES).alias("records")
     )

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+import pyarrow as pa
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
@@ -11,9 +12,9 @@ from pyspark.sql.window import Window
 from clickscore.config.source import DeltaSource
 from clickscore.reconciliation.discrepancies import Holdings
 from clickscore.reconciliation.record_keys import of_records, of_scored
-from clickscore.scoring.parsing import VALUE
 from clickscore.storage.files import plain_source
 from clickscore.storage.offset_log import Planned, Range
+from clickscore.storage.schemas import VALUE
 from clickscore.storage.table import Table
 
 _FILE = "path STRING, dataChange BOOLEAN"
@@ -89,9 +90,7 @@ def in_order(actions: DataFrame, first: Any) -> DataFrame:
     return snapshot.unionByName(commits.where(F.col("version") > start).withColumn("index", index).select(columns))
 
 
-def hold_commits(
-    spark: SparkSession, source: DeltaSource, files: DataFrame, batches: Range, id: T.StructField
-) -> Holdings:
+def hold_commits(spark: SparkSession, source: DeltaSource, files: DataFrame, batches: Range, id: pa.Field) -> Holdings:
     """Return what micro-batches were planned to read: the numbers of records, as the table's own log tells them.
 
     Args:

@@ -4,18 +4,18 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
+import pyarrow as pa
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
-from pyspark.sql import types as T
 
 from clickscore.config.source import KafkaSource
 from clickscore.reconciliation.discrepancies import Holdings, settle, settle_duplicates
 from clickscore.reconciliation.record_keys import of_offsets, of_records
-from clickscore.scoring.parsing import VALUE
 from clickscore.sources.gaps import RECREATED, TRUNCATED, Partition, Topics, source_name
 from clickscore.sources.kafka import consumer_properties
 from clickscore.sources.kafka_admin import read_offsets
 from clickscore.storage.offset_log import Range
+from clickscore.storage.schemas import VALUE
 
 CHUNK = 100_000
 """Offsets that are counted at a time: a list of them is made in memory, whatever the length of a range."""
@@ -69,7 +69,7 @@ def hold_offsets(spark: SparkSession, spans: Iterable[Span]) -> Holdings:
 
 def explain(
     spark: SparkSession, source: KafkaSource, found: DataFrame, gaps: DataFrame | None, topics: Topics,
-    known_ids: Mapping[str, str], seen: DataFrame | None, id: T.StructField,
+    known_ids: Mapping[str, str], seen: DataFrame | None, id: pa.Field,
 ) -> DataFrame:  # fmt: skip
     """Tell why offsets have no row: ``missing`` becomes ``accepted``, ``vanished``, ``holes`` or ``duplicates``.
 

@@ -8,14 +8,9 @@ from typing import Any
 
 import pandas as pd
 import pyarrow as pa
-from pyspark.sql import types as T
-from pyspark.sql.pandas.types import to_arrow_type
 
 from clickscore.errors import ModelError, SignatureError
-
-BOOSTER_FILE = "model.lgb"
-BOOSTER, ONNX, PYFUNC = "lightgbm", "onnx", "pyfunc"
-"""How a version is fed: Arrow to a LightGBM Booster, one array to an ONNX session, pandas to anything else."""
+from clickscore.scoring.models import BOOSTER, BOOSTER_FILE, ONNX, PYFUNC
 
 
 @dataclass(frozen=True)
@@ -40,7 +35,7 @@ class ModelVersion:
     version: str
     run_id: str | None
     digest: str
-    inputs: T.StructType
+    inputs: pa.Schema
     folder: Path
     kind: str
     is_pinned: bool = False
@@ -124,22 +119,36 @@ ANSWERS_TAG = "clickscore.answers"
 """Tags of a version: SHA-256 of its files, and the scores that it gave to its input example, as JSON."""
 
 
-def _inputs(schema: Any, label: str) -> T.StructType:
+_ARROW = {
+    "boolean": pa.bool_(),
+    "integer": pa.int32(),
+    "long": pa.int64(),
+    "float": pa.float32(),
+    "double": pa.float64(),
+    "string": pa.string(),
+    "binary": pa.binary(),
+    "datetime": pa.timestamp("us", tz="UTC"),
+}
+"""Types of columns in MLflow's signatures."""
+_NEVER_NULL = (pa.bool_(), pa.int32(), pa.int64(), pa.binary())
+
+
+def _inputs(schema: Any, label: str) -> pa.Schema:
     fields = []
     for column in schema.inputs:
         try:
-            data_type = column.type.to_spark()
-        except AttributeError:
+            data_type = _ARROW[column.type.name]
+        except (AttributeError, KeyError):
             raise SignatureError(
                 f"{label}: input {column.name} is {column.type}; only plain columns are supported"
             ) from None
         # Pandas has no whole number or boolean that is absent: one null would turn the column into another type.
-        can_be_null = isinstance(data_type, T.DoubleType | T.FloatType | T.StringType | T.TimestampType)
-        fields.append(T.StructField(column.name, data_type, can_be_null and not column.required))
-    return T.StructType(fields)
+        can_be_null = data_type not in _NEVER_NULL
+        fields.append(pa.field(column.name, data_type, can_be_null and not column.required))
+    return pa.schema(fields)
 
 
-def _example(model: Any, folder: Path, inputs: T.StructType, label: str) -> pa.StructArray | None:
+def _example(model: Any, folder: Path, inputs: pa.Schema, label: str) -> pa.StructArray | None:
     try:
         example = model.load_input_example(str(folder))
     except Exception as error:  # the file is part of the model, and may hold anything
@@ -149,24 +158,24 @@ def _example(model: Any, folder: Path, inputs: T.StructType, label: str) -> pa.S
     return as_inputs(example, inputs, label)
 
 
-def as_inputs(frame: pd.DataFrame, inputs: T.StructType, label: str) -> pa.StructArray:
+def as_inputs(frame: pd.DataFrame, inputs: pa.Schema, label: str) -> pa.StructArray:
     """Return rows of pandas as the inputs of a model.
 
     Raises:
         SignatureError: if a column is missing or does not fit.
     """
     try:
-        arrays = [pa.array(frame[f.name], to_arrow_type(f.dataType, timezone="UTC"), from_pandas=True) for f in inputs]
+        arrays = [pa.array(frame[field.name], field.type, from_pandas=True) for field in inputs]
     except (KeyError, pa.ArrowInvalid, pa.ArrowTypeError) as error:
         raise SignatureError(f"{label}: its input example does not fit its signature: {error}") from None
     return pa.StructArray.from_arrays(arrays, inputs.names)
 
 
-def _kind(flavors: dict[str, Any], inputs: T.StructType, folder: Path) -> str:
+def _kind(flavors: dict[str, Any], inputs: pa.Schema, folder: Path) -> str:
     loader = flavors.get("python_function", {}).get("loader_module")
     if loader == "mlflow.lightgbm" and _is_plain_booster(flavors["lightgbm"], folder):
         return BOOSTER
-    if loader == "mlflow.onnx" and all(isinstance(field.dataType, T.DoubleType | T.FloatType) for field in inputs):
+    if loader == "mlflow.onnx" and all(pa.types.is_floating(field.type) for field in inputs):
         return ONNX
     return PYFUNC
 

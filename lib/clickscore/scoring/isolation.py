@@ -19,7 +19,7 @@ import numpy as np
 
 from clickscore.scoring.outputs import Floats, OutputError
 
-Predict = Callable[[int, int], Floats]
+PredictRows = Callable[[int, int], Floats]
 """Rows from the first to before the second number, to their predictions: one row each, one column per output."""
 
 MAX_DETAIL = 300
@@ -80,8 +80,8 @@ class Isolation:
     _predicted: int = 0
     _last: str = field(default="", repr=False)
 
-    def score(self, predict: Predict, rows: int, columns: int) -> tuple[Floats, dict[int, str]]:
-        """Predict a chunk.
+    def score(self, predict: PredictRows, rows: int, columns: int) -> tuple[Floats, dict[int, str]]:
+        """PredictRows a chunk.
 
         Args:
             predict: the model.
@@ -106,7 +106,7 @@ class Isolation:
         """Judge the task as a whole, at its end."""
         self._judge(0)
 
-    def _search(self, predict: Predict, low: int, high: int, values: Floats, failures: dict[int, str]) -> None:
+    def _search(self, predict: PredictRows, low: int, high: int, values: Floats, failures: dict[int, str]) -> None:
         cause = self._attempt(predict, low, high, values)
         if cause is None:
             self._note_numbers(low, high, values, failures)
@@ -117,7 +117,7 @@ class Isolation:
             self._search(predict, low, middle, values, failures)
             self._search(predict, middle, high, values, failures)
 
-    def _attempt(self, predict: Predict, low: int, high: int, values: Floats) -> str | None:
+    def _attempt(self, predict: PredictRows, low: int, high: int, values: Floats) -> str | None:
         limit_s = self._limit_s(high - low, len(values))
         began = time.monotonic()
         try:
@@ -141,11 +141,11 @@ class Isolation:
         usual = self._spent_s / self._predicted * rows
         return min(whole, max(LEAST_SEARCH_S, PATIENCE * usual))
 
-    def _in_time(self, predict: Predict, low: int, high: int, limit_s: float) -> Floats:
+    def _in_time(self, predict: PredictRows, low: int, high: int, limit_s: float) -> Floats:
         with time_limit(limit_s, self.tolerance.time_limit_s):
             return predict(low, high)
 
-    def _in_child(self, predict: Predict, low: int, high: int, limit_s: float) -> Floats:
+    def _in_child(self, predict: PredictRows, low: int, high: int, limit_s: float) -> Floats:
         return in_child(predict, low, high, limit_s)
 
     def _note_numbers(self, low: int, high: int, values: Floats, failures: dict[int, str]) -> None:
@@ -204,8 +204,8 @@ def time_limit(seconds: float, hard: float) -> Iterator[None]:
         signal.signal(signal.SIGALRM, before)
 
 
-def in_child(predict: Predict, low: int, high: int, seconds: float) -> Floats:
-    """Predict in a copy of this process, which may do whatever it likes.
+def in_child(predict: PredictRows, low: int, high: int, seconds: float) -> Floats:
+    """PredictRows in a copy of this process, which may do whatever it likes.
 
     Raises:
         OutOfTimeError: if it takes too long; it is ended then.
@@ -233,7 +233,7 @@ def in_child(predict: Predict, low: int, high: int, seconds: float) -> Floats:
     return found
 
 
-def _answer(predict: Predict, low: int, high: int, seconds: float, writer: Connection) -> None:
+def _answer(predict: PredictRows, low: int, high: int, seconds: float, writer: Connection) -> None:
     # Spark may end the parent, and nobody would end this process then.
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
     signal.setitimer(signal.ITIMER_REAL, KILL_AFTER * seconds)

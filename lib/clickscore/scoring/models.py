@@ -1,80 +1,62 @@
-"""The model at work in a Python worker: loaded once for each version, fed in the form it likes best.
+"""Models in memory: loaded from their folder, and fed in the form that they take fastest.
 
-Everything here runs on the executors, and on the driver only in tests. MLflow and the libraries of the models are
-imported where a model needs them: a worker that serves a LightGBM Booster never waits for MLflow.
+MLflow and the libraries of the models are imported where a model needs them: whoever scores with a LightGBM Booster
+waits for neither MLflow nor pandas.
 """
 
-import gc
-import shutil
-import tempfile
-import zipfile
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from io import BytesIO
+from math import inf
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
-from pyspark import SparkFiles
-from pyspark.core.broadcast import Broadcast
 
 from clickscore.errors import ModelError
-from clickscore.registry.trust import check_digest, digest
-from clickscore.registry.version import BOOSTER, BOOSTER_FILE, ONNX
-from clickscore.scoring.isolation import describe
+from clickscore.scoring.isolation import Tolerance, describe
 from clickscore.scoring.outputs import Outputs, Pick, as_outputs, pick
 
-Scorer = Callable[[pa.StructArray], Outputs]
-"""A loaded model: the inputs of some clicks to its predictions."""
+if TYPE_CHECKING:
+    import pandas as pd
+
+BOOSTER_FILE = "model.lgb"
+BOOSTER, ONNX, PYFUNC = "lightgbm", "onnx", "pyfunc"
+"""How a model is fed: Arrow to a LightGBM Booster, one array to an ONNX session, pandas to anything else."""
+
+BOUNDLESS = Tolerance(time_limit_s=10, count=inf)
+"""A model may fail on as many clicks as it likes; each of them is rejected."""
+
+Predict = Callable[[pa.StructArray], Outputs]
+"""A model in memory: the inputs of some clicks to its predictions."""
 
 
 @dataclass(frozen=True)
-class Served:
-    """A model version as the workers know it.
+class LoadedModel:
+    """A model in memory, with what it asks for and what its scores are.
 
     Attributes:
-        key: tells what the executors have apart; a version that comes back has another one.
-        label: the version, for messages.
-        digest: SHA-256 of its files.
-        kind: how it is fed.
-        files: its files as one zip, fetched by an executor when it first needs them.
+        inputs: what its signature asks for, in its order; NOT NULL fields are required.
+        predict: inputs to predictions.
+        outputs: score column to the output of the model that goes into it, ``score`` first; None is the only output
+            there is, or the second of two class probabilities.
+        tolerance: how much it may fail before the scorer gives up.
     """
 
-    key: str
-    label: str
-    digest: str
-    kind: str
-    files: "Broadcast[bytes]"
+    inputs: pa.Schema
+    predict: Predict
+    outputs: Mapping[str, Pick]
+    tolerance: Tolerance = BOUNDLESS
 
 
-_loaded: dict[str, Scorer] = {}
-"""The versions that this worker has in memory, by ``Served.key``."""
-
-
-def scorer(served: Served) -> Scorer:
-    """Return the loaded model; it is loaded once in the life of a worker.
-
-    Raises:
-        UntrustedModelError: if the files are not those that were registered; nothing of them is loaded then.
-    """
-    if served.key not in _loaded:
-        folder = _unpacked(served)
-        check_digest(folder, served.digest, served.label)
-        _loaded[served.key] = load(served.kind, folder)
-        _spare_what_stays()
-    return _loaded[served.key]
-
-
-def answer(score: Scorer, example: pa.StructArray, picks: tuple[Pick, ...]) -> Outputs:
-    """Let a loaded model score its input example.
+def answer(predict: Predict, example: pa.StructArray, picks: tuple[Pick, ...]) -> Outputs:
+    """Let a model predict its input example.
 
     Raises:
         ModelError: if it fails, lacks an output that becomes a column, or gives no finite number for one.
     """
     try:
-        outputs = score(example)
+        outputs = predict(example)
         is_fit = np.isfinite(pick(outputs, picks)).all()
     except Exception as error:  # whatever it raises on its own example, it would raise on clicks
         raise ModelError(f"it fails on its input example: {describe(error)}") from None
@@ -83,67 +65,28 @@ def answer(score: Scorer, example: pa.StructArray, picks: tuple[Pick, ...]) -> O
     return outputs
 
 
-def forget(keys: Iterable[str]) -> None:
-    """Let go of versions that no micro-batch will ask for any more, in memory and on the executor's disk."""
-    before = len(_loaded)
-    for old in keys:
-        _loaded.pop(old, None)
-        shutil.rmtree(_folder(old), ignore_errors=True)
-    if len(_loaded) < before:
-        _spare_what_stays()
-
-
-def _spare_what_stays() -> None:
-    """Take all that is in memory now, less the garbage, out of the collections that Spark makes after every task.
-
-    With LightGBM or MLflow there are some 100,000 objects to look at, which costs more than a small task.
-    """
-    gc.unfreeze()
-    gc.collect()
-    gc.freeze()
-
-
-def _folder(key: str) -> Path:
-    # The executor's own folder, which its workers share; it goes with the executor, or with the application.
-    return Path(SparkFiles.getRootDirectory(), f"clickscore-model-{key}")
-
-
-def _unpacked(served: Served) -> Path:
-    """Return a folder with the version's files: that of the executor, or an own one if somebody has changed that."""
-    folder = _folder(served.key)
-    if folder.is_dir() and digest(folder) == served.digest:
-        return folder
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    aside = Path(tempfile.mkdtemp(dir=folder.parent))
-    with zipfile.ZipFile(BytesIO(served.files.value)) as archive:
-        archive.extractall(aside)
-    try:
-        aside.rename(folder)
-    except OSError:  # it is there: another worker of this executor was faster, or it was changed
-        if digest(folder) != served.digest:
-            return aside
-        shutil.rmtree(aside)
-    return folder
-
-
-def load(kind: str, folder: Path) -> Scorer:
-    """Load a model from its folder, which must have been judged before."""
+def load(kind: str, folder: Path) -> Predict:
+    """Load a model from its folder, whose files must have been checked before."""
     return {BOOSTER: _load_booster, ONNX: _load_onnx}.get(kind, _load_pyfunc)(folder)
 
 
-def _load_booster(folder: Path) -> Scorer:
+def _load_booster(folder: Path) -> Predict:
     import lightgbm
 
     booster = lightgbm.Booster(model_file=folder / BOOSTER_FILE)
 
-    def score(inputs: pa.StructArray) -> Outputs:
-        table = pa.Table.from_arrays(inputs.flatten(), names=[field.name for field in inputs.type])
-        return as_outputs(booster.predict(table, num_threads=1), len(inputs))
+    def predict(inputs: pa.StructArray) -> Outputs:
+        columns = inputs.flatten()
+        if len(inputs) == 1:  # taking an Arrow table apart costs four times as much as predicting one click
+            rows: Any = np.array([[np.nan if (value := c[0].as_py()) is None else value for c in columns]], np.float64)
+        else:
+            rows = pa.Table.from_arrays(columns, names=[field.name for field in inputs.type])
+        return as_outputs(booster.predict(rows, num_threads=1), len(inputs))
 
-    return score
+    return predict
 
 
-def _load_onnx(folder: Path) -> Scorer:
+def _load_onnx(folder: Path) -> Predict:
     import onnxruntime
     from mlflow.models import Model
 
@@ -158,30 +101,30 @@ def _load_onnx(folder: Path) -> Scorer:
     output = session.get_outputs()[0].name
     name, data_type = wanted[0].name, _ONNX_TYPES[wanted[0].type]
 
-    def score(inputs: pa.StructArray) -> Outputs:
+    def predict(inputs: pa.StructArray) -> Outputs:
         columns = [column.to_numpy(zero_copy_only=False) for column in inputs.flatten()]
         [values] = session.run(None, {name: np.column_stack(columns).astype(data_type)})
         outputs = as_outputs(values, len(inputs))
         return Outputs(outputs.values, (output,)) if outputs.values.shape[1] == 1 else outputs
 
-    return score
+    return predict
 
 
 _ONNX_TYPES: dict[str, Any] = {"tensor(float)": np.float32, "tensor(double)": np.float64}
 
 
-def _load_pyfunc(folder: Path) -> Scorer:
+def _load_pyfunc(folder: Path) -> Predict:
     import mlflow.pyfunc
 
     model = mlflow.pyfunc.load_model(str(folder))
 
-    def score(inputs: pa.StructArray) -> Outputs:
+    def predict(inputs: pa.StructArray) -> Outputs:
         return as_outputs(model.predict(as_frame(inputs)), len(inputs))
 
-    return score
+    return predict
 
 
-def as_frame(inputs: pa.StructArray) -> pd.DataFrame:
+def as_frame(inputs: pa.StructArray) -> "pd.DataFrame":
     """Return the inputs as pyfunc wants them: nulls of numbers are NaN, times are in UTC without a zone."""
     table = pa.Table.from_arrays(inputs.flatten(), names=[field.name for field in inputs.type])
     frame: pd.DataFrame = table.to_pandas()

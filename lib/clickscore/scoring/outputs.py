@@ -1,11 +1,11 @@
 """What a model predicts becomes numbers: one row for each click, one column for each output."""
 
+import sys
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 
 Floats = npt.NDArray[np.float64]
 Pick = str | int | None
@@ -32,12 +32,14 @@ def as_outputs(prediction: Any, rows: int) -> Outputs:
     Raises:
         OutputError: if there is not exactly one row for each click.
     """
-    if isinstance(prediction, Sequence) and prediction and isinstance(prediction[0], Mapping):
-        prediction = pd.DataFrame(list(prediction))
-    if isinstance(prediction, Mapping):
-        prediction = pd.DataFrame({name: np.asarray(value).reshape(rows) for name, value in prediction.items()})
     names: tuple[str, ...] = ()
-    if isinstance(prediction, pd.DataFrame):
+    if isinstance(prediction, Sequence) and prediction and isinstance(prediction[0], Mapping):
+        prediction = {name: [row[name] for row in prediction] for name in prediction[0]}
+    if isinstance(prediction, Mapping):
+        names = tuple(map(str, prediction))
+        prediction = np.column_stack([np.asarray(value).reshape(rows) for value in prediction.values()])
+    # A model that does not use pandas predicts no DataFrame, and then pandas need not be imported.
+    elif (pandas := sys.modules.get("pandas")) and isinstance(prediction, pandas.DataFrame):
         names = tuple(map(str, prediction.columns))
     values = np.asarray(prediction, dtype=np.float64)
     if values.ndim == 1:

@@ -1,32 +1,17 @@
 """The shapes of what comes in and what goes out: raw records, clicks, and the output tables with their comments."""
 
 import sys
-from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 from pyspark.sql import types as T
 
-from clickscore.errors import ConfigError, TableError
+from clickscore.errors import TableError
 
-OUTCOME = (
-    T.StructField(
-        "_rejection",
-        T.StructType([T.StructField("reason", T.StringType()), T.StructField("detail", T.StringType())]),
-    ),
-    T.StructField("_duplicate", T.BooleanType()),
-    T.StructField("_raw", T.StringType()),
-    T.StructField("_kept", T.BooleanType()),
-)
-"""What parsing finds out about a record; names with an underscore never reach a table."""
-
-FIELD_TYPES = (T.StringType, T.BooleanType, T.ByteType, T.ShortType, T.IntegerType, T.LongType, T.FloatType,
-               T.DoubleType, T.DecimalType, T.TimestampType, T.DateType)  # fmt: skip
-"""Types that a field of a click may have, also within ARRAY, STRUCT and MAP with STRING keys."""
-
-
-NOT_IN_NAMES = " ,;{}()\n\t="
-"""Characters that Delta does not take in the name of a column."""
+VALUE = "value"
+"""Column of the raw records."""
+DUPLICATE = "_duplicate"
+"""Column that marks duplicates among them; names with an underscore never reach a table."""
 
 
 MICROSECOND_FORMAT = "yyyy-MM-dd'T'HH:mm:ss.SSSSSSXXX"
@@ -76,7 +61,7 @@ LINEAGE = (
 SOURCE_TIME = T.StructField("_source_time", T.TimestampType())
 """When the source took the record in, where it says so; it tells how far the stream is behind."""
 
-_HEADER = T.StructType([T.StructField("key", T.StringType()), T.StructField("value", T.BinaryType())])
+_HEADER = T.StructType([T.StructField("key", T.StringType()), T.StructField(VALUE, T.BinaryType())])
 KEPT = {
     "key": _column("source_key", T.BinaryType(), "Key of the record in its topic"),
     "headers": _column("source_headers", T.ArrayType(_HEADER), "Headers of the record in its topic"),
@@ -158,10 +143,14 @@ MODEL_TIMELINE = T.StructType(
 )
 
 
+RESERVED = tuple(field.name for field in (*SCORED, *KEPT.values()))
+"""Names that the tables use themselves, beside the fields of a click."""
+
+
 def raw(kept: Iterable[T.StructField] = ()) -> T.StructType:
     """Return what every source yields: one row per record, with where it came from and when."""
     lineage = [T.StructField(field.name, field.dataType) for field in (*LINEAGE, *kept)]
-    return T.StructType([T.StructField("value", T.BinaryType()), *lineage, SOURCE_TIME])
+    return T.StructType([T.StructField(VALUE, T.BinaryType()), *lineage, SOURCE_TIME])
 
 
 def scored_clicks(
@@ -179,56 +168,51 @@ def rejected_clicks(kept: Iterable[T.StructField] = ()) -> T.StructType:
     return T.StructType([*_REASON, *LINEAGE, *kept, _RECEIVED_AT, BATCH_ID])
 
 
-def check_click(click: T.StructType, id: str, time: str, visitor: str, where: str, outputs: Iterable[str] = ()) -> None:
-    """Make sure that a click schema can be parsed, written and told apart.
+@dataclass(frozen=True)
+class Layout:
+    """The columns of the output tables of a run.
 
-    Raises:
-        ConfigError: with every field that has an unsupported type or a name that the tables need for themselves, and
-            every one of ``id``, ``time`` and ``visitor`` that is missing or may be null, and every name among
-            ``outputs`` that cannot be a column.
+    Attributes:
+        click: the fields of a click.
+        id: the field that tells clicks apart.
+        time: the field with the event time.
+        visitor: the field that tells visitors apart.
+        kept: columns of lineage beyond ``LINEAGE``.
+        scores: the scores that a click gets.
     """
-    own = {field.name for field in (*SCORED, *KEPT.values())}
-    outputs = tuple(outputs)
-    problems = [f"model.outputs: the tables use {name} themselves" for name in outputs
-                if name != _SCORE.name and name.lower() in own]  # fmt: skip
-    problems += [f"model.outputs: {name} begins with an underscore, or has one of {NOT_IN_NAMES!r}" for name in outputs
-                 if name.startswith("_") or set(name) & set(NOT_IN_NAMES)]  # fmt: skip
-    taken = own | {name.lower() for name in outputs}
-    problems += [
-        f"{field.name}: the tables use this name themselves" for field in click.fields if field.name.lower() in taken
-    ]
-    problems += [f"{f.name}: a name must not start with an underscore" for f in click.fields if f.name.startswith("_")]
-    problems += [f"{f.name}: a name must not have any of {NOT_IN_NAMES!r}" for f in click.fields
-                 if set(f.name) & set(NOT_IN_NAMES)]  # fmt: skip
-    counts = Counter(name.lower() for name in click.names)
-    problems += [f"{name}: there are {count} fields of this name" for name, count in counts.items() if count > 1]
-    problems += [
-        f"{field.name}: type {field.dataType.simpleString()} is not supported in a click"
-        for field in click.fields
-        if not _is_supported(field.dataType)
-    ]
-    names = {field.name: field for field in click.fields}
-    for role, name in (("id", id), ("time", time), ("visitor", visitor)):
-        if name not in names:
-            problems.append(f"click.{role} is {name}, but there is no such field; there are {', '.join(names)}")
-        elif names[name].nullable:
-            problems.append(f"{name}: click.{role} needs a NOT NULL field")
-    if id in names and isinstance(names[id].dataType, T.ArrayType | T.MapType | T.StructType):
-        problems.append(f"{id}: click.id needs a single value, found {names[id].dataType.simpleString()}")
-    if time in names and not isinstance(names[time].dataType, T.TimestampType):
-        problems.append(f"{time}: click.time needs a TIMESTAMP, found {names[time].dataType.simpleString()}")
-    if problems:
-        raise ConfigError(where, problems)
 
+    click: T.StructType
+    id: str
+    time: str
+    visitor: str
+    kept: tuple[T.StructField, ...] = ()
+    scores: Scores = Scores()
 
-def _is_supported(data_type: T.DataType) -> bool:
-    if isinstance(data_type, T.ArrayType):
-        return _is_supported(data_type.elementType)
-    if isinstance(data_type, T.MapType):
-        return isinstance(data_type.keyType, T.StringType) and _is_supported(data_type.valueType)
-    if isinstance(data_type, T.StructType):
-        return all(_is_supported(field.dataType) for field in data_type.fields)
-    return isinstance(data_type, FIELD_TYPES)
+    @property
+    def raw(self) -> T.StructType:
+        """What the source yields."""
+        return raw(self.kept)
+
+    @property
+    def scored(self) -> T.StructType:
+        """The columns of ``scored_clicks``."""
+        return scored_clicks(self.click, self.kept, self.scores)
+
+    @property
+    def rejected(self) -> T.StructType:
+        """The columns of ``rejected_clicks``."""
+        return rejected_clicks(self.kept)
+
+    @property
+    def listed(self) -> T.StructType:
+        """The columns of a rejected record that comes to the driver."""
+        reason, detail = (T.StructField(name, T.StringType()) for name in ("reason", "detail"))
+        return T.StructType([T.StructField(VALUE, T.BinaryType()), reason, detail, *LINEAGE, *self.kept])
+
+    @property
+    def lineage(self) -> list[str]:
+        """Names of the columns that say where a record came from."""
+        return [field.name for field in (*LINEAGE, *self.kept)]
 
 
 def check_table(table: str, expected: T.StructType, found: T.StructType) -> None:

@@ -4,16 +4,14 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from pyspark.sql import types as T
-
 from clickscore.config.run import Config
 from clickscore.registry.alias_follower import Follower
 from clickscore.registry.version import ModelVersion
 from clickscore.scoring.features import check_features
 from clickscore.storage.model_timeline import BENCHED, CHALLENGER, CHAMPION, REFUSED, WITHDRAWN, Timeline
 from clickscore.stream.batch_scoring import FirstPass
+from clickscore.stream.definition import Definition
 from clickscore.stream.deployment import Deployment
-from clickscore.stream.pipeline import Contract
 
 
 class Lineup:
@@ -26,22 +24,21 @@ class Lineup:
     """
 
     def __init__(
-        self, config: Config, contract: Contract, features: T.StructType, current: ModelVersion, folder: Path,
+        self, config: Config, definition: Definition, current: ModelVersion, folder: Path,
         deployment: Deployment, tell: Callable[[str], None],
     ) -> None:  # fmt: skip
         """Begin with a champion that is ready.
 
         Args:
             config: the run.
-            contract: what a click is.
-            features: what the features file produces.
+            definition: what the run computes.
             current: the champion.
             folder: where the files of new versions go.
             deployment: the executors.
             tell: tells a person.
         """
         model = config.model
-        self._where, self._features = str(config.features), features
+        self._where, self._features = str(config.features), definition.features.schema
         self._picks = tuple(model.picks.values())
         self._deployment, self._tell = deployment, tell
         self._timeline: Timeline | None = None
@@ -61,9 +58,8 @@ class Lineup:
                 is_optional=True,
             )
         self.first_pass = FirstPass(
-            contract=contract,
-            predict_with=deployment.predict_with,
-            share=model.challenger_share,
+            layout=definition.layout,
+            score_with=partial(deployment.score_with, definition.contract, definition.features),
             time_limit_s=model.time_limit_ms / 1000,
             failure_limit=model.failure_limit,
             bench=self._bench,

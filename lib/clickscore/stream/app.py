@@ -72,9 +72,7 @@ def run(config: Config, make_session: Callable[[], SparkSession], console: Conso
             with ProgressLines(console, backlog) as lines:
                 for warning in [*_warnings(config), *wiring.warnings]:
                     lines.warn(warning)
-                lineup = Lineup(
-                    config, wiring.contract, wiring.features, wiring.model, Path(folder), deployment, lines.warn
-                )
+                lineup = Lineup(config, wiring.definition, wiring.model, Path(folder), deployment, lines.warn)
                 watch = ModelWatch(lineup, config.model.poll_ms / 1000, deployment, lines.warn)
 
                 def report(done: Report) -> None:

@@ -1,4 +1,4 @@
-"""The first pass over a micro-batch: clicks are scored into their table, and a model that fails is dealt with.
+"""A micro-batch is scored, and a model that fails is dealt with.
 
 A model may fail on some clicks; they are found and counted. If it fails on more than it may, nothing is committed and
 the run ends. If a Python worker dies, the challenger is the first to be suspected; without one, the micro-batch is
@@ -6,22 +6,26 @@ scored once more with the model in a process of its own, so that the click that 
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
+from math import inf
 from typing import Any, TypeVar
 
 from py4j.protocol import Py4JJavaError
+from pyspark import StorageLevel
 from pyspark.errors import PySparkException
-from pyspark.sql import DataFrame, Observation
+from pyspark.sql import DataFrame, Observation, Row
 from pyspark.sql import functions as F
 
 from clickscore.errors import StreamError, WorkerLostError
+from clickscore.reasons import SCORING_FAILED
 from clickscore.registry.version import ModelVersion
 from clickscore.scoring.isolation import HANGS, Tolerance
+from clickscore.storage.schemas import Layout
 from clickscore.stream import pipeline
-from clickscore.stream.pipeline import Challenge, Contract
-from clickscore.stream.rows import FAILURE, PREDICTED_COLUMN, Predict, Stamp
+from clickscore.stream.pipeline import Score, Stamp
 
 ALWAYS_ALLOWED = 10
 """Clicks that any model may fail on: of a few clicks, one poisonous one is always a large share."""
@@ -32,8 +36,43 @@ _TOO_MANY = re.compile(r"TooManyFailuresError: (?P<what>[^\n]*)")
 _CRASH = re.compile(r"Python worker exited unexpectedly|Python worker.*crashed", re.IGNORECASE)
 
 Result = TypeVar("Result")
-Answered = dict[str, Any]
-"""The counts of ``pipeline.census`` and ``pipeline.verdicts``."""
+
+
+@dataclass(frozen=True)
+class BatchCounts:
+    """What a pass over a micro-batch has counted; see ``pipeline.census``."""
+
+    read: int
+    duplicates: int
+    rejected: int
+    failed: int
+    newest: int | None
+    arrived: int | None
+    sources: Sequence[str]
+    listed: Sequence[Row]
+    challenged: int = 0
+    challenger_failed: int = 0
+    challenger_failure: str | None = None
+
+    @classmethod
+    def of(cls, counted: Mapping[str, Any]) -> "BatchCounts":
+        """Return what the aggregates have found; Spark has no empty list of the least."""
+        return cls(**{**counted, "listed": counted["listed"] or ()})
+
+    @property
+    def scored(self) -> int:
+        """Clicks that got a score."""
+        return self.read - self.duplicates - self.rejected
+
+    @property
+    def asked(self) -> int:
+        """Clicks that the model was asked about."""
+        return self.scored + self.failed
+
+    @property
+    def has_all_rejected(self) -> bool:
+        """Whether all rejected records have come along."""
+        return len(self.listed) == self.rejected
 
 
 @dataclass
@@ -77,19 +116,17 @@ class FirstPass:
     """Scores micro-batches.
 
     Attributes:
-        contract: what a click is.
-        predict_with: version, tolerance and challenger to predict function.
-        share: share of the visitors that a challenger scores.
+        layout: the columns of the tables.
+        score_with: version, tolerance and challenger to the function that scores records.
         time_limit_s: how long one call of the model may take.
         failure_limit: share of clicks that it may fail on.
-        bench: takes the challenger from the field, for a reason, from a micro-batch on.
+        bench: takes the challenger out of service, for a reason, from a micro-batch on.
         withdraw: takes the promise back that a champion scores a micro-batch.
         tell: tells a person.
     """
 
-    contract: Contract
-    predict_with: Callable[[ModelVersion, Tolerance, ModelVersion | None], Predict]
-    share: float
+    layout: Layout
+    score_with: Callable[[ModelVersion, Tolerance, ModelVersion | None], Score]
     time_limit_s: float
     failure_limit: float
     bench: Callable[[ModelVersion, str, int], None]
@@ -98,13 +135,13 @@ class FirstPass:
     _tallies: dict[tuple[str, str], Tally] = field(default_factory=dict)
 
     def score(
-        self, outcomes_for: Callable[[Challenge | None], DataFrame], champion: ModelVersion,
-        challenger: ModelVersion | None, stamp: Stamp, write: Callable[[DataFrame], None],
-    ) -> Answered:  # fmt: skip
-        """Score the clicks of a micro-batch and write them.
+        self, raw: DataFrame, champion: ModelVersion, challenger: ModelVersion | None, stamp: Stamp,
+        write: Callable[[DataFrame], None],
+    ) -> BatchCounts:  # fmt: skip
+        """Score the records of a micro-batch and write the clicks that got a score.
 
         Args:
-            outcomes_for: the decoded records with the features of both models.
+            raw: the records, as in ``schemas.raw``.
             champion: scores every click.
             challenger: scores some visitors as well.
             stamp: what all rows have in common.
@@ -115,83 +152,120 @@ class FirstPass:
         """
         tally = self._tallies.setdefault(champion.key, Tally(self.failure_limit))
         tolerance = Tolerance(self.time_limit_s, tally.count, tally.share, SLACK)
-        in_doubt = is_judged = False
-        while True:
-            challenge = Challenge(challenger.inputs, self.share) if challenger else None
-            stamp = replace(stamp, challenger_version=challenger.version if challenger else None)
-            outcomes = outcomes_for(challenge)
+
+        def attempt(tolerance: Tolerance, active: ModelVersion | None) -> BatchCounts:
+            outcomes = pipeline.with_outcomes(raw, self.score_with(champion, tolerance, active))
+            counted = Observation()
+            observed = outcomes.observe(counted, *pipeline.census(self.layout, active is not None))
+            version = active.version if active else None
+            write(pipeline.scored(observed, self.layout, replace(stamp, challenger_version=version)))
+            counts = BatchCounts.of(counted.get)
+            if active:
+                self._judge_challenger(active, counts, stamp.batch_id + 1)
+            return counts
+
+        try:
+            counts = self._surviving(attempt, champion, challenger, tolerance, stamp.batch_id)
+        except TooManyError:  # One task has met too many; whether all of them together have is another question.
+            tolerance = self._judge(raw, champion, tally, tolerance, stamp.batch_id)
             try:
-                if in_doubt:
-                    allowed = self._judge(outcomes, champion, tally, tolerance, stamp)
-                    tolerance, in_doubt, is_judged = replace(tolerance, count=allowed, share=0.0), False, True
-                predict = self.predict_with(champion, tolerance, challenger)
-                answered = guarded(partial(self._write, outcomes, predict, challenge, stamp, write))
-                break
+                counts = self._surviving(attempt, champion, challenger, tolerance, stamp.batch_id)
+            except TooManyError as error:
+                raise self._broken(champion, stamp.batch_id, str(error)) from error
+        tally.add(counts.failed, counts.asked)
+        return counts
+
+    @contextmanager
+    def kept_outcomes(self, raw: DataFrame, champion: ModelVersion, batch_id: int) -> Iterator[DataFrame]:
+        """Yield the records of a micro-batch with their outcomes, computed once and kept on disk meanwhile.
+
+        The champion may fail as often as it likes: how often it did so counts in the pass that writes the scores.
+        """
+
+        def attempt(tolerance: Tolerance, _: ModelVersion | None) -> DataFrame:
+            outcomes = pipeline.with_outcomes(raw, self.score_with(champion, tolerance, None))
+            kept = outcomes.persist(StorageLevel.DISK_ONLY)
+            try:
+                kept.count()
+            except BaseException:
+                kept.unpersist()
+                raise
+            return kept
+
+        outcomes = self._surviving(attempt, champion, None, Tolerance(self.time_limit_s, inf, hangs=inf), batch_id)
+        try:
+            yield outcomes
+        finally:
+            outcomes.unpersist()
+
+    def census(self, outcomes: DataFrame) -> BatchCounts:
+        """Count over outcomes that are there."""
+        [row] = outcomes.agg(*pipeline.census(self.layout)).collect()
+        return BatchCounts.of(row.asDict())
+
+    def _surviving(
+        self, attempt: Callable[[Tolerance, ModelVersion | None], Result], champion: ModelVersion,
+        challenger: ModelVersion | None, tolerance: Tolerance, batch_id: int,
+    ) -> Result:  # fmt: skip
+        """Try until no Python worker dies of a model; the suspects go one after the other."""
+        while True:
+            try:
+                return guarded(partial(attempt, tolerance, challenger))
             except WorkerCrashError as error:
                 if challenger:
-                    self.bench(challenger, f"a Python worker has died while it was at work: {error}", stamp.batch_id)
+                    self.bench(challenger, f"a Python worker has died while it was at work: {error}", batch_id)
                     challenger = None
                 elif tolerance.in_child:
                     raise WorkerLostError(f"a Python worker has died, and not of the model: {error}") from error
                 else:
-                    self.tell(f"a Python worker has died; batch {stamp.batch_id} is scored again, "
+                    self.tell(f"a Python worker has died; batch {batch_id} is scored again, "
                               f"with {champion.label} in a process of its own")  # fmt: skip
                     tolerance = replace(tolerance, in_child=True)
-            except TooManyError as error:
-                if is_judged:
-                    raise self._broken(champion, stamp, str(error)) from error
-                in_doubt = True  # One task has met too many; whether all of them together have is another question.
-        asked = answered["read"] - answered["rejected"] - answered["duplicates"]
-        tally.add(answered["failed"], asked)
-        if challenger:
-            self._judge_challenger(challenger, answered, stamp.batch_id + 1)
-        return answered
-
-    def _write(
-        self, outcomes: DataFrame, predict: Predict, challenge: Challenge | None, stamp: Stamp,
-        write: Callable[[DataFrame], None],
-    ) -> Answered:  # fmt: skip
-        before, after = Observation(), Observation()
-        records = outcomes.observe(before, *pipeline.census(self.contract))
-        predictions = pipeline.predicted(records, predict, challenge is not None)
-        counted = predictions.observe(after, *pipeline.verdicts(self.contract, challenge is not None))
-        write(pipeline.scored(counted, self.contract, stamp))
-        return before.get | after.get
 
     def _judge(
-        self, outcomes: DataFrame, champion: ModelVersion, tally: Tally, tolerance: Tolerance, stamp: Stamp
-    ) -> float:
-        """Count over the whole micro-batch without writing; return how many clicks may fail."""
-        allowed = tally.allowed(pipeline.accepted(outcomes).count())
-        predict = self.predict_with(champion, replace(tolerance, count=allowed, share=0.0), None)
-        predictions = pipeline.predicted(outcomes, predict)
-        try:
-            failed = guarded(predictions.agg(F.count(F.col(PREDICTED_COLUMN)[FAILURE])).collect)[0][0]
-        except TooManyError as error:
-            raise self._broken(champion, stamp, str(error)) from error
-        if failed > allowed:
-            raise self._broken(champion, stamp, f"{failed} clicks of the micro-batch")
-        return allowed
+        self, raw: DataFrame, champion: ModelVersion, tally: Tally, tolerance: Tolerance, batch_id: int
+    ) -> Tolerance:
+        """Count over the whole micro-batch without writing; return how much its tasks may fail.
 
-    def _broken(self, champion: ModelVersion, stamp: Stamp, what: str) -> BrokenModelError:
-        self.withdraw(champion, what, stamp.batch_id)
+        Raises:
+            BrokenModelError: if the champion fails on more clicks than it may.
+        """
+
+        def attempt(tolerance: Tolerance, _: ModelVersion | None) -> tuple[int, int]:
+            outcomes = pipeline.with_outcomes(raw, self.score_with(champion, tolerance, None))
+            failed = F.count_if(F.col(pipeline.REASON) == SCORING_FAILED)
+            scored = F.count_if(F.col(pipeline.REASON).isNull())
+            [row] = outcomes.agg(failed, scored).collect()
+            return row[0], row[1]
+
+        most = replace(tolerance, count=tally.allowed(raw.count()), share=0.0)
+        try:
+            failed, scored = self._surviving(attempt, champion, None, most, batch_id)
+        except TooManyError as error:
+            raise self._broken(champion, batch_id, str(error)) from error
+        if failed > tally.allowed(failed + scored):
+            raise self._broken(champion, batch_id, f"{failed} clicks of the micro-batch")
+        return most
+
+    def _broken(self, champion: ModelVersion, batch_id: int, what: str) -> BrokenModelError:
+        self.withdraw(champion, what, batch_id)
         if HANGS in what:
             return BrokenModelError(
-                f"batch {stamp.batch_id}: {champion.label} again and again takes longer than model.time_limit "
+                f"batch {batch_id}: {champion.label} again and again takes longer than model.time_limit "
                 f"({self.time_limit_s:g} s): {what}. Nothing of this micro-batch was written. Let the alias point to a "
                 f"version that works, or shorten the limit so that more such clicks can be rejected, and start again."
             )
         return BrokenModelError(
-            f"batch {stamp.batch_id}: {champion.label} fails on more clicks than model.failure_limit "
+            f"batch {batch_id}: {champion.label} fails on more clicks than model.failure_limit "
             f"({self.failure_limit:.2%}) allows: {what}. Nothing of this micro-batch was written. Let the alias point "
             f"to a version that works, or raise the limit, and start again."
         )
 
-    def _judge_challenger(self, challenger: ModelVersion, answered: Answered, next_batch: int) -> None:
+    def _judge_challenger(self, challenger: ModelVersion, counts: BatchCounts, next_batch: int) -> None:
         tally = self._tallies.setdefault(challenger.key, Tally(self.failure_limit))
-        failed, challenged = answered["challenger_failed"], answered["challenged"]
+        failed, challenged = counts.challenger_failed, counts.challenged
         if failed > tally.allowed(challenged):
-            cause = f"it failed on {failed} of {challenged} clicks: {answered['challenger_failure']}"
+            cause = f"it failed on {failed} of {challenged} clicks: {counts.challenger_failure}"
             self.bench(challenger, cause, next_batch)
         tally.add(failed, challenged)
 

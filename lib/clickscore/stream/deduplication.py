@@ -2,16 +2,16 @@
 
 Spark's own operator has a key for each click: a state store call for it, and at every micro-batch a look at each id of
 the window to see whether it has expired. It added 62% to the CPU time of the whole path where this one, with the same
-800,000 ids, added 50%, and it drops what is late by its watermark. Here the key is a bucket of ids. Decoded records
+800,000 ids, added 50%, and it drops what is late by its watermark. Here the key is a bucket of ids. Raw records
 travel to their bucket packed, some hundred in one Arrow message; there the hashes of their ids are compared with those
 of the window as whole arrays, and the state holds the window in slices, each one binary value, so that what has expired
 leaves as a slice. Nothing is ever dropped for being late: the window is one of processing time, and a click without a
 twin in it passes, whatever its event time.
 
-The id is held by the first copy that parses. One that lacks a feature holds it too, and goes to the rejected clicks.
+The search comes before the scorer, which then sees raw records as it does without it. The id is held by the first copy
+that decodes. One that is rejected later, for a feature or by the model, holds it too.
 """
 
-import sys
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -19,15 +19,15 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
-import pyarrow.compute as pc
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 from pyspark.sql.streaming.stateful_processor import StatefulProcessor, StatefulProcessorHandle
 from typing_extensions import override
 
-from clickscore.scoring.parsing import MAX_KEPT_BYTES, decode_batch, parsed_columns
-from clickscore.storage.schemas import raw as raw_columns
+from clickscore.scoring.contract import Contract
+from clickscore.scoring.parsing import parser
+from clickscore.storage.schemas import DUPLICATE, VALUE, Layout
 
 BUCKETS = 16
 """Keys of the state, fixed for the life of a checkpoint; also the most tasks that work on a micro-batch behind it."""
@@ -72,26 +72,28 @@ Hashes = npt.NDArray[np.uint64]
 """One row per id with its two hashes; zeros for a record without an id, which is nobody's duplicate."""
 
 
-def mark_duplicates(raw: DataFrame, click: T.StructType, id: str, window_ms: int, keep_all: bool = True) -> DataFrame:
-    """Decode the records of a stream and mark those whose id was seen within the window.
+def mark_duplicates(raw: DataFrame, contract: Contract, layout: Layout, window_ms: int) -> DataFrame:
+    """Mark the records of a stream whose id was seen within the window.
 
     Args:
         raw: as in ``schemas.raw``.
-        click: the fields of a click.
-        id: the field that tells clicks apart.
+        contract: what a click is.
+        layout: the columns of the tables.
         window_ms: how long an id is remembered at least, in milliseconds of processing time.
-        keep_all: carry the raw record of every click along, not only of the rejected ones; needed where a click can
-            still be rejected for its features, and nearly half of what the search for duplicates costs.
 
     Returns:
-        Packed records, for ``unpack``: ``records BINARY`` with an Arrow message of decoded records, and
-        ``is_duplicate BINARY``, a byte for each record.
+        The same records, in another order, with ``_duplicate BOOLEAN``.
     """
-    click_json = click.json()
 
     def pack(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for batch in batches:
-            yield _pack_batch(decode_batch(batch, click_json, keep_all, max_kept_bytes=sys.maxsize), id)
+            clicks = parser(contract.click).parse(batch.column(VALUE)).clicks
+            yield _pack_batch(batch, clicks.field(contract.id))
+
+    def unpack(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        for batch in batches:
+            for message, marks in zip(*batch.columns, strict=True):
+                yield _unpack_batch(message.as_buffer(), marks.as_buffer())
 
     marked: DataFrame = (
         raw.mapInArrow(pack, PACKED)
@@ -100,25 +102,8 @@ def mark_duplicates(raw: DataFrame, click: T.StructType, id: str, window_ms: int
         .groupBy("bucket")
         .transformWithStateInPandas(SeenIds(window_ms), MARKED, outputMode="Append", timeMode="None")
     )
-    return marked
-
-
-def unpack(packed: DataFrame, click: T.StructType, keep_all: bool, kept: Iterable[T.StructField] = ()) -> DataFrame:
-    """Return the records as ``clicks.parse`` does, with ``_duplicate`` true for those that were marked.
-
-    Args:
-        packed: from ``mark_duplicates``.
-        click: the fields of a click.
-        keep_all: keep the raw record in every row; otherwise only in rejected ones.
-        kept: columns of lineage beyond ``schemas.LINEAGE``.
-    """
-
-    def records(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        for batch in batches:
-            for message, marks in zip(*batch.columns, strict=True):
-                yield _unpack_batch(message.as_buffer(), marks.as_buffer(), keep_all)
-
-    return packed.mapInArrow(records, parsed_columns(raw_columns(kept), click))
+    is_duplicate = T.StructField(DUPLICATE, T.BooleanType())
+    return marked.mapInArrow(unpack, T.StructType([*layout.raw, is_duplicate]))
 
 
 class SeenIds(StatefulProcessor):
@@ -196,22 +181,22 @@ def _hash(ids: pa.Array) -> Hashes:
     return np.stack(columns, axis=1)
 
 
-def _pack_batch(parsed: pa.RecordBatch, id: str) -> pa.RecordBatch:
-    hashes = _hash(parsed.column(id))
-    # Records without an id belong to any bucket; spread, so that a flood of rubbish keeps all of them busy.
+def _pack_batch(raw: pa.RecordBatch, ids: pa.Array) -> pa.RecordBatch:
+    hashes = _hash(ids)
+    # Records without an id belong to any bucket; spread, so that a flood of malformed ones keeps all of them busy.
     spread = np.where(hashes.any(axis=1), hashes[:, 0], np.arange(len(hashes), dtype=np.uint64))
     buckets = (spread % np.uint64(BUCKETS)).astype(np.int32)
     order = np.argsort(buckets, kind="stable")
-    parsed, hashes = parsed.take(pa.array(order)), hashes[order]
+    raw, hashes = raw.take(pa.array(order)), hashes[order]
     numbers, begins = np.unique(buckets[order], return_index=True)
     ends = [*begins[1:], len(order)][: len(begins)]
     slices = [slice(begin, end) for begin, end in zip(begins, ends, strict=True)]
-    first = [_position(parsed, int(begin)) for begin in begins]
+    first = [_position(raw, int(begin)) for begin in begins]
     return pa.RecordBatch.from_arrays(
         [
             pa.array(numbers, pa.int32()),
             pa.array([hashes[part].tobytes() for part in slices], pa.binary()),
-            pa.array([_message(parsed.slice(part.start, part.stop - part.start)) for part in slices], pa.binary()),
+            pa.array([_message(raw.slice(part.start, part.stop - part.start)) for part in slices], pa.binary()),
             pa.array(first, pa.string()),
         ],
         names=PACKED.names,
@@ -225,21 +210,10 @@ def _message(batch: pa.RecordBatch) -> bytes:
     return bytes(sink.getvalue().to_pybytes())
 
 
-def _position(parsed: pa.RecordBatch, row: int) -> str:
-    return f"{parsed['source'][row]}:{parsed['source_offset'][row].as_py() or 0:020d}"
+def _position(raw: pa.RecordBatch, row: int) -> str:
+    return f"{raw['source'][row]}:{raw['source_offset'][row].as_py() or 0:020d}"
 
 
-def _unpack_batch(message: pa.Buffer, marks: pa.Buffer, keep_all: bool) -> pa.RecordBatch:
+def _unpack_batch(message: pa.Buffer, marks: pa.Buffer) -> pa.RecordBatch:
     records = pa.ipc.open_stream(message).read_next_batch()
-    records = _replaced(records, "_duplicate", pa.array(np.frombuffer(marks, bool)))
-    if keep_all:
-        return records
-    raw, is_rejected = records["_raw"], records["_rejection"].is_valid()
-    rejected_bytes = pc.if_else(is_rejected, pc.binary_length(raw).fill_null(0), 0).cast(pa.int64())
-    kept = pc.and_(is_rejected, pc.less_equal(pc.cumulative_sum(rejected_bytes), MAX_KEPT_BYTES // BUCKETS))
-    records = _replaced(records, "_raw", pc.if_else(kept, raw, None))
-    return _replaced(records, "_kept", kept)
-
-
-def _replaced(records: pa.RecordBatch, name: str, column: pa.Array) -> pa.RecordBatch:
-    return records.set_column(records.schema.get_field_index(name), name, column)
+    return records.append_column(DUPLICATE, pa.array(np.frombuffer(marks, bool)))

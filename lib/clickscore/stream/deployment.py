@@ -21,17 +21,18 @@ from pyspark.sql.pandas.functions import arrow_udf
 from clickscore.config.model import Model
 from clickscore.errors import ModelError, ModelUnavailableError, gist
 from clickscore.registry.trust import model_files
-from clickscore.registry.version import BOOSTER, ModelVersion
+from clickscore.registry.version import ModelVersion
+from clickscore.scoring.contract import Contract
+from clickscore.scoring.features import Features
 from clickscore.scoring.isolation import OutOfTimeError, Tolerance, describe, time_limit
-from clickscore.scoring.models import Served, answer, scorer
+from clickscore.scoring.models import BOOSTER, answer
 from clickscore.scoring.outputs import Pick
-from clickscore.stream.rows import Predict
-from clickscore.stream.udf import Side, predictor
+from clickscore.stream.pipeline import Score
+from clickscore.stream.score_function import Side, score_function
+from clickscore.stream.worker_models import Served, loaded
 
 TRIAL_TOLERANCE = 1e-6
 """Relative difference of a trial prediction that is put down to another processor; float32 has seven digits."""
-STAGES = 2
-"""Python stages in a task of the stream, parsing and scoring; each has a worker of its own, and they change places."""
 MOST_CORES = 1_000
 """Rows of the job that touches all workers; a task without a row would touch none."""
 LOAD_LIMIT_S = 120
@@ -104,20 +105,24 @@ class Deployment:
                 _try(trial)
             yield from batches
 
-        column = "id"
         rows = self._spark.range(MOST_CORES)  # in as many tasks as the executors have cores
-        for stage in range(STAGES):
-            rows = rows.select(arrow_udf(load, T.LongType()).asNondeterministic()(column).alias(f"stage_{stage}"))
-            column = f"stage_{stage}"
-        rows.collect()
+        rows.select(arrow_udf(load, T.LongType()).asNondeterministic()("id")).collect()
 
-    def predict_with(
-        self, model: ModelVersion, tolerance: Tolerance, challenger: ModelVersion | None = None
-    ) -> Predict:
-        """Return the function that scores a micro-batch with a version, and with a challenger beside it."""
-        picks = self._config.picks
-        champion = Side(self.serve(model), tuple(picks.values()), tolerance)
-        side = None
+    def score_with(
+        self, contract: Contract, features: Features, model: ModelVersion, tolerance: Tolerance,
+        challenger: ModelVersion | None = None,
+    ) -> Score:  # fmt: skip
+        """Return the function that scores records with a version, and with a challenger beside it.
+
+        Args:
+            contract: what a click is.
+            features: what is computed from it.
+            model: scores every click.
+            tolerance: how much it may fail within a task.
+            challenger: scores the clicks of some visitors as well.
+        """
+        outputs = self._config.picks
+        champion, other = Side(self.serve(model), model.inputs, outputs, tolerance), None
         if challenger:
             limits = Tolerance(
                 time_limit_s=self._config.challenger_time_limit_ms / 1000,
@@ -126,8 +131,10 @@ class Deployment:
                 slack=tolerance.slack,
                 hangs=0,
             )
-            side = Side(self.serve(challenger), (next(iter(picks.values())),), limits)
-        return predictor(tuple(picks), champion, side, tuple(self._retired))
+            only = {name: outputs[name] for name in list(outputs)[:1]}
+            other = Side(self.serve(challenger), challenger.inputs, only, limits)
+        share = self._config.challenger_share
+        return score_function(contract, features, champion, other, share, tuple(self._retired))
 
     def retire_all_but(self, models: Iterable[ModelVersion]) -> None:
         """Take the files of all other versions away, if no other is being prepared right now."""
@@ -170,7 +177,7 @@ def _try(trial: _Trial) -> None:
     """
     try:
         with time_limit(LOAD_LIMIT_S, LOAD_LIMIT_S):
-            score = scorer(trial.served)
+            predict = loaded(trial.served)
     except ModelError:
         raise
     except OutOfTimeError:
@@ -181,7 +188,7 @@ def _try(trial: _Trial) -> None:
         return
     try:
         with time_limit(trial.time_limit_s, trial.time_limit_s):
-            outputs = answer(score, trial.example, trial.picks)
+            outputs = answer(predict, trial.example, trial.picks)
     except OutOfTimeError:
         raise ModelError(f"it needs more than {trial.time_limit_s:g} s for its input example") from None
     found = outputs.values.ravel()

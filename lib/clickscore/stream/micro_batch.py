@@ -1,10 +1,11 @@
 """One micro-batch: raw records in, rows of both tables out, exactly once, in one pass over the records."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
+from functools import reduce
 from time import monotonic
 
 from pyspark.sql import DataFrame, Row, SparkSession
@@ -12,31 +13,19 @@ from pyspark.sql import functions as F
 
 from clickscore.monitoring.report import Report
 from clickscore.reasons import UNREADABLE_FILE
-from clickscore.registry.version import ModelVersion
-from clickscore.scoring.parsing import parse
 from clickscore.sources.unreadable_files import UnreadableFileError, as_unreadable_file
 from clickscore.storage.fence import Claim
 from clickscore.storage.model_timeline import Timeline
-from clickscore.storage.schemas import LINEAGE, rejected_clicks
+from clickscore.storage.schemas import Layout
 from clickscore.storage.table import Table, of_batch
-from clickscore.stream import failures, pipeline
+from clickscore.stream import pipeline
 from clickscore.stream.active_models import Lineup
-from clickscore.stream.batch_scoring import Answered
-from clickscore.stream.pipeline import Challenge, Contract, Decode
-from clickscore.stream.rows import Stamp
+from clickscore.stream.pipeline import Stamp
+from clickscore.stream.rejections import not_scored
 
 
 class StopRequestedError(Exception):
     """Raised into the stream by a micro-batch that must not begin any more."""
-
-
-class RawNeededError(Exception):
-    """Raised into the stream when it does not carry raw records of good clicks along, but one has to be rejected."""
-
-    def __init__(self, batch_id: int, seen: list[Row]) -> None:
-        """Keep which clicks of the micro-batch failed, as far as somebody has seen it."""
-        self.batch_id, self.seen = batch_id, seen
-        super().__init__(f"batch {batch_id}")
 
 
 @dataclass
@@ -72,28 +61,24 @@ class MicroBatches:
 
     Attributes:
         spark: the session.
-        contract: what a click is.
+        layout: the columns of the tables.
         lineup: the models.
         planned_before: last micro-batch that an earlier run may have begun.
         report: told about every finished micro-batch.
         tables: the output tables, as soon as they are bound to the stream.
         unreadable: files of a micro-batch that cannot be read.
-        seen: clicks that failed, by micro-batch, where that was seen before the stream was started again.
-        decode: raw records, or what the stream made of them, to decoded ones.
-        is_raw_at_hand: whether the raw record of a good click can be had.
+        has_duplicates: whether the stream looks for duplicates.
         record_gaps: told about every micro-batch whose clicks are in the tables, to look for what it went over.
     """
 
     spark: SparkSession
-    contract: Contract
+    layout: Layout
     lineup: Lineup
     planned_before: int
     report: Callable[[Report], None]
     tables: Future[Tables] = field(default_factory=Future)
     unreadable: list[UnreadableFileError] = field(default_factory=list)
-    seen: dict[int, list[Row]] = field(default_factory=dict)
-    decode: Decode = parse
-    is_raw_at_hand: bool = True
+    has_duplicates: bool = False
     record_gaps: Callable[[int, datetime, str], None] | None = None
     stopping: threading.Event = field(default_factory=threading.Event)
     failure: Exception | None = None
@@ -111,89 +96,54 @@ class MicroBatches:
             raise StopRequestedError
         began, now = monotonic(), datetime.now(timezone.utc)
         champion, challenger = self.lineup.models_for(batch_id, batch_id <= self.planned_before)
-        if champion.has_required_inputs and not self.is_raw_at_hand:
-            raise RawNeededError(batch_id, [])
         stamp = Stamp(batch_id, F.lit(now), *champion.key)
-        if batch_id > tables.scored_upto:
-            seen = self._score(raw, champion, challenger, stamp, tables)
-        else:
-            seen = self._count(raw, champion, batch_id, tables)
         unreadable = [self._as_row(file, now) for file in self.unreadable if file.batch_id == batch_id]
-        rejected = seen["rejected"] + seen["failed"] + len(unreadable)
-        if rejected and batch_id > tables.rejected_upto:
-            rows = self._rejected(raw, champion, seen, stamp, now, tables)
-            rows = rows.unionByName(self._frame(unreadable)) if unreadable else rows
-            tables.append(tables.rejected, rows, batch_id)
+        first_pass = self.lineup.first_pass
+        if batch_id > tables.scored_upto:
+            counts = first_pass.score(
+                raw, champion, challenger, stamp, lambda rows: tables.append(tables.scored, rows, batch_id)
+            )
+        else:  # an earlier run has committed them
+            counts = None
+        if counts and counts.has_all_rejected:
+            self._write_rejected(self._frame(counts.listed) if counts.rejected else None, unreadable, stamp, tables)
+        else:
+            with first_pass.kept_outcomes(raw, champion, batch_id) as outcomes:
+                scored = tables.scored.read_batch(self.spark, tables.stream, batch_id)
+                rejections = not_scored(outcomes, scored, self.layout)
+                counts = counts or replace(first_pass.census(outcomes), rejected=rejections.count())
+                self._write_rejected(rejections if counts.rejected else None, unreadable, stamp, tables)
         if self.record_gaps:
             self.record_gaps(batch_id, now, tables.stream)
         self.report(
             Report(
                 batch_id=batch_id,
-                read=seen["read"] + len(unreadable),
-                scored=seen["read"] - seen["rejected"] - seen["failed"] - seen["duplicates"],
-                rejected=rejected,
-                duplicates=None if self.decode is parse else seen["duplicates"],
-                sources=len(seen["sources"]) + len(unreadable),
+                read=counts.read + len(unreadable),
+                scored=counts.scored,
+                rejected=counts.rejected + len(unreadable),
+                duplicates=counts.duplicates if self.has_duplicates else None,
+                sources=len(counts.sources) + len(unreadable),
                 seconds=monotonic() - began,
-                newest_us=seen["newest"],
-                arrived_us=seen["arrived"],
+                newest_us=counts.newest,
+                arrived_us=counts.arrived,
                 model_name=champion.name,
                 model_version=champion.version,
             )
         )
 
-    def _outcomes(
-        self, raw: DataFrame, champion: ModelVersion, keep_all: bool, challenge: Challenge | None
-    ) -> DataFrame:
-        return pipeline.with_outcomes(raw, self.contract, champion.inputs, keep_all, self.decode, challenge)
+    def _write_rejected(
+        self, records: DataFrame | None, unreadable: list[tuple[object, ...]], stamp: Stamp, tables: Tables
+    ) -> None:
+        """Append what was rejected, if there is anything and no earlier run has done so."""
+        parts = [pipeline.rejected(records, self.layout, stamp)] if records else []
+        parts += [self.spark.createDataFrame(unreadable, self.layout.rejected).coalesce(1)] if unreadable else []
+        if parts and stamp.batch_id > tables.rejected_upto:
+            tables.append(tables.rejected, reduce(DataFrame.unionByName, parts), stamp.batch_id)
 
-    def _score(
-        self, raw: DataFrame, champion: ModelVersion, challenger: ModelVersion | None, stamp: Stamp, tables: Tables
-    ) -> Answered:
-        """Write the scored clicks of a micro-batch; return what was seen on the way."""
-        return self.lineup.first_pass.score(
-            lambda challenge: self._outcomes(raw, champion, False, challenge),
-            champion,
-            challenger,
-            stamp,
-            write=lambda rows: tables.append(tables.scored, rows, stamp.batch_id),
-        )
-
-    def _count(self, raw: DataFrame, champion: ModelVersion, batch_id: int, tables: Tables) -> Answered:
-        """Return the same for a micro-batch whose scored clicks an earlier run has written."""
-        outcomes = self._outcomes(raw, champion, False, None)
-        seen = outcomes.agg(*pipeline.census(self.contract)).collect()[0].asDict()
-        asked = seen["read"] - seen["rejected"] - seen["duplicates"]
-        scored = tables.scored.read_batch(self.spark, tables.stream, batch_id).count()
-        return seen | {"failed": asked - scored, "failures": self.seen.get(batch_id, [])}
-
-    def _rejected(
-        self, raw: DataFrame, champion: ModelVersion, seen: Answered, stamp: Stamp, now: datetime, tables: Tables
-    ) -> DataFrame:
-        """Return the rejected records: those that came along with the first pass, or all of them from a second one."""
-        if seen["kept"] == seen["rejected"] and not seen["failed"]:
-            return self._frame([self._as_rejected(row, now, stamp.batch_id) for row in seen["rejections"]])
-        if not self.is_raw_at_hand:
-            raise RawNeededError(stamp.batch_id, seen["failures"])
-        # Too many to come along, or clicks that passed all but the model: read the records once more, for them alone.
-        every = self._outcomes(raw, champion, True, None)
-        if seen["failed"]:
-            if len(seen["failures"]) == seen["failed"]:
-                failed = failures.failed_as_seen(self.spark.createDataFrame(seen["failures"], failures.SEEN))
-            else:
-                scored = tables.scored.read_batch(self.spark, tables.stream, stamp.batch_id)
-                failed = failures.failed_as_missing(every, scored, self.contract)
-            every = failures.with_failures(every, failed, self.contract)
-        return pipeline.rejected(every, self.contract, stamp)
-
-    def _frame(self, rows: list[tuple[object, ...]]) -> DataFrame:
+    def _frame(self, listed: Sequence[Row]) -> DataFrame:
         # What comes from the driver is little: one file, instead of one for each core.
-        return self.spark.createDataFrame(rows, rejected_clicks(self.contract.kept)).coalesce(1)
-
-    def _as_rejected(self, row: Row, now: datetime, batch_id: int) -> tuple[object, ...]:
-        lineage = [row[field.name] for field in (*LINEAGE, *self.contract.kept)]
-        return (row["_raw"], row["reason"], row["detail"], *lineage, now, batch_id)
+        return self.spark.createDataFrame(listed, self.layout.listed).coalesce(1)
 
     def _as_row(self, file: UnreadableFileError, now: datetime) -> tuple[object, ...]:
-        kept = [None] * len(self.contract.kept)
+        kept = [None] * len(self.layout.kept)
         return (None, UNREADABLE_FILE, file.cause, file.path, None, *kept, now, file.batch_id)

@@ -1,156 +1,151 @@
-"""The path of a click, from raw record to table row; the same code for a micro-batch and for a batch of history.
+"""The path of a click through Spark, from raw record to table row; the same for a micro-batch and for a replay.
 
-Raw records become clicks, clicks get features, features get a score, scored clicks go to the table; whatever cannot
-go on leaves with its reason.
+Each raw record stays where it is and gets an outcome beside it. Records with a score become rows of ``scored_clicks``,
+all others rows of ``rejected_clicks``, with the reason.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
-from pyspark.sql import types as T
 
-from clickscore.scoring.features import with_challenged_visitors, with_challenger_input, with_features, with_model_input
-from clickscore.scoring.parsing import parse
-from clickscore.storage.schemas import LINEAGE, MICROSECOND_FORMAT, Scores, quoted
-from clickscore.stream.rows import (
-    CHALLENGER_FAILURE,
-    FAILURE,
-    PREDICTED_COLUMN,
-    Predict,
-    Stamp,
-    as_rejected_clicks,
-    as_scored_clicks,
-    with_predictions,
-)
+from clickscore.reasons import INVALID_ENCODING, SCORING_FAILED
+from clickscore.storage.schemas import DUPLICATE, LINEAGE, MICROSECOND_FORMAT, SOURCE_TIME, VALUE, Layout, quoted
 
-Decode = Callable[[DataFrame, T.StructType, bool], DataFrame]
-"""Raw records, the fields of a click, and whether to keep every raw record, to the columns of ``clicks.parse``."""
+Score = Callable[[Column], Column]
+"""The scorer as a function of Columns: raw records to their outcomes."""
 
-IS_REJECTED = "_rejection IS NOT NULL AND NOT _duplicate"
+OUTCOME = "_outcome"
+REASON, DETAIL = f"{OUTCOME}.reason", f"{OUTCOME}.detail"
+CHALLENGER_SCORE, CHALLENGER_DETAIL = f"{OUTCOME}.challenger_score", f"{OUTCOME}.challenger_detail"
+
+IS_REJECTED = f"{REASON} IS NOT NULL AND NOT {DUPLICATE}"
 """A duplicate that would also be rejected counts once, as a duplicate: its first copy is in the table."""
 
+MOST_LISTED = 1_000
+"""Rejected records of a micro-batch that come to the driver along with the counts; of more, none is used."""
+MOST_LISTED_BYTES = 16 * 1024
+"""Size of a record up to which it does so: a click is some hundred bytes, and all of them together fill no driver."""
+
 
 @dataclass(frozen=True)
-class Contract:
-    """What a click is and what is computed from it.
+class Stamp:
+    """What all rows of a micro-batch have in common.
 
     Attributes:
-        click: the fields of a click.
-        id: the field that tells clicks apart.
-        time: the field with the event time.
-        visitor: the field that tells visitors apart.
-        select: the select list of the features file.
-        kept: columns of lineage beyond ``schemas.LINEAGE``.
-        scores: the scores that a click gets.
+        batch_id: the micro-batch.
+        moment: when it was scored.
+        model_name: the champion.
+        model_version: its version.
+        challenger_version: version of the challenger, as its column says it; None where no challenger is active.
     """
 
-    click: T.StructType
-    id: str
-    time: str
-    visitor: str
-    select: str
-    kept: tuple[T.StructField, ...] = ()
-    scores: Scores = field(default_factory=Scores)
+    batch_id: int
+    moment: Column
+    model_name: str
+    model_version: str
+    challenger_version: str | None = None
 
 
-@dataclass(frozen=True)
-class Challenge:
-    """A challenger at work: what its signature asks for, and the share of visitors that it scores."""
-
-    inputs: T.StructType
-    share: float
-
-
-def with_outcomes(
-    raw: DataFrame, contract: Contract, inputs: T.StructType, keep_all: bool = False, decode: Decode = parse,
-    challenge: Challenge | None = None,
-) -> DataFrame:  # fmt: skip
-    """Decode every record and compute the models' inputs; each ends up accepted, rejected or a duplicate."""
-    featured = raw.transform(decode, contract.click, keep_all).transform(with_features, contract.select)
-    if challenge and challenge.inputs == inputs:
-        featured = featured.transform(with_challenged_visitors, contract.visitor, challenge.share)
-    elif challenge:
-        featured = featured.transform(with_challenger_input, challenge.inputs, contract.visitor, challenge.share)
-    return featured.transform(with_model_input, inputs)
+def with_outcomes(raw: DataFrame, score: Score) -> DataFrame:
+    """Add ``_outcome STRUCT``, ``scoring.scorer.outcome_type``; a duplicate is scored by no model."""
+    if DUPLICATE not in raw.columns:  # nobody has looked for duplicates
+        raw = raw.withColumn(DUPLICATE, F.lit(False))
+    return raw.withColumn(OUTCOME, score(F.expr(f"CASE WHEN NOT {DUPLICATE} THEN {VALUE} END")))
 
 
-def accepted(outcomes: DataFrame) -> DataFrame:
-    """Return the clicks that the model is asked about."""
-    return outcomes.where("_rejection IS NULL AND NOT _duplicate")
+def scored(outcomes: DataFrame, layout: Layout, stamp: Stamp) -> DataFrame:
+    """Return one row of ``scored_clicks`` for each record that has a score."""
+    challenger = {}
+    if layout.scores.is_challenged:
+        is_active = stamp.challenger_version is not None
+        score = F.col(CHALLENGER_SCORE) if is_active else F.lit(None).cast("double")
+        version = F.when(score.isNotNull(), F.lit(stamp.challenger_version)) if is_active else F.lit(None)
+        challenger = {"challenger_score": score, "challenger_version": version.cast("string")}
+    known = {
+        **challenger,
+        "model_name": F.lit(stamp.model_name),
+        "model_version": F.lit(stamp.model_version),
+        "scored_at": stamp.moment,
+        "batch_id": F.lit(stamp.batch_id).cast("bigint"),
+    }
+    computed = {*layout.click.names, *layout.scores.columns}
+    # As text, which is one call to the JVM for each column instead of several.
+    columns = [
+        known[name].alias(name)
+        if name in known
+        else F.expr(f"{OUTCOME}.{quoted(name)}" if name in computed else quoted(name))
+        for name in layout.scored.names
+    ]
+    return outcomes.where(f"{REASON} IS NULL AND NOT {DUPLICATE}").select(*columns)
 
 
-def predicted(outcomes: DataFrame, predict: Predict, is_challenged: bool = False) -> DataFrame:
-    """Ask the model about the accepted clicks; adds ``_predicted``, with a score or the reason why there is none."""
-    return accepted(outcomes).transform(with_predictions, predict, is_challenged)
+def rejected(records: DataFrame, layout: Layout, stamp: Stamp) -> DataFrame:
+    """Return one row of ``rejected_clicks`` for each record.
 
-
-def scored(predictions: DataFrame, contract: Contract, stamp: Stamp) -> DataFrame:
-    """Return one row of ``scored_clicks`` for each click that has got a score."""
-    return predictions.where(F.col(PREDICTED_COLUMN)[FAILURE].isNull()).transform(
-        as_scored_clicks, contract.click, contract.kept, contract.scores, stamp
+    Args:
+        records: raw records that were rejected, with ``reason STRING`` and ``detail STRING``.
+        layout: the columns of the tables.
+        stamp: what all rows have in common.
+    """
+    return records.select(
+        raw_text("reason").alias("raw"),
+        "reason",
+        "detail",
+        *layout.lineage,
+        stamp.moment.alias("received_at"),
+        F.lit(stamp.batch_id).cast("bigint").alias("batch_id"),
     )
 
 
-def rejected(outcomes: DataFrame, contract: Contract, stamp: Stamp) -> DataFrame:
-    """Return one row of ``rejected_clicks`` for each rejected record; needs outcomes with all raw records kept."""
-    return outcomes.where(IS_REJECTED).transform(as_rejected_clicks, contract.kept, stamp)
+def raw_text(reason: str) -> Column:
+    """Return the raw record as the tables hold it: as text, and byte for byte as ISO 8859-1 where it is not UTF-8."""
+    value = F.col(VALUE)
+    is_binary = F.col(reason) == INVALID_ENCODING
+    return F.when(is_binary, F.decode(value, "ISO-8859-1")).otherwise(value.cast("string"))
 
 
-def census(contract: Contract) -> list[Column]:
+def census(layout: Layout, is_challenged: bool = False) -> list[Column]:
     """Return the aggregates that a pass over the outcomes counts on its way.
 
-    ``read``, ``duplicates``, ``rejected`` and ``kept`` count all records, the duplicates, the rejected, and those of
-    them whose raw record is at hand; ``newest`` and ``arrived`` are the newest event time, and the newest time at which
+    ``read``, ``duplicates``, ``rejected`` and ``failed`` count all records, the duplicates, the rejected, and those of
+    them that the model failed on; ``newest`` and ``arrived`` are the newest event time, and the newest time at which
     the source took a record in, in microseconds since 1970; ``sources`` are the files or partitions that records came
-    from; ``rejections`` lists the rejected records that are at hand.
+    from; ``listed`` are up to ``MOST_LISTED`` rejected records, with reason and detail.
+
+    Where a challenger is active, ``challenged``, ``challenger_failed`` and ``challenger_failure`` count the clicks that
+    it was asked about, those of them that it failed on, and say why, for one of them.
     """
     is_rejected = F.expr(IS_REJECTED)
-    at_hand = is_rejected & F.col("_kept")
-    lineage = [field.name for field in (*LINEAGE, *contract.kept)]
-    rejection = F.expr(f"struct(_raw, _rejection.reason, _rejection.detail, {', '.join(lineage)})")
-    return [
+    listed = F.expr(f"struct({', '.join([VALUE, REASON, DETAIL, *layout.lineage])})")
+    is_small = F.expr(f"{IS_REJECTED} AND coalesce(octet_length({VALUE}), 0) <= {MOST_LISTED_BYTES}")
+    counts = [
         F.count(F.lit(1)).alias("read"),
-        F.count_if("_duplicate").alias("duplicates"),
+        F.count_if(DUPLICATE).alias("duplicates"),
         F.count_if(is_rejected).alias("rejected"),
-        F.count_if(at_hand).alias("kept"),
-        F.max(F.unix_micros(contract.time)).alias("newest"),
-        F.max(F.unix_micros("_source_time")).alias("arrived"),
+        F.count_if(is_rejected & (F.col(REASON) == SCORING_FAILED)).alias("failed"),
+        F.max(F.expr(f"unix_micros({OUTCOME}.{quoted(layout.time)})")).alias("newest"),
+        F.max(F.unix_micros(SOURCE_TIME.name)).alias("arrived"),
         F.collect_set("source").alias("sources"),
-        F.collect_list(F.when(at_hand, rejection)).alias("rejections"),
+        # Which of many are listed does not matter: more than fit are looked up again.
+        F.min_by(listed, F.when(is_small, F.lit(0)), MOST_LISTED).alias("listed"),
     ]
+    if is_challenged:
+        failure, score = F.col(CHALLENGER_DETAIL), F.col(CHALLENGER_SCORE)
+        counts += [
+            F.count_if(failure.isNotNull() | score.isNotNull()).alias("challenged"),
+            F.count(failure).alias("challenger_failed"),
+            F.max(failure).alias("challenger_failure"),
+        ]
+    return counts
 
 
-def identity(contract: Contract) -> Column:
+def identity(layout: Layout, prefix: str = "") -> Column:
     """Return what tells a click of a micro-batch apart: a hash of its fields and where it came from.
 
     Two clicks with the same one are the same in everything that the tables keep of them.
     """
-    fields = f"struct({', '.join(map(quoted, contract.click.names))})"
+    fields = f"struct({', '.join(prefix + quoted(name) for name in layout.click.names)})"
     fields_as_json = F.to_json(F.expr(fields), {"timestampFormat": MICROSECOND_FORMAT})
     return F.xxhash64(fields_as_json, *[field.name for field in LINEAGE])
-
-
-def verdicts(contract: Contract, is_challenged: bool) -> list[Column]:
-    """Return the aggregates that a pass over the predictions counts on its way.
-
-    ``failed`` counts the clicks that the model fails on, ``failures`` lists those that come with a reason, as
-    ``identity`` and ``detail``. ``challenged``, ``challenger_failed`` and ``challenger_failure`` count the clicks that
-    the challenger was asked about, those of them that it failed on, and say why, for one of them.
-    """
-    failure = F.col(PREDICTED_COLUMN)[FAILURE]
-    listed = F.struct(identity(contract).alias("identity"), failure.alias("detail"))
-    columns = [
-        F.count(failure).alias("failed"),
-        F.collect_list(F.when(failure != "", listed)).alias("failures"),
-    ]
-    if is_challenged:
-        challenger_failure = F.col(PREDICTED_COLUMN)[CHALLENGER_FAILURE]
-        score = F.col(PREDICTED_COLUMN)["challenger_score"]
-        columns += [
-            F.count_if(challenger_failure.isNotNull() | score.isNotNull()).alias("challenged"),
-            F.count(challenger_failure).alias("challenger_failed"),
-            F.max(challenger_failure).alias("challenger_failure"),
-        ]
-    return columns

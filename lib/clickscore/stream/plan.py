@@ -7,20 +7,20 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
+import pyarrow as pa
 from pyspark.sql import SparkSession
-from pyspark.sql import types as T
 from rich.console import Console
 from rich.table import Table as Grid
 
 from clickscore.config.run import Config
 from clickscore.errors import ClickscoreError
-from clickscore.reasons import MISSING_FEATURE, SCORING_FAILED
+from clickscore.reasons import FEATURE_FAILED, MISSING_FEATURE, SCORING_FAILED
 from clickscore.registry.registry import fetch_current, fetch_version, redacted
 from clickscore.registry.version import ModelVersion
-from clickscore.scoring.contract import feature_types, read_contract
+from clickscore.scoring.feature_engine import sql_type
 from clickscore.scoring.features import check_features
+from clickscore.stream.definition import Definition, read_definition
 from clickscore.stream.deployment import Deployment
-from clickscore.stream.pipeline import Contract
 from clickscore.stream.preflight import Wiring, check
 
 LABEL_WIDTH = 12
@@ -31,8 +31,7 @@ class Findings:
     """What is known of a run, as far as it is right, and what is wrong with the rest.
 
     Attributes:
-        contract: what a click is.
-        produced: what the features file produces.
+        definition: what the run computes.
         champion: the model.
         challenger: the one beside it.
         wiring: all of it together.
@@ -40,8 +39,7 @@ class Findings:
         problems: why the run would be refused.
     """
 
-    contract: Contract | None = None
-    produced: T.StructType | None = None
+    definition: Definition | None = None
     champion: ModelVersion | None = None
     challenger: ModelVersion | None = None
     wiring: Wiring | None = None
@@ -80,14 +78,14 @@ def find(config: Config, make_session: Callable[[], SparkSession], folder: Path)
     spark = make_session()
     where, deployment, picks = str(config.features), Deployment(spark, config.model), tuple(config.model.picks.values())
     with found.part():
-        found.contract = read_contract(config)
-        found.produced = feature_types(spark, found.contract, where)
+        found.definition = read_definition(config)
     if found.champion:
         with found.part():
             deployment.warm_up(found.champion, picks)
-    if found.challenger and found.produced:
+    if found.challenger and found.definition:
+        produced = found.definition.features.schema
         try:
-            check_features(found.produced, found.challenger.inputs, where, found.produced)
+            check_features(produced, found.challenger.inputs, where, produced)
             deployment.warm_up(found.challenger, picks[:1])
         except ClickscoreError as error:
             found.doubts.append(f"the challenger would be refused: {error}")
@@ -105,12 +103,13 @@ def show(config: Config, found: Findings, console: Console) -> None:
     say("source", f"{config.source.kind}: " + ", ".join(f"{key} {value}" for key, value in source.items()))
     click = config.click
     say("contract", f"{click.ddl}: id {click.id}, time {click.time}, visitor {click.visitor}")
-    if found.contract:
-        required = [field.name for field in found.contract.click if not field.nullable]
-        say("", f"{len(found.contract.click)} fields, {len(required)} required: {', '.join(required)}")
+    if found.definition:
+        fields = found.definition.contract.click
+        required = [field.name for field in fields if not field.nullable]
+        say("", f"{len(fields)} fields, {len(required)} required: {', '.join(required)}")
     say("features", str(config.features))
-    if found.produced:
-        console.print(_features(found.produced, found.champion, found.challenger))
+    if found.definition:
+        console.print(_features(found.definition.features.schema, found.champion, found.challenger))
     for role, uri, model in (
         ("model", config.model.uri, found.champion),
         ("challenger", config.model.challenger, found.challenger),
@@ -129,6 +128,7 @@ def show(config: Config, found: Findings, console: Console) -> None:
     if found.champion and found.champion.has_required_inputs:
         names = ", ".join(field.name for field in found.champion.inputs if not field.nullable)
         say("", f"{MISSING_FEATURE}: clicks for which one of {names} is null")
+    say("", f"{FEATURE_FAILED}: clicks for which DuckDB cannot compute a feature")
     say("", f"{SCORING_FAILED}: clicks on which the model fails, up to {config.model.failure_limit:.2%}")
     for warning in found.doubts:
         say("warning", warning)
@@ -152,7 +152,7 @@ def _model(uri: str, model: ModelVersion | None) -> list[str]:
     ]
 
 
-def _features(produced: T.StructType, champion: ModelVersion | None, challenger: ModelVersion | None) -> Grid:
+def _features(produced: pa.Schema, champion: ModelVersion | None, challenger: ModelVersion | None) -> Grid:
     grid = Grid("feature", "from the features file", "to the model", "where it is null", box=None, pad_edge=True)
     if challenger:
         grid.add_column("to the challenger")
@@ -160,12 +160,12 @@ def _features(produced: T.StructType, champion: ModelVersion | None, challenger:
     for name in names:
         wanted = _type(champion.inputs, name) if champion else "?"
         null = "" if not champion or name not in champion.inputs.names else (
-            "the model sees null" if champion.inputs[name].nullable else f"rejected: {MISSING_FEATURE}"
+            "the model sees null" if champion.inputs.field(name).nullable else f"rejected: {MISSING_FEATURE}"
         )  # fmt: skip
         row = [name, _type(produced, name), wanted, null]
         grid.add_row(*row, *([_type(challenger.inputs, name)] if challenger else []))
     return grid
 
 
-def _type(fields: T.StructType, name: str) -> str:
-    return fields[name].dataType.simpleString() if name in fields.names else "-"
+def _type(fields: pa.Schema, name: str) -> str:
+    return sql_type(fields.field(name).type) if name in fields.names else "-"

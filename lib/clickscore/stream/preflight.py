@@ -4,17 +4,14 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass
 
-from pyspark.errors import AnalysisException
+import pyarrow as pa
 from pyspark.sql import SparkSession
-from pyspark.sql import functions as F
-from pyspark.sql import types as T
 
 from clickscore.config.run import Config
 from clickscore.config.source import KafkaSource, Source
-from clickscore.errors import ConfigError, DataLossError, ModelError, gist
+from clickscore.errors import DataLossError, ModelError
 from clickscore.registry.version import ModelVersion
-from clickscore.scoring import features
-from clickscore.scoring.contract import feature_types, read_contract
+from clickscore.scoring.features import check_features
 from clickscore.sources.gap_detection import TopicWatch
 from clickscore.sources.gaps import AGED_OUT, Gap
 from clickscore.sources.readers import check_source
@@ -22,9 +19,7 @@ from clickscore.storage import schemas
 from clickscore.storage.checkpoint import Checkpoint, check_belongs, check_logs, check_state, read_checkpoint
 from clickscore.storage.model_timeline import read_pin
 from clickscore.storage.table import Table
-from clickscore.stream import pipeline
-from clickscore.stream.pipeline import Contract
-from clickscore.stream.rows import Stamp, predicted_type
+from clickscore.stream.definition import Definition, read_definition
 
 
 @dataclass(frozen=True)
@@ -33,8 +28,7 @@ class Wiring:
 
     Attributes:
         config: the run.
-        contract: what a click is.
-        features: what the features file produces, as Spark types it.
+        definition: what the run computes.
         model: the current version.
         checkpoint: where the stream goes on.
         scored: ``scored_clicks``.
@@ -46,8 +40,7 @@ class Wiring:
     """
 
     config: Config
-    contract: Contract
-    features: T.StructType
+    definition: Definition
     model: ModelVersion
     checkpoint: Checkpoint
     scored: Table
@@ -76,22 +69,21 @@ def check(
     Raises:
         ClickscoreError: for the first part that does not fit, with all that is wrong with it.
     """
-    contract = read_contract(config)
+    definition = read_definition(config)
+    layout, produced = definition.layout, definition.features.schema
     scored, rejected = Table(config.output.scored), Table(config.output.rejected)
     timeline = scored.beside("model_timeline")
     checkpoint = read_checkpoint(spark, config.checkpoint)
     where = str(config.features)
-    produced = feature_types(spark, contract, where)
     timeline.check(spark, schemas.MODEL_TIMELINE)
     model, warnings = _champion(spark, config, produced, timeline, checkpoint, fetching, fetch)
     if not config.model.challenger:
-        features.check_features(produced, model.inputs, where)
+        check_features(produced, model.inputs, where)
     else:  # What the champion does not know may be for the challenger, which is checked once it is there.
-        features.check_features(produced, model.inputs, where, produced)
+        check_features(produced, model.inputs, where, produced)
     look(spark, config.source)
-    scored.check(spark, schemas.scored_clicks(contract.click, contract.kept, contract.scores))
-    rejected.check(spark, schemas.rejected_clicks(contract.kept))
-    _rehearse(spark, contract, model, where)
+    scored.check(spark, layout.scored)
+    rejected.check(spark, layout.rejected)
     for table in (scored, rejected, timeline):
         check_belongs(spark, checkpoint, table)
     check_logs(spark, checkpoint, (scored, rejected))
@@ -105,12 +97,12 @@ def check(
             raise DataLossError(describe_loss(gaps))
     warnings += map(str, gaps)
     return Wiring(
-        config, contract, produced, model, checkpoint, scored, rejected, timeline, watch, tuple(gaps), tuple(warnings)
+        config, definition, model, checkpoint, scored, rejected, timeline, watch, tuple(gaps), tuple(warnings)
     )
 
 
 def _champion(
-    spark: SparkSession, config: Config, produced: T.StructType, timeline: Table, checkpoint: Checkpoint,
+    spark: SparkSession, config: Config, produced: pa.Schema, timeline: Table, checkpoint: Checkpoint,
     fetching: "Future[ModelVersion]", fetch: Callable[[str, str], ModelVersion],
 ) -> tuple[ModelVersion, list[str]]:  # fmt: skip
     """Return the champion; the last one that was at work, where the one that the alias stands for cannot be had."""
@@ -131,7 +123,7 @@ def _champion(
         if checkpoint.last_planned > checkpoint.last_done and pin[:2] != model.key:
             # The interrupted micro-batch was promised to it; that it cannot be had, or used, any more is said here.
             promised = pin.check(fetch(pin.name, pin.version))
-            features.check_features(produced, promised.inputs, str(config.features), produced)
+            check_features(produced, promised.inputs, str(config.features), produced)
     return model, [*warnings, *model.doubts]
 
 
@@ -144,16 +136,3 @@ def describe_loss(gaps: list[Gap]) -> str:
         f"Bring them back, if there is a copy; or start with --accept-loss to go on behind them, which writes each gap "
         f"to the table source_gaps; or begin anew with a new checkpoint and new tables."
     ) + (" A longer retention.ms of the topic keeps this from happening again." if has_aged else "")
-
-
-def _rehearse(spark: SparkSession, contract: Contract, model: ModelVersion, where: str) -> None:
-    """Plan a micro-batch without records: what Spark cannot plan, it says here instead of in the stream."""
-    stamp = Stamp(0, F.current_timestamp(), *model.key)
-    try:
-        outcomes = pipeline.with_outcomes(spark.createDataFrame([], schemas.raw(contract.kept)), contract, model.inputs)
-        predicted = pipeline.predicted(
-            outcomes, lambda _: F.lit(None).cast(predicted_type(contract.scores.columns, is_challenged=False))
-        )
-        pipeline.scored(predicted, contract, stamp)
-    except AnalysisException as error:
-        raise ConfigError(where, [gist(error)]) from None

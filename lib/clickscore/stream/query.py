@@ -4,11 +4,10 @@ import time
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import partial
 
 from py4j.protocol import Py4JJavaError
 from pyspark.errors import PySparkException, StreamingQueryException
-from pyspark.sql import Row, SparkSession
+from pyspark.sql import SparkSession
 from pyspark.sql.streaming.query import StreamingQuery
 
 from clickscore.config.run import AVAILABLE_NOW
@@ -32,8 +31,8 @@ from clickscore.storage.table import STREAM_PROPERTY
 from clickscore.stream.active_models import Lineup
 from clickscore.stream.alias_poller import ModelWatch
 from clickscore.stream.clock import Clock
-from clickscore.stream.deduplication import mark_duplicates, prepare_state, unpack
-from clickscore.stream.micro_batch import MicroBatches, RawNeededError, StopRequestedError, Tables
+from clickscore.stream.deduplication import mark_duplicates, prepare_state
+from clickscore.stream.micro_batch import MicroBatches, StopRequestedError, Tables
 from clickscore.stream.preflight import Wiring, describe_loss
 
 POLL_SECONDS = 1
@@ -46,7 +45,7 @@ CLAIM_CHECK_S = 10
 class Stream:
     """Scores the clicks of the source, over as many queries as it takes.
 
-    A query ends before its time when a file cannot be read, when raw records are needed after all, when the clock was
+    A query ends before its time when a file cannot be read, when the clock was
     set back, and when something fails that may pass. The next one plans the same micro-batch again, from the
     checkpoint.
 
@@ -76,8 +75,6 @@ class Stream:
     stopping: list[int]
     accept_loss: bool = False
     _unreadable: list[UnreadableFileError] = field(default_factory=list)
-    _seen: dict[int, list[Row]] = field(default_factory=dict)
-    _keep_all: bool = False
     _queries: int = 0
     _finished: int = 0
     _claim: Claim | None = None
@@ -89,9 +86,6 @@ class Stream:
             StreamError: if it cannot go on, for a reason that we can tell.
             StreamingQueryException: if it cannot go on for another reason.
         """
-        # A replay may be scored by another version than the current one.
-        checkpoint = self.wiring.checkpoint
-        self._keep_all = checkpoint.last_planned > checkpoint.last_done or self.wiring.model.has_required_inputs
         patiently = retrying(self.tell, STREAM_LIMIT_S, self._pause, self._has_progressed, self.failed)
         try:
             patiently(self._run_queries)
@@ -152,9 +146,6 @@ class Stream:
                 raise away from failure
             case ClickscoreError() as fault:
                 raise StreamError(f"the stream cannot go on: {fault}") from failure
-            case RawNeededError() as needed if not self._keep_all:
-                self._keep_all, self._seen[needed.batch_id] = True, needed.seen
-                return False
             case UnreadableFileError() as file if file.path not in [other.path for other in self._unreadable]:
                 self._unreadable.append(file)
                 self.tell(f"cannot read {file}; it goes to the rejected clicks")
@@ -182,23 +173,20 @@ class Stream:
     def _micro_batches(self, checkpoint: Checkpoint) -> MicroBatches:
         wiring = self.wiring
         batches = MicroBatches(
-            self.spark, wiring.contract, self.lineup, checkpoint.last_planned, self._finish,
-            unreadable=self._unreadable, seen=self._seen,
+            self.spark, wiring.definition.layout, self.lineup, checkpoint.last_planned, self._finish,
+            unreadable=self._unreadable, has_duplicates=wiring.config.deduplicate is not None,
         )  # fmt: skip
-        if wiring.config.deduplicate:
-            batches.decode = partial(unpack, kept=wiring.contract.kept)
-            batches.is_raw_at_hand = self._keep_all
         if wiring.watch and self.accept_loss:
             batches.record_gaps = wiring.watch.record
         return batches
 
     def _start(self, batches: MicroBatches) -> StreamingQuery:
-        config, contract = self.wiring.config, self.wiring.contract
+        config = self.wiring.config
         rows = read_stream(self.spark, config.source, [file.path for file in self._unreadable], self.accept_loss)
         if config.deduplicate:
             prepare_state(self.spark)
-            window = config.deduplicate.window_ms
-            rows = mark_duplicates(rows, contract.click, contract.id, window, batches.is_raw_at_hand)
+            definition = self.wiring.definition
+            rows = mark_duplicates(rows, definition.contract, definition.layout, config.deduplicate.window_ms)
         writer = rows.writeStream.queryName("clickscore").option("checkpointLocation", config.checkpoint)
         if config.trigger == AVAILABLE_NOW:
             writer = writer.trigger(availableNow=True)
@@ -208,18 +196,16 @@ class Stream:
 
     def _bind_tables(self, checkpoint: Checkpoint, stream: str) -> Tables:
         """Create the tables that are missing and bind all of them to the stream, now that it has an id."""
-        wiring, contract, spark = self.wiring, self.wiring.contract, self.spark
+        wiring, layout, spark = self.wiring, self.wiring.definition.layout, self.spark
         # First the claim, then the look at what is there: nobody else adds to it any more.
         if self._claim:
             self._claim.check()
         else:
             self._claim = Claim.take(spark, checkpoint.path, str(uuid.uuid4()))
         ours = {STREAM_PROPERTY: stream, RUN_PROPERTY: self._claim.run_id}
-        asked_by = [contract.time, contract.visitor]
-        shape = schemas.scored_clicks(contract.click, contract.kept, contract.scores)
-        wiring.scored.create(spark, shape, [*asked_by, "batch_id"], ours, asked_by, schemas.FINITE_SCORE)
-        shape = schemas.rejected_clicks(contract.kept)
-        wiring.rejected.create(spark, shape, ["received_at", "batch_id"], ours, ["received_at"])
+        asked_by = [layout.time, layout.visitor]
+        wiring.scored.create(spark, layout.scored, [*asked_by, "batch_id"], ours, asked_by, schemas.FINITE_SCORE)
+        wiring.rejected.create(spark, layout.rejected, ["received_at", "batch_id"], ours, ["received_at"])
         wiring.timeline.create(spark, schemas.MODEL_TIMELINE, ["from_batch"], ours)
         if wiring.watch and not wiring.gaps:
             wiring.watch.remember_topics()

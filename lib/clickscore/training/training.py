@@ -1,11 +1,12 @@
 """Past clicks become a registered model: the same contract and features as the stream, a label, a fair split."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.window import Window
@@ -16,19 +17,20 @@ from clickscore.config.run import Config, Training
 from clickscore.errors import ConfigError, ModelError, SourceError
 from clickscore.registry.registration import register
 from clickscore.registry.registry import Registry
-from clickscore.scoring.contract import feature_types, read_contract
-from clickscore.scoring.features import FEATURES_COLUMN, with_features
-from clickscore.scoring.parsing import parse
+from clickscore.scoring.contract import Contract, read_contract
+from clickscore.scoring.features import Features, read_features
+from clickscore.scoring.parsing import parser
 from clickscore.sources.readers import read_batch
+from clickscore.storage.arrow_types import as_spark
 from clickscore.storage.files import path_exists
-from clickscore.stream.pipeline import Contract
+from clickscore.storage.schemas import VALUE
 from clickscore.training import evaluation
 from clickscore.training.algorithms import LEARNERS, TREES
 from clickscore.training.evaluation import Floats
 
 EXAMPLE_ROWS = 5
 
-LABEL, VISIT_START = "_label", "_visit_start"
+FEATURES, LABEL, VISIT_START = "_features", "_label", "_visit_start"
 
 
 @dataclass(frozen=True)
@@ -41,19 +43,33 @@ class Split:
     held_out_label: Floats
 
 
-def labelled(raw: DataFrame, contract: Contract, training: Training) -> DataFrame:
-    """Turn past records into examples; rejected records are left out.
+def labelled(raw: DataFrame, contract: Contract, features: Features, training: Training) -> DataFrame:
+    """Turn past records into examples; rejected records, and those whose features fail, are left out.
+
+    Args:
+        raw: as in ``schemas.raw``.
+        contract: what a click is.
+        features: what is computed from it.
+        training: the label.
 
     Returns:
         One column per feature, ``_label DOUBLE``, 1 for every click of a visit that succeeds at some point, and
         ``_visit_start TIMESTAMP``.
     """
     visit = Window.partitionBy(training.session)
-    featured = (
-        raw.transform(parse, contract.click).where("_rejection IS NULL").transform(with_features, contract.select)
-    )
-    return featured.select(
-        f"{FEATURES_COLUMN}.*",
+    columns = pa.schema([*contract.click, pa.field(FEATURES, pa.struct(list(features.schema)))])
+
+    def featured(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        for batch in batches:
+            clicks, rejections = parser(contract.click).parse(batch.column(VALUE))
+            computed = features.compute(clicks)
+            is_good = np.ones(len(clicks), bool)
+            is_good[[*rejections, *computed.failures]] = False
+            rows = pa.RecordBatch.from_arrays([*clicks.flatten(), *computed.values], names=columns.names)
+            yield rows.filter(pa.array(is_good))
+
+    return raw.mapInArrow(featured, as_spark(columns, has_comments=False)).select(
+        f"{FEATURES}.*",
         F.max(F.expr(training.converted).cast("double")).over(visit).alias(LABEL),
         F.min(contract.time).over(visit).alias(VISIT_START),
     )
@@ -110,11 +126,14 @@ def run(
             return
         spark = make_session()
         registry = opening.result()
-    contract = read_contract(config)
-    feature_types(spark, contract, str(config.features))
+    click = config.click
+    contract = read_contract(click.ddl, click.id, click.time, click.visitor)
+    features = read_features(config.features, contract.click)
     if not path_exists(spark, training.clicks):
         raise SourceError(f"training.clicks: no such folder: {training.clicks}. Create it, or correct the path.")
-    split = split_by_time(labelled(read_batch(spark, training.clicks), contract, training).toPandas(), training.holdout)
+    split = split_by_time(
+        labelled(read_batch(spark, training.clicks), contract, features, training).toPandas(), training.holdout
+    )
     learner = LEARNERS[training.algorithm]
     model = learner.fit(split.features, split.label)
     score = learner.predict(model, split.held_out_features)

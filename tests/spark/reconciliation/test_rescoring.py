@@ -6,6 +6,7 @@ from datetime import datetime, timezone
 from typing import Any
 
 import pytest
+from clickscore.stream.rows import Stamp, predicted_type
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
@@ -14,7 +15,6 @@ from clickscore.reconciliation.rescoring import Selection, as_raw, changes, judg
 from clickscore.scoring.decoding import as_text
 from clickscore.storage.schemas import KEPT, REPLAYED, rejected_clicks
 from clickscore.stream.pipeline import Contract
-from clickscore.stream.rows import Stamp, predicted_type
 
 INPUTS = T.StructType([T.StructField("double_price", T.DoubleType()), T.StructField("quantity", T.DoubleType())])
 TEN, ELEVEN = (datetime(2026, 3, 1, hour, tzinfo=timezone.utc) for hour in (10, 11))

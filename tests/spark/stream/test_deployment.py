@@ -14,7 +14,8 @@ import pyarrow as pa
 import pytest
 from mlflow.models import infer_signature
 from pyspark import SparkFiles
-from pyspark.sql import SparkSession
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
 from pyspark.sql import types as T
 from pyspark.sql.pandas.functions import arrow_udf
 
@@ -23,8 +24,9 @@ from clickscore.errors import ModelError, UntrustedModelError
 from clickscore.registry.registry import Registry, fetch_current
 from clickscore.registry.trust import digest
 from clickscore.registry.version import ModelVersion
-from clickscore.scoring import models as workers
 from clickscore.scoring.isolation import Tolerance
+from clickscore.stream import worker_models as workers
+from clickscore.stream.definition import Definition
 from clickscore.stream.deployment import Deployment
 
 EXAMPLE = pd.DataFrame({"double_price": [1.0, 2.0], "quantity": [1.0, 2.0]})
@@ -69,6 +71,11 @@ def deploy(
     return register
 
 
+def records(spark: SparkSession, count: int) -> DataFrame:
+    click = '{"id":"a","at":"2026-03-01T12:00:00Z","visitor":"v","price":0.5,"quantity":2}'
+    return spark.range(count, numPartitions=8).select(F.lit(click).cast("binary").alias("value"))
+
+
 def loaded_in_workers(spark: SparkSession) -> list[list[str]]:
     def look(batches: Iterator[pa.Array]) -> Iterator[pa.Array]:
         for batch in batches:
@@ -104,14 +111,14 @@ def test_collections_after_each_task_pass_over_what_a_worker_has_loaded(
 
 
 def test_version_is_loaded_once_in_a_worker_however_many_micro_batches_come(
-    spark: SparkSession, tmp_path: Path, deploy: Callable[..., tuple[Deployment, ModelVersion]]
+    spark: SparkSession, tmp_path: Path, deploy: Callable[..., tuple[Deployment, ModelVersion]], definition: Definition
 ) -> None:
     deployment, model = deploy("diary_once")
     deployment.warm_up(model, (None,))
-    clicks = spark.range(20_000, numPartitions=8).selectExpr("struct(1D AS double_price, 2D AS quantity) AS f")
+    clicks = records(spark, 20_000)
     for _ in range(4):
-        predict = deployment.predict_with(model, STRICT)
-        assert clicks.select(predict("f")["score"].alias("s")).where("s = 0.5").count() == 20_000
+        score = deployment.score_with(definition.contract, definition.features, model, STRICT)
+        assert clicks.select(score("value")["score"].alias("s")).where("s = 0.5").count() == 20_000
         deployment.keep_warm([model])
     loads = Counter((tmp_path / "diary").read_text().split())
     assert loads
@@ -119,19 +126,17 @@ def test_version_is_loaded_once_in_a_worker_however_many_micro_batches_come(
 
 
 def test_files_reach_the_workers_by_the_session_and_not_by_their_folder(
-    spark: SparkSession, deploy: Callable[..., tuple[Deployment, ModelVersion]]
+    spark: SparkSession, deploy: Callable[..., tuple[Deployment, ModelVersion]], definition: Definition
 ) -> None:
     deployment, model = deploy("diary_moved")
     deployment.serve(model)
     model.folder.rename(model.folder.with_name("gone"))
-    predict = deployment.predict_with(model, STRICT)
-    score = spark.sql("SELECT struct(1D AS double_price, 1D AS quantity) AS f").select(predict("f")["score"]).first()
-    assert score is not None
-    assert score[0] == 0.5
+    score = deployment.score_with(definition.contract, definition.features, model, STRICT)
+    assert records(spark, 1).select(score("value")["score"]).collect()[0][0] == 0.5
 
 
 def test_retired_version_leaves_memory_and_disk_and_may_come_back(
-    spark: SparkSession, deploy: Callable[..., tuple[Deployment, ModelVersion]]
+    spark: SparkSession, deploy: Callable[..., tuple[Deployment, ModelVersion]], definition: Definition
 ) -> None:
     deployment, old = deploy("diary_old", 0.25)
     _, new = deploy("diary_new", 0.75)
@@ -143,9 +148,8 @@ def test_retired_version_leaves_memory_and_disk_and_may_come_back(
     assert any(f"{old.digest}-0" in keys for keys in loaded_in_workers(spark))
     deployment.warm_up(new, (None,))
     deployment.retire_all_but([new])
-    clicks = spark.range(8, numPartitions=8).selectExpr("struct(1D AS double_price, 2D AS quantity) AS f")
-    predict = deployment.predict_with(new, STRICT)
-    assert clicks.select(predict("f")["score"].alias("s")).where("s = 0.75").count() == 8
+    score = deployment.score_with(definition.contract, definition.features, new, STRICT)
+    assert records(spark, 8).select(score("value")["score"].alias("s")).where("s = 0.75").count() == 8
     assert not on_disk.exists()
     assert not old.folder.exists()
     assert not any({f"{old.digest}-0", f"{new.digest}-0"} <= set(keys) for keys in loaded_in_workers(spark))

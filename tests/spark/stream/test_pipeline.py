@@ -1,19 +1,21 @@
 import json
-from collections.abc import Callable
 
 import pytest
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
-from clickscore.storage.schemas import REJECTED_CLICKS, scored_clicks
-from clickscore.storage.schemas import raw as raw_columns
+from clickscore.storage.schemas import REJECTED_CLICKS, Layout, Scores, scored_clicks
 from clickscore.stream import pipeline
-from clickscore.stream.pipeline import Contract
-from clickscore.stream.rows import FAILURE, Stamp
+from clickscore.stream.definition import Definition
+from clickscore.stream.pipeline import Stamp
 
-INPUTS = T.StructType([T.StructField("double_price", T.DoubleType()), T.StructField("quantity", T.LongType(), False)])
 GOOD = {"id": "a", "at": "2026-03-01T12:00:00Z", "visitor": "v", "price": 2.0, "quantity": 3}
+
+
+@pytest.fixture
+def layout(definition: Definition) -> Layout:
+    return definition.layout
 
 
 @pytest.fixture
@@ -21,99 +23,116 @@ def stamp(spark: SparkSession) -> Stamp:
     return Stamp(7, F.lit("2026-03-01 13:00:00").cast("timestamp"), "m", "3")
 
 
-def answering(score: Callable[[Column], Column]) -> Callable[[Column], Column]:
-    """Return a model that fails on no click."""
-    return lambda inputs: F.struct(
-        score(inputs).cast("double").alias("score"), F.lit(None).cast("string").alias(FAILURE)
-    )
-
-
 @pytest.fixture
-def raw(spark: SparkSession) -> DataFrame:
-    records = [GOOD, {**GOOD, "id": "b", "quantity": None}, {**GOOD, "price": "x"}]
-    rows = [(bytearray(json.dumps(record).encode()), "file", number, None) for number, record in enumerate(records)]
-    return spark.createDataFrame(rows, raw_columns())
+def raw(spark: SparkSession, layout: Layout) -> DataFrame:
+    rows = [
+        (bytearray(json.dumps(GOOD).encode()), "file", 0, None),
+        (bytearray(b"wrong"), "file", 1, None),
+        (bytearray(b"\xff\xfe"), "file", 2, None),
+    ]
+    return spark.createDataFrame(rows, layout.raw)
 
 
-def test_accepted_click_becomes_a_row_of_scored_clicks(raw: DataFrame, contract: Contract, stamp: Stamp) -> None:
-    outcomes = pipeline.with_outcomes(raw, contract, INPUTS)
-    predictions = pipeline.predicted(outcomes, answering(lambda inputs: inputs["double_price"] + inputs["quantity"]))
-    scored = pipeline.scored(predictions, contract, stamp)
-    assert scored.columns == scored_clicks(contract.click).names
+def score(layout: Layout, *more: Column) -> pipeline.Score:
+    """Return a scorer that Spark computes itself: a record that is JSON gets its price as its score."""
+
+    def outcome(value: Column) -> Column:
+        click = F.from_json(value.cast("string"), layout.click)
+        is_click = click.isNotNull() & click[layout.id].isNotNull()
+        binary = F.when(value.startswith(F.unhex(F.lit("FF"))), "invalid_encoding").otherwise("malformed_json")
+        return F.struct(
+            *[click[name].alias(name) for name in layout.click.names],
+            click["price"].alias("score"),
+            *more,
+            F.when(~is_click, binary).alias("reason"),
+            F.when(~is_click, F.lit("why")).alias("detail"),
+        )
+
+    return outcome
+
+
+def test_record_with_a_score_becomes_a_row_of_scored_clicks(raw: DataFrame, layout: Layout, stamp: Stamp) -> None:
+    scored = pipeline.scored(pipeline.with_outcomes(raw, score(layout)), layout, stamp)
+    assert scored.columns == scored_clicks(layout.click).names
     [row] = scored.collect()
-    assert (row.id, row.score, row.model_name, row.model_version, row.batch_id) == ("a", 7.0, "m", "3", 7)
-    assert (row.source, row.source_offset) == ("file", 0)
+    assert (row.id, row.score, row.model_name, row.model_version, row.batch_id) == ("a", 2.0, "m", "3", 7)
+    assert (row.source, row.source_offset, str(row.scored_at)) == ("file", 0, "2026-03-01 13:00:00")
 
 
-def test_every_other_record_becomes_a_row_of_rejected_clicks(raw: DataFrame, contract: Contract, stamp: Stamp) -> None:
-    outcomes = pipeline.with_outcomes(raw, contract, INPUTS, keep_all=True)
-    rejected = pipeline.rejected(outcomes, contract, stamp)
+def test_rejected_record_keeps_its_bytes_its_reason_and_where_it_came_from(
+    raw: DataFrame, layout: Layout, stamp: Stamp
+) -> None:
+    outcomes = pipeline.with_outcomes(raw, score(layout)).where(pipeline.IS_REJECTED)
+    records = outcomes.select("*", pipeline.REASON, pipeline.DETAIL)
+    rejected = pipeline.rejected(records, layout, stamp)
     assert rejected.columns == REJECTED_CLICKS.names
     rows = rejected.orderBy("source_offset").collect()
-    assert [(row.reason, json.loads(row.raw)["id"], row.batch_id) for row in rows] == [
-        ("missing_feature", "b", 7),
-        ("wrong_type", "a", 7),
+    assert [(row.raw, row.reason, row.detail, row.source_offset, row.batch_id) for row in rows] == [
+        ("wrong", "malformed_json", "why", 1, 7),
+        ("\xff\xfe", "invalid_encoding", "why", 2, 7),
     ]
 
 
-def test_census_counts_every_record_once(raw: DataFrame, contract: Contract) -> None:
-    outcomes = pipeline.with_outcomes(raw, contract, INPUTS)
-    [row] = outcomes.agg(*pipeline.census(contract)).collect()
-    # The record with the missing feature was parsed well, so its raw text is not at hand in the first pass.
-    assert (row["read"], row["rejected"], row["kept"], row["sources"]) == (3, 2, 1, ["file"])
-    assert [rejection["reason"] for rejection in row["rejections"]] == ["wrong_type"]
+def test_census_counts_every_record_once_and_lists_the_rejected(raw: DataFrame, layout: Layout) -> None:
+    outcomes = pipeline.with_outcomes(raw, score(layout))
+    [row] = outcomes.agg(*pipeline.census(layout)).collect()
+    assert (row["read"], row["duplicates"], row["rejected"], row["failed"], row["sources"]) == (3, 0, 2, 0, ["file"])
+    assert row["newest"] == 1_772_366_400_000_000
+    listed = {(bytes(record["value"]), record["reason"], record["source_offset"]) for record in row["listed"]}
+    assert listed == {(b"wrong", "malformed_json", 1), (b"\xff\xfe", "invalid_encoding", 2)}
 
 
-def test_duplicate_is_neither_scored_nor_rejected_but_counted(raw: DataFrame, contract: Contract, stamp: Stamp) -> None:
-    outcomes = pipeline.with_outcomes(raw, contract, INPUTS, keep_all=True).withColumn("_duplicate", F.lit(True))
-    [row] = outcomes.agg(*pipeline.census(contract)).collect()
+def test_driver_is_flooded_neither_by_many_rejected_records_nor_by_large_ones(
+    spark: SparkSession, layout: Layout
+) -> None:
+    many = spark.range(1_500).selectExpr("CAST('wrong' AS BINARY) AS value", "'f' AS source", "id AS source_offset",
+                                         "CAST(null AS TIMESTAMP) AS _source_time")  # fmt: skip
+    [row] = pipeline.with_outcomes(many, score(layout)).agg(*pipeline.census(layout)).collect()
+    assert (row["rejected"], len(row["listed"])) == (1_500, pipeline.MOST_LISTED)
+    large = many.limit(2).withColumn("value", F.expr(f"CAST(repeat('x', {pipeline.MOST_LISTED_BYTES} + 1) AS BINARY)"))
+    [row] = pipeline.with_outcomes(large, score(layout)).agg(*pipeline.census(layout)).collect()
+    assert (row["rejected"], row["listed"] or []) == (2, [])
+
+
+def test_duplicate_is_neither_scored_nor_rejected_but_counted(raw: DataFrame, layout: Layout, stamp: Stamp) -> None:
+    outcomes = pipeline.with_outcomes(raw.withColumn("_duplicate", F.lit(True)), score(layout))
+    [row] = outcomes.agg(*pipeline.census(layout)).collect()
     assert (row["read"], row["duplicates"], row["rejected"]) == (3, 3, 0)
-    assert pipeline.predicted(outcomes, answering(lambda inputs: inputs["double_price"])).count() == 0
-    assert pipeline.rejected(outcomes, contract, stamp).count() == 0
+    assert pipeline.scored(outcomes, layout, stamp).count() == 0
+    assert outcomes.where(pipeline.IS_REJECTED).count() == 0
 
 
-def test_records_are_decoded_once(
-    raw: DataFrame, contract: Contract, stamp: Stamp, capsys: pytest.CaptureFixture[str]
-) -> None:
-    outcomes = pipeline.with_outcomes(raw, contract, INPUTS)
-    predictions = pipeline.predicted(outcomes, answering(lambda inputs: inputs["double_price"]))
-    scored = pipeline.scored(predictions, contract, stamp)
-    scored.explain()
-    assert capsys.readouterr().out.count("MapInArrow") == 1
+def test_challenger_has_a_version_only_where_it_has_a_score(raw: DataFrame, layout: Layout, stamp: Stamp) -> None:
+    challenged = Layout(layout.click, layout.id, layout.time, layout.visitor, scores=Scores(is_challenged=True))
+    more = F.lit(None).cast("double").alias("challenger_score"), F.lit("slow").alias("challenger_detail")
+    outcomes = pipeline.with_outcomes(raw, score(layout, *more))
+    active = Stamp(7, stamp.moment, "m", "3", "4")
+    [row] = pipeline.scored(outcomes, challenged, active).collect()
+    assert (row.score, row.challenger_score, row.challenger_version) == (2.0, None, None)
+    [counts] = outcomes.agg(*pipeline.census(challenged, is_challenged=True)).collect()
+    assert (counts["challenged"], counts["challenger_failed"], counts["challenger_failure"]) == (3, 3, "slow")
+    more = F.lit(0.75).alias("challenger_score"), F.lit(None).cast("string").alias("challenger_detail")
+    [row] = pipeline.scored(pipeline.with_outcomes(raw, score(layout, *more)), challenged, active).collect()
+    assert (row.challenger_score, row.challenger_version) == (0.75, "4")
+    [row] = pipeline.scored(pipeline.with_outcomes(raw, score(layout)), challenged, stamp).collect()
+    assert (row.challenger_score, row.challenger_version) == (None, None)
 
 
-def test_click_on_which_the_model_fails_is_not_scored_but_counted(
-    raw: DataFrame, contract: Contract, stamp: Stamp
-) -> None:
-    nothing = F.lit(None).cast("double").alias("score")
-    failing = pipeline.predicted(
-        pipeline.with_outcomes(raw, contract, INPUTS), lambda _: F.struct(nothing, F.lit("why").alias(FAILURE))
-    )
-    assert pipeline.scored(failing, contract, stamp).count() == 0
-    [row] = failing.agg(*pipeline.verdicts(contract, is_challenged=False)).collect()
-    assert (row["failed"], [failure["detail"] for failure in row["failures"]]) == (1, ["why"])
+def test_identity_depends_on_every_field_and_on_the_place(raw: DataFrame, layout: Layout, stamp: Stamp) -> None:
+    one = pipeline.scored(pipeline.with_outcomes(raw, score(layout)), layout, stamp)
+    variants = [one, one.withColumn("price", F.lit(3.0)), one.withColumn("source", F.lit("other")),
+                one.withColumn("quantity", F.lit(None).cast("int"))]  # fmt: skip
+    hashes = {frame.select(pipeline.identity(layout)).collect()[0][0] for frame in variants}
+    assert len(hashes) == 4
 
 
-def test_challenger_is_asked_about_its_visitors_and_its_failures_are_counted(
-    raw: DataFrame, contract: Contract
-) -> None:
-    challenge = pipeline.Challenge(T.StructType([T.StructField("double_price", T.DoubleType())]), share=1.0)
-    outcomes = pipeline.with_outcomes(raw, contract, INPUTS, challenge=challenge)
-    predictions = pipeline.predicted(
-        outcomes,
-        lambda _, challenged: F.struct(
-            F.lit(1.0).alias("score"), F.lit(None).cast("string").alias(FAILURE),
-            (challenged["double_price"] + 0).alias("challenger_score"), F.lit("slow").alias("_challenger_failure"),
-        ),
-        is_challenged=True,
-    )  # fmt: skip
-    [row] = predictions.agg(*pipeline.verdicts(contract, is_challenged=True)).collect()
-    assert (row["failed"], row["challenged"], row["challenger_failed"], row["challenger_failure"]) == (0, 1, 1, "slow")
-
-
-def test_challenger_that_wants_the_same_is_sent_a_mark_instead_of_the_inputs_again(
-    raw: DataFrame, contract: Contract
-) -> None:
-    outcomes = pipeline.with_outcomes(raw, contract, INPUTS, challenge=pipeline.Challenge(INPUTS, share=1.0))
-    assert outcomes.schema["_challenger_features"].dataType == T.BooleanType()
-    assert [row[0] for row in outcomes.where("id = 'a'").select("_challenger_features").collect()] == [True]
+def test_names_of_fields_may_be_those_of_other_columns(spark: SparkSession, stamp: Stamp) -> None:
+    names = ("value", "reason_2", "event.id", "a`b")
+    click = T.StructType([T.StructField(name, T.StringType()) for name in names])
+    layout = Layout(click, "event.id", "value", "value")
+    raw = spark.createDataFrame([(bytearray(b"x"), "file", 1, None)], layout.raw)
+    fields = [F.lit(name).alias(name) for name in names]
+    nothing = [F.lit(None).cast("string").alias(name) for name in ("reason", "detail")]
+    outcomes = pipeline.with_outcomes(raw, lambda _: F.struct(*fields, F.lit(0.5).alias("score"), *nothing))
+    [row] = pipeline.scored(outcomes, layout, stamp).collect()
+    assert [row[name] for name in names] == list(names)

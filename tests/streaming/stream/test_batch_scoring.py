@@ -12,7 +12,6 @@ from pyspark.sql import SparkSession
 from clickscore.errors import StreamError
 from clickscore.storage.table import Table
 from clickscore.stream.batch_scoring import ALWAYS_ALLOWED, Tally
-from clickscore.stream.failures import UNKNOWN_DETAIL
 
 MakeClick = Callable[..., dict[str, Any]]
 
@@ -103,7 +102,7 @@ def test_poison_is_not_lost_where_the_run_ends_between_the_two_tables(
     assert "52 in" in moody.run(spark)
     failed = moody.rejected[moody.rejected["reason"] == "scoring_failed"]
     assert sorted(json.loads(raw)["id"] for raw in failed["raw"]) == ["c7", "c7", "c8"]
-    assert set(failed["detail"]) == {UNKNOWN_DETAIL}
+    assert set(failed["detail"]) == {"ValueError: what is this?"}
     assert (len(moody.scored), len(moody.rejected)) == (48, 4)
 
 

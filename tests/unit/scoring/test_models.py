@@ -1,6 +1,5 @@
-"""Every kind of model gives in the stream what ``pyfunc.predict`` gives, to the last bit."""
+"""Every kind of model gives what ``pyfunc.predict`` gives, to the last bit."""
 
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,25 +9,23 @@ import mlflow
 import numpy as np
 import onnx
 import pandas as pd
+import pyarrow as pa
 import pytest
 import xgboost
 from mlflow.models import infer_signature
 from onnx import TensorProto, helper
-from pyspark.sql import DataFrame, SparkSession
-from pyspark.sql import functions as F
 from sklearn.linear_model import LogisticRegression
 
 from clickscore.config.model import Model
-from clickscore.config.run import Config, load
+from clickscore.config.run import load as load_config
 from clickscore.registry.registry import fetch_current
-from clickscore.registry.version import BOOSTER, ONNX, PYFUNC, ModelVersion
-from clickscore.scoring.isolation import Tolerance
-from clickscore.stream.deployment import Deployment
+from clickscore.registry.version import ModelVersion
+from clickscore.scoring.models import BOOSTER, ONNX, PYFUNC, load
+from clickscore.scoring.outputs import pick
 
 RNG = np.random.default_rng(5)
 FEATURES = pd.DataFrame({"double_price": RNG.uniform(-10, 300, 5_000), "quantity": RNG.integers(0, 9, 5_000) * 1.0})
 LABEL = (FEATURES["double_price"] + RNG.normal(0, 60, 5_000) > 100).astype(int).to_numpy()
-STRICT = Tolerance(time_limit_s=30, count=0)
 
 
 class Ratios(mlflow.pyfunc.PythonModel):
@@ -94,24 +91,22 @@ def config_for(name: str, registry_uri: str, **settings: Any) -> Model:
     return Model.model_validate(tree)
 
 
-def clicks(spark: SparkSession, rows: pd.DataFrame = FEATURES) -> DataFrame:
-    return spark.createDataFrame(rows.reset_index(drop=True).reset_index()).select(
-        "index", F.struct("double_price", "quantity").alias("f")
-    )
+def as_inputs(rows: pd.DataFrame, schema: pa.Schema) -> pa.StructArray:
+    arrays = [pa.array(rows[field.name], field.type, from_pandas=True) for field in schema]
+    return pa.StructArray.from_arrays(arrays, fields=list(schema))
 
 
-def scores(spark: SparkSession, config: Model, model: ModelVersion, rows: pd.DataFrame = FEATURES) -> pd.DataFrame:
-    predict = Deployment(spark, config).predict_with(model, STRICT)
-    found = clicks(spark, rows).select("index", predict("f").alias("p")).select("index", "p.*")
-    return found.orderBy("index").toPandas()
+def scores(config: Model, model: ModelVersion, rows: pd.DataFrame = FEATURES) -> np.ndarray:
+    outputs = load(model.kind, model.folder)(as_inputs(rows, model.inputs))
+    return pick(outputs, tuple(config.picks.values()))
 
 
 @pytest.mark.parametrize(("log", "kind", "column"), [
     (log_lightgbm, BOOSTER, None), (log_xgboost, PYFUNC, None), (log_sklearn, PYFUNC, 1), (log_onnx, ONNX, "p"),
     (log_network, PYFUNC, 2), (log_ratios, PYFUNC, "leave"),
 ])  # fmt: skip
-def test_scores_of_the_stream_equal_those_of_pyfunc(
-    log: Callable[..., None], kind: str, column: Any, spark: SparkSession, registry_uri: str, tmp_path: Path,
+def test_scores_equal_those_of_pyfunc(
+    log: Callable[..., None], kind: str, column: Any, registry_uri: str, tmp_path: Path,
     register_model: Callable[..., str],
 ) -> None:  # fmt: skip
     name = f"kind_{log.__name__}"
@@ -120,44 +115,42 @@ def test_scores_of_the_stream_equal_those_of_pyfunc(
     config = config_for(name, registry_uri, trust="pickle", outputs=outputs)
     model = fetch_current(config, tmp_path)
     assert model.kind == kind
-    found = scores(spark, config, model)
-    assert found["_failure"].isna().all()
+    [found] = scores(config, model).T
     expected = pd.DataFrame(mlflow.pyfunc.load_model(str(model.folder)).predict(FEATURES))
     picked = expected.iloc[:, 0] if column is None else expected[column]
-    assert (found["score"].to_numpy() == picked.to_numpy().astype(np.float64)).all()
-    assert found["score"].nunique() > 10
+    assert (found == picked.to_numpy().astype(np.float64)).all()
+    assert len(set(found)) > 10
 
 
-def test_absent_numbers_reach_a_booster_as_they_reach_pyfunc(
-    spark: SparkSession, registry_uri: str, tmp_path: Path
-) -> None:
+def test_absent_numbers_reach_a_booster_as_they_reach_pyfunc(registry_uri: str, tmp_path: Path) -> None:
     config = config_for("small_model", registry_uri)
     model = fetch_current(config, tmp_path)
     gaps = FEATURES.copy()
     gaps.loc[::7, "double_price"] = np.nan
-    found = clicks(spark, gaps).withColumn(
-        "f", F.struct(F.nullif("f.double_price", F.lit(float("nan"))).alias("double_price"), "f.quantity")
-    )
-    predict = Deployment(spark, config).predict_with(model, STRICT)
-    got = found.select("index", predict("f")["score"].alias("s")).orderBy("index").toPandas()["s"]
-    assert (got.to_numpy() == mlflow.pyfunc.load_model(str(model.folder)).predict(gaps)).all()
+    expected = mlflow.pyfunc.load_model(str(model.folder)).predict(gaps)
+    assert (scores(config, model, gaps)[:, 0] == expected).all()
+
+
+def test_booster_scores_a_click_alone_as_it_does_in_company(registry_uri: str, tmp_path: Path) -> None:
+    config = config_for("small_model", registry_uri)
+    model = fetch_current(config, tmp_path)
+    some = FEATURES.head(200).copy()
+    some.loc[::3, "double_price"], some.loc[::5, "quantity"], some.loc[7, "quantity"] = np.nan, np.nan, np.inf
+    predict = load(model.kind, model.folder)
+    inputs = as_inputs(some, model.inputs)
+    alone = [predict(inputs.slice(row, 1)).values[0, 0] for row in range(len(some))]
+    assert alone == predict(inputs).values[:, 0].tolist()
 
 
 def test_several_outputs_become_several_columns(
-    spark: SparkSession, registry_uri: str, tmp_path: Path, register_model: Callable[..., str]
+    registry_uri: str, tmp_path: Path, register_model: Callable[..., str]
 ) -> None:
     log_ratios(register_model, "many_outputs")
     config = config_for("many_outputs", registry_uri, trust="pickle", outputs={"p_leave": "leave", "score": "buy"})
-    found = scores(spark, config, fetch_current(config, tmp_path))
-    assert found.columns.tolist() == ["index", "score", "p_leave", "_failure"]
-    assert np.allclose(found["score"] + found["p_leave"], 1)
-
-
-def test_worker_has_one_thread(spark: SparkSession) -> None:
-    seen = spark.range(1).rdd.map(lambda _: os.environ["OMP_NUM_THREADS"]).collect()
-    assert seen == ["1"]
+    assert list(config.picks) == ["score", "p_leave"]
+    assert np.allclose(scores(config, fetch_current(config, tmp_path)).sum(axis=1), 1)
 
 
 def test_configuration_of_the_demo_is_one_that_needs_no_trust() -> None:
-    config: Config = load(Path("conf/local.yaml"))
+    config = load_config(Path("conf/local.yaml"))
     assert config.model.trust is None

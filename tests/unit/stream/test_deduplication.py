@@ -2,13 +2,9 @@
 
 import numpy as np
 import pyarrow as pa
-from pyspark.sql import types as T
 
-from clickscore.scoring.parsing import decode_batch
 from clickscore.stream import deduplication
 from clickscore.stream.deduplication import first_sightings
-
-CLICK = T.StructType([T.StructField("id", T.StringType(), False)])
 
 
 def hashes(*numbers: int) -> deduplication.Hashes:
@@ -40,23 +36,12 @@ def raw(*records: bytes) -> pa.RecordBatch:
     )
 
 
-def test_packed_records_come_back_with_their_marks() -> None:
-    decoded = decode_batch(raw(b'{"id":"a"}', b"rubbish", b'{"id":"b"}'), CLICK.json(), keep_all=True)
-    packed = deduplication._pack_batch(decoded, "id")
+def test_packed_records_come_back_as_they_were_with_their_marks() -> None:
+    records = raw(b'{"id":"a"}', b"wrong", b'{"id":"b"}')
+    packed = deduplication._pack_batch(records, pa.array(["a", None, "b"]))
     rows = []
     for message, ids in zip(packed["records"], packed["hashes"], strict=True):
         marks = pa.py_buffer(np.array([True] * (len(ids.as_py()) // 16)).tobytes())
-        rows += deduplication._unpack_batch(message.as_buffer(), marks, keep_all=False).to_pylist()
-    found = {row["source_offset"]: (row["id"], row["_duplicate"], row["_raw"], row["_kept"]) for row in rows}
-    assert found == {0: ("a", True, None, False), 1: (None, True, "rubbish", True), 2: ("b", True, None, False)}
-
-
-def test_rejected_records_beyond_the_limit_are_not_carried_along() -> None:
-    rubbish = b"x" * (deduplication.MAX_KEPT_BYTES // deduplication.BUCKETS // 3)
-    decoded = decode_batch(raw(*[rubbish] * 64), CLICK.json(), keep_all=True)
-    packed = deduplication._pack_batch(decoded, "id")
-    message = packed["records"][0].as_buffer()
-    marks = pa.py_buffer(bytes(len(packed["hashes"][0].as_py()) // 16))
-    kept = [row["_kept"] for row in deduplication._unpack_batch(message, marks, keep_all=False).to_pylist()]
-    assert kept == [True, True, True, False]
-    assert all(row["_raw"] for row in deduplication._unpack_batch(message, marks, keep_all=True).to_pylist())
+        rows += deduplication._unpack_batch(message.as_buffer(), marks).to_pylist()
+    found = {row["source_offset"]: (row["value"], row["_duplicate"]) for row in rows}
+    assert found == {0: (b'{"id":"a"}', True), 1: (b"wrong", True), 2: (b'{"id":"b"}', True)}

@@ -1,0 +1,52 @@
+"""The definition of a run: what a click is, what is computed from it, and the columns that this makes in the tables."""
+
+from dataclasses import dataclass
+
+from clickscore.config.run import Config
+from clickscore.config.source import KafkaSource
+from clickscore.scoring.contract import Contract, read_contract
+from clickscore.scoring.features import Features, read_features
+from clickscore.storage.arrow_types import as_spark
+from clickscore.storage.schemas import KEPT, RESERVED, Layout, Scores
+
+
+@dataclass(frozen=True)
+class Definition:
+    """What a run computes.
+
+    Attributes:
+        contract: what a click is.
+        features: what is computed from it.
+        layout: the columns of the tables.
+    """
+
+    contract: Contract
+    features: Features
+    layout: Layout
+
+
+def read_definition(config: Config) -> Definition:
+    """Read the click schema and the features file.
+
+    Raises:
+        ConfigError: with everything that is wrong in one of them.
+    """
+    contract = define_contract(config)
+    return Definition(contract, read_features(config.features, contract.click), define_layout(config, contract))
+
+
+def define_contract(config: Config) -> Contract:
+    """Read the click schema.
+
+    Raises:
+        ConfigError: with everything that is wrong in it.
+    """
+    click = config.click
+    return read_contract(click.ddl, click.id, click.time, click.visitor, {*RESERVED, *config.model.outputs})
+
+
+def define_layout(config: Config, contract: Contract) -> Layout:
+    """Return the columns of the tables."""
+    kept = tuple(KEPT[name] for name in config.source.keep) if isinstance(config.source, KafkaSource) else ()
+    scores = Scores(tuple(config.model.picks), config.model.challenger is not None)
+    return Layout(as_spark(contract.click), contract.id, contract.time, contract.visitor, kept, scores)

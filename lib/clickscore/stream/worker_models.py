@@ -1,0 +1,96 @@
+"""The models of a Python worker: fetched once by each executor, checked, and loaded once for each version."""
+
+import gc
+import shutil
+import tempfile
+import zipfile
+from collections.abc import Iterable
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+
+from pyspark import SparkFiles
+from pyspark.core.broadcast import Broadcast
+
+from clickscore.registry.trust import check_digest, digest
+from clickscore.scoring.models import Predict, load
+
+
+@dataclass(frozen=True)
+class Served:
+    """A model version as the workers know it.
+
+    Attributes:
+        key: tells what the executors have apart; a version that comes back has another one.
+        label: the version, for messages.
+        digest: SHA-256 of its files.
+        kind: how it is fed.
+        files: its files as one zip, fetched by an executor when it first needs them.
+    """
+
+    key: str
+    label: str
+    digest: str
+    kind: str
+    files: "Broadcast[bytes]"
+
+
+_loaded: dict[str, Predict] = {}
+"""The versions that this worker has in memory, by ``Served.key``."""
+
+
+def loaded(served: Served) -> Predict:
+    """Return the model in memory; it is loaded once in the life of a worker.
+
+    Raises:
+        UntrustedModelError: if the files are not those that were registered; nothing of them is loaded then.
+    """
+    if served.key not in _loaded:
+        folder = _unpacked(served)
+        check_digest(folder, served.digest, served.label)
+        _loaded[served.key] = load(served.kind, folder)
+        _spare_what_stays()
+    return _loaded[served.key]
+
+
+def forget(keys: Iterable[str]) -> None:
+    """Let go of versions that no micro-batch will ask for any more, in memory and on the executor's disk."""
+    before = len(_loaded)
+    for old in keys:
+        _loaded.pop(old, None)
+        shutil.rmtree(_folder(old), ignore_errors=True)
+    if len(_loaded) < before:
+        _spare_what_stays()
+
+
+def _spare_what_stays() -> None:
+    """Take all that is in memory now, less the garbage, out of the collections that Spark makes after every task.
+
+    With LightGBM or MLflow there are some 100,000 objects to look at, which costs more than a small task.
+    """
+    gc.unfreeze()
+    gc.collect()
+    gc.freeze()
+
+
+def _folder(key: str) -> Path:
+    # The executor's own folder, which its workers share; it goes with the executor, or with the application.
+    return Path(SparkFiles.getRootDirectory(), f"clickscore-model-{key}")
+
+
+def _unpacked(served: Served) -> Path:
+    """Return a folder with the version's files: that of the executor, or an own one if somebody has changed that."""
+    folder = _folder(served.key)
+    if folder.is_dir() and digest(folder) == served.digest:
+        return folder
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    aside = Path(tempfile.mkdtemp(dir=folder.parent))
+    with zipfile.ZipFile(BytesIO(served.files.value)) as archive:
+        archive.extractall(aside)
+    try:
+        aside.rename(folder)
+    except OSError:  # it is there: another worker of this executor was faster, or it was changed
+        if digest(folder) != served.digest:
+            return aside
+        shutil.rmtree(aside)
+    return folder

@@ -1,0 +1,44 @@
+from pathlib import Path
+
+import pytest
+import yaml
+
+from clickscore.config.run import Config, load
+from clickscore.errors import ConfigError
+from clickscore.storage.schemas import RESERVED
+from clickscore.stream.definition import read_definition
+
+
+def config(tmp_path: Path, ddl: str, **model: object) -> Config:
+    (tmp_path / "click.ddl").write_text(ddl)
+    tree = yaml.safe_load(Path("conf/local.yaml").read_text())
+    tree["click"]["schema"] = str(tmp_path / "click.ddl")
+    tree["model"] |= model
+    tree.pop("training")
+    (tmp_path / "run.yaml").write_text(yaml.safe_dump(tree))
+    return load(tmp_path / "run.yaml")
+
+
+def test_demo_is_defined_by_its_three_files() -> None:
+    definition = read_definition(load(Path("conf/local.yaml")))
+    assert definition.contract.click.names[:2] == ["event_id", "event_time"]
+    assert definition.features.schema.names[:2] == ["is_product_view", "is_cart_step"]
+    assert definition.layout.scored.names == [*definition.contract.click.names, "score", "model_name",
+                                              "model_version", "scored_at", "source", "source_offset",
+                                              "batch_id"]  # fmt: skip
+    assert definition.layout.scored["event_id"].metadata == {"comment": "Unique id of the click, set by the tracker"}
+    assert not definition.layout.scored["event_id"].nullable
+
+
+@pytest.mark.parametrize("name", RESERVED)
+def test_names_that_the_tables_use_themselves_are_no_fields_of_a_click(tmp_path: Path, name: str) -> None:
+    ddl = Path("conf/click.ddl").read_text() + f",\n{name} STRING"
+    with pytest.raises(ConfigError, match=rf"{name}: the tables use this name themselves"):
+        read_definition(config(tmp_path, ddl))
+
+
+def test_further_outputs_and_a_challenger_are_columns(tmp_path: Path) -> None:
+    ddl = Path("conf/click.ddl").read_text()
+    found = read_definition(config(tmp_path, ddl, outputs={"leave": 1}, challenger="models:/other@champion"))
+    assert found.layout.scored.names[21:23] == ["score", "leave"]
+    assert {"challenger_score", "challenger_version"} < set(found.layout.scored.names)
