@@ -1,58 +1,164 @@
-"""The contract files: the click schema and the features file, read and checked with Spark's own parser."""
+"""The contract of a click: which fields it has, and which of them say what it is, when it was and whose."""
 
-from pyspark.errors import AnalysisException, PySparkException
-from pyspark.sql import SparkSession
-from pyspark.sql import types as T
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
 
-from clickscore.config.run import Config
-from clickscore.config.source import KafkaSource, Source
-from clickscore.errors import ConfigError, gist
-from clickscore.scoring import features
-from clickscore.storage import schemas
-from clickscore.stream.pipeline import Contract
+import pyarrow as pa
+
+from clickscore.errors import ConfigError
+from clickscore.scoring import ddl
+
+RESERVED = ("reason", "detail", "challenger_detail")
+"""Names that the outcome of a click uses itself, whatever the contract."""
+NOT_IN_NAMES = " ,;{}()\n\t="
+"""Characters that Delta does not take in the name of a column."""
+
+_NAMES_OF_TYPES = {data_type: name.lower() for name, data_type in ddl.PLAIN.items()}
 
 
-def read_contract(config: Config) -> Contract:
-    """Read the click schema and the features file.
+@dataclass(frozen=True)
+class Contract:
+    """What a click is.
+
+    Attributes:
+        click: the fields, with Arrow types; a field that is not nullable is required. Comments are metadata.
+        id: name of the field that is the same for the same click; required, a single value.
+        time: name of the field that says when it was; required, a timestamp.
+        visitor: name of the field that says whose it is; required, a single value.
+    """
+
+    click: pa.Schema
+    id: str
+    time: str
+    visitor: str
+
+
+def read_contract(file: Path, id: str, time: str, visitor: str, reserved: Iterable[str] = ()) -> Contract:
+    """Read the file with the fields of a click, and check that it fits the three fields that have a role.
+
+    Args:
+        file: fields in Spark DDL, as UTF-8, with or without a byte order mark.
+        id: name of the field that tells clicks apart.
+        time: name of the field with the time.
+        visitor: name of the field that tells visitors apart.
+        reserved: names that the tables use themselves, beside ``RESERVED``.
 
     Raises:
-        ConfigError: if one of them is wrong in itself.
+        ConfigError: with all that is wrong with the file.
     """
-    where = str(config.click.ddl)
+    where = str(file)
     try:
-        click = T.StructType.fromDDL(config.click.ddl.read_text(encoding="utf-8"))
-    except PySparkException as error:
-        raise ConfigError(where, [f"expected fields in Spark DDL: {gist(error)}"]) from None
-    assert isinstance(click, T.StructType)
-    picks = tuple(config.model.picks)
-    schemas.check_click(click, config.click.id, config.click.time, config.click.visitor, where, picks)
-    select = features.select_list(config.features.read_text(encoding="utf-8"), str(config.features))
-    return Contract(
-        click=click,
-        id=config.click.id,
-        time=config.click.time,
-        visitor=config.click.visitor,
-        select=select,
-        kept=_kept_columns(config.source),
-        scores=schemas.Scores(picks, config.model.challenger is not None),
-    )
+        text = file.read_bytes().decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise ConfigError(where, [f"expected UTF-8, found {error.reason} at byte {error.start}"]) from None
+    click, problems = _parse(text, where)
+    problems += _name_problems(click, {name.lower() for name in (*RESERVED, *reserved)})
+    problems += _nested_problems(click)
+    problems += _role_problems(click, id, time, visitor)
+    if problems:
+        raise ConfigError(where, problems)
+    return Contract(click, id, time, visitor)
 
 
-def _kept_columns(source: Source) -> tuple[T.StructField, ...]:
-    return tuple(schemas.KEPT[name] for name in source.keep) if isinstance(source, KafkaSource) else ()
+def parse_ddl(text: str, where: str) -> pa.Schema:
+    """Return the fields of a text in Spark DDL, ``name TYPE [NOT NULL] [COMMENT '...'], ...``.
 
-
-def feature_types(spark: SparkSession, contract: Contract, where: str) -> T.StructType:
-    """Return the features with the types that Spark gives them.
+    Args:
+        text: the fields; a ``STRUCT`` may have NOT NULL and COMMENT inside as well.
+        where: where the text comes from, for the message.
 
     Raises:
-        ConfigError: if an expression cannot be computed from a click.
+        ConfigError: if the text is something else, or has types that a click cannot have.
     """
-    no_clicks = spark.createDataFrame([], T.StructType([T.StructField(f.name, f.dataType) for f in contract.click]))
+    click, problems = _parse(text, where)
+    if problems:
+        raise ConfigError(where, problems)
+    return click
+
+
+def _parse(text: str, where: str) -> tuple[pa.Schema, list[str]]:
     try:
-        featured = features.with_features(no_clicks, contract.select)
-    except AnalysisException as error:
-        raise ConfigError(where, [gist(error)]) from None
-    data_type = featured.schema[features.FEATURES_COLUMN].dataType
-    assert isinstance(data_type, T.StructType)
-    return data_type
+        return ddl.read_fields(text)
+    except ddl.DdlError as error:
+        raise ConfigError(where, [f"expected fields in Spark DDL: {error}"]) from None
+
+
+def type_name(data_type: pa.DataType) -> str:
+    """Return a type as Spark writes it, in lower case and without spaces, for messages."""
+    if pa.types.is_list(data_type):
+        return f"array<{type_name(data_type.value_type)}>"
+    if pa.types.is_map(data_type):
+        return f"map<{type_name(data_type.key_type)},{type_name(data_type.item_type)}>"
+    if pa.types.is_struct(data_type):
+        return f"struct<{','.join(f'{field.name}:{type_name(field.type)}' for field in data_type)}>"
+    if pa.types.is_decimal(data_type):
+        return f"decimal({data_type.precision},{data_type.scale})"
+    return _NAMES_OF_TYPES.get(data_type, str(data_type))
+
+
+def _name_problems(click: pa.Schema, taken: set[str]) -> list[str]:
+    problems = [f"{name}: the tables use this name themselves" for name in click.names if name.lower() in taken]
+    problems += [f"{name}: a name must not start with an underscore" for name in click.names if name.startswith("_")]
+    return problems
+
+
+def _nested_problems(click: pa.Schema) -> list[str]:
+    """Find what Delta or the decoder cannot take, at all depths."""
+    problems = _twice("", click)
+    for path, field, is_in_collection in _walk("", click, False):
+        if not field.name:
+            problems.append(f"{path}: a name must not be empty")
+        if set(field.name) & set(NOT_IN_NAMES):
+            problems.append(f"{path}: a name must not have any of {NOT_IN_NAMES!r}")
+        if is_in_collection and not field.nullable:
+            problems.append(f"{path}: NOT NULL is not supported inside ARRAY or MAP")
+        for inner, kind in _parts(path, field.type):
+            if pa.types.is_struct(kind):
+                problems += _twice(f"{inner}.", kind) or ([] if len(kind) else [f"{inner}: a STRUCT needs fields"])
+            if pa.types.is_map(kind) and kind.key_type not in (pa.string(), ddl.UNSUPPORTED):
+                problems.append(f"{inner}: type {type_name(kind)} is not supported in a click")
+    return problems
+
+
+def _walk(prefix: str, fields: Iterable[pa.Field], is_in_collection: bool) -> Iterator[tuple[str, pa.Field, bool]]:
+    """Yield each field, nested ones too, with its path and whether it is inside an ARRAY or MAP."""
+    for field in fields:
+        path = prefix + field.name
+        yield path, field, is_in_collection
+        for inner, kind in _parts(path, field.type):
+            if pa.types.is_struct(kind):
+                yield from _walk(f"{inner}.", kind, is_in_collection or kind != field.type)
+
+
+def _parts(path: str, kind: pa.DataType) -> Iterator[tuple[str, pa.DataType]]:
+    """Yield a type and those of its elements, keys and values; not those of a STRUCT's fields."""
+    yield path, kind
+    if pa.types.is_list(kind):
+        yield from _parts(f"{path}.element", kind.value_type)
+    if pa.types.is_map(kind):
+        yield from _parts(f"{path}.key", kind.key_type)
+        yield from _parts(f"{path}.value", kind.item_type)
+
+
+def _twice(prefix: str, fields: Iterable[pa.Field]) -> list[str]:
+    counts = Counter(field.name.lower() for field in fields)
+    return [f"{prefix}{name}: there are {count} fields of this name" for name, count in counts.items() if count > 1]
+
+
+def _role_problems(click: pa.Schema, id: str, time: str, visitor: str) -> list[str]:
+    problems = []
+    fields = {field.name: field for field in click}
+    for role, name in (("id", id), ("time", time), ("visitor", visitor)):
+        if name not in fields:
+            problems.append(f"click.{role} is {name}, but there is no such field; there are {', '.join(fields)}")
+            continue
+        kind = fields[name].type
+        if fields[name].nullable:
+            problems.append(f"{name}: click.{role} needs a NOT NULL field")
+        if role == "time" and not pa.types.is_timestamp(kind) and kind != ddl.UNSUPPORTED:
+            problems.append(f"{name}: click.time needs a TIMESTAMP, found {type_name(kind)}")
+        if role != "time" and pa.types.is_nested(kind):
+            problems.append(f"{name}: click.{role} needs a single value, found {type_name(kind)}")
+    return problems

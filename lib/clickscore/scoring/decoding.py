@@ -1,8 +1,8 @@
 """One record, one outcome: JSON bytes become the values of a click, or a reason why they cannot.
 
-A typed decoder checks every field in one pass and says exactly what was wrong. It runs in Spark's Python workers, and
-costs no more there than ``from_json`` does in the JVM, which cannot name the field, nor see a key that is there twice:
-9.5 against 9.9 CPU-seconds per million clicks of 21 fields, 0.5% of them malformed (benchmarks/parse.py).
+A typed decoder checks every field in one pass and says exactly what was wrong. In Spark's Python workers it costs no
+more than ``from_json`` in the JVM, which cannot name the field, nor see a key that is there twice: 9.5 against 9.9
+CPU-seconds per million clicks of 21 fields, 0.5% of them malformed.
 """
 
 import codecs
@@ -14,7 +14,7 @@ from types import GenericAlias
 from typing import Annotated, Any, NamedTuple, Required, TypedDict
 
 import msgspec
-from pyspark.sql import types as T
+import pyarrow as pa
 
 from clickscore.reasons import (
     EMPTY,
@@ -38,15 +38,15 @@ FIRST_TIME_US, LAST_TIME_US = -62_135_596_800_000_000, 253_402_300_799_999_999
 """The years 1 to 9999 in UTC, in microseconds since 1970: beyond them Python and many readers know no time."""
 _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.timezone.utc)
 
-_WHOLE: dict[type[T.DataType], int] = {T.ByteType: 8, T.ShortType: 16, T.IntegerType: 32, T.LongType: 64}
+_WHOLE = {pa.int8(): 8, pa.int16(): 16, pa.int32(): 32, pa.int64(): 64}
 _MAX_FLOAT32 = 3.4028234663852886e38
-_PLAIN: dict[type[T.DataType], Any] = {
-    T.StringType: str,
-    T.BooleanType: bool,
-    T.DoubleType: float,
-    T.TimestampType: dt.datetime,
-    T.DateType: dt.date,
-    T.DecimalType: Decimal,
+_PLAIN: dict[pa.DataType, Any] = {
+    pa.string(): str,
+    pa.bool_(): bool,
+    pa.float64(): float,
+    pa.float32(): Annotated[float, msgspec.Meta(ge=-_MAX_FLOAT32, le=_MAX_FLOAT32)],
+    pa.timestamp("us", tz="UTC"): dt.datetime,
+    pa.date32(): dt.date,
 }
 
 _TYPED_DICT: Any = TypedDict
@@ -66,7 +66,7 @@ class Rejection(NamedTuple):
 
 
 class Decoder:
-    """Decodes the records of one click schema; built in each Python worker, as it cannot be pickled.
+    """Decodes the records of one click schema; built in each process, as it cannot be pickled.
 
     Strings, numbers and booleans must have exactly their JSON type, and whole numbers must fit. A time is ISO 8601
     text, without a zone in UTC, or a whole number of seconds, milliseconds or microseconds since 1970. A field that
@@ -77,12 +77,12 @@ class Decoder:
         blank: a decoded click with nothing in it, to stand in the place of a rejected record.
     """
 
-    def __init__(self, click: T.StructType) -> None:
-        """Compile the schema."""
+    def __init__(self, click: pa.Schema) -> None:
+        """Compile the schema: the fields of a click, of which those that are not nullable are required."""
         struct = _struct(click)
         self.decode_good = msgspec.json.Decoder(struct).decode
         self.blank = struct(**dict.fromkeys(struct.__struct_fields__))
-        self._types = {field.name: field.dataType for field in click.fields}
+        self._types = {field.name: field.type for field in click}
         self._decode_any = msgspec.json.Decoder(msgspec.Raw).decode
         self._decode_keys = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 
@@ -131,7 +131,7 @@ class Decoder:
         if "got `null`" in message:
             return MISSING_FIELD, f"{path} is null"
         mistyped = "got `" in message
-        if isinstance(self._types.get(field), T.TimestampType | T.DateType) and not mistyped:
+        if field in self._types and pa.types.is_temporal(self._types[field]) and not mistyped:
             return INVALID_TIME, message
         return WRONG_TYPE, message
 
@@ -159,28 +159,6 @@ def encoding_fault(record: bytes) -> Rejection | None:
     return None
 
 
-def as_text(record: bytes | None) -> str | None:
-    """Return the record unchanged, or byte for byte as ISO 8859-1 where it is no UTF-8, so that nothing is lost."""
-    if record is None:
-        return None
-    return record.decode("iso-8859-1" if encoding_fault(record) else "utf-8")
-
-
-def as_bytes(raw: str | None, reason: str) -> bytes | None:
-    """Return the bytes of a rejected record again: the inverse of ``as_text``, for a row of ``rejected_clicks``.
-
-    Args:
-        raw: the record, as it stands in the table.
-        reason: why it was rejected. Whatever is no UTF-8 has the reason ``invalid_encoding``, and nothing else has.
-
-    Returns:
-        The record, byte for byte; None for one that has no value.
-    """
-    if raw is None:
-        return None
-    return raw.encode("iso-8859-1" if reason == INVALID_ENCODING else "utf-8")
-
-
 def cut(detail: str) -> str:
     """Keep a detail short enough for a table cell."""
     return detail if len(detail) <= MAX_DETAIL_CHARS else detail[: MAX_DETAIL_CHARS - 1] + "…"
@@ -196,12 +174,12 @@ def _epoch_time(number: int) -> dt.datetime:
     return _EPOCH + dt.timedelta(microseconds=number * (1_000_000 // per_second))
 
 
-def _struct(click: T.StructType) -> Any:
+def _struct(click: pa.Schema) -> Any:
     # Generated attribute names, because a field may be called `class` or `page-url`.
     fields: list[Any] = []
-    for number, field in enumerate(click.fields):
-        value = _value(field.dataType)
-        if isinstance(field.dataType, T.TimestampType):
+    for number, field in enumerate(click):
+        value = _value(field.type)
+        if pa.types.is_timestamp(field.type):
             value |= Annotated[int, msgspec.Meta(ge=0, le=LAST_TIME_US)]
         if field.nullable:
             fields.append((f"f{number}", value | None, msgspec.field(name=field.name, default=None)))
@@ -212,28 +190,24 @@ def _struct(click: T.StructType) -> Any:
     return msgspec.defstruct("Click", fields, gc=False, kw_only=True)
 
 
-def _value(data_type: T.DataType) -> Any:
-    if isinstance(data_type, T.ArrayType):
-        return GenericAlias(list, (_or_null(_value(data_type.elementType), data_type.containsNull),))
-    if isinstance(data_type, T.MapType):
-        return GenericAlias(dict, (str, _or_null(_value(data_type.valueType), data_type.valueContainsNull)))
-    if isinstance(data_type, T.StructType):
-        return _TYPED_DICT("Nested", {field.name: _entry(field) for field in data_type.fields}, total=False)
-    if isinstance(data_type, T.FloatType):
-        return Annotated[float, msgspec.Meta(ge=-_MAX_FLOAT32, le=_MAX_FLOAT32)]
-    if type(data_type) in _WHOLE:
-        half = 2 ** (_WHOLE[type(data_type)] - 1)
+def _value(kind: pa.DataType) -> Any:
+    if pa.types.is_list(kind):
+        return GenericAlias(list, (_value(kind.value_type) | None,))
+    if pa.types.is_map(kind):
+        return GenericAlias(dict, (str, _value(kind.item_type) | None))
+    if pa.types.is_struct(kind):
+        return _TYPED_DICT("Nested", {field.name: _entry(field) for field in kind}, total=False)
+    if pa.types.is_decimal(kind):
+        return Decimal
+    if kind in _WHOLE:
+        half = 2 ** (_WHOLE[kind] - 1)
         return Annotated[int, msgspec.Meta(ge=-half, le=half - 1)]
-    return _PLAIN[type(data_type)]
+    return _PLAIN[kind]
 
 
-def _entry(field: T.StructField) -> Any:
-    value = _value(field.dataType)
+def _entry(field: pa.Field) -> Any:
+    value = _value(field.type)
     return value | None if field.nullable else Required[value]
-
-
-def _or_null(value: Any, may_be_null: bool) -> Any:
-    return value | None if may_be_null else value
 
 
 def _names_a_key_twice(record: bytes) -> bool:
