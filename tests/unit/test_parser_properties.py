@@ -274,6 +274,10 @@ def test_outcome_is_what_another_reader_of_json_says(batch: list[bytes | None]) 
 @example([b"x\xc3", b"\xa9x"])
 @example([b'{"id":"a","at":0,"visitor":"v"', b':"x"}'])
 @example([b'{"id":"a","at":0,"visitor":"v","amount":"1.5"}', b'{"id":"b","at":0,"visitor":"v","amount":"1e999"}'])
+@example(
+    [b'{"id":"a","at":0,"visitor":"v","amount":"1e999"}', b'{"id":"b","id":"c","id":"d","id":"e","at":0,"visitor":"v"}']
+)
+@example([None, b'{"id":"a","id":"b","at":0,"visitor":"v"}', b"{", b'{"id":"a","at":0,"visitor":"!:"}'])
 def test_outcome_does_not_depend_on_the_neighbours(batch: list[bytes | None]) -> None:
     assert parse(batch) == [parse([record])[0] for record in batch]
 

@@ -11,7 +11,7 @@ from clickscore.scoring.decoding import (
     Rejection,
     cut,
     encoding_fault,
-    to_times,
+    since_epoch,
 )
 
 TIME = pa.timestamp("us", tz="UTC")
@@ -112,12 +112,16 @@ def test_bad_record_gets_the_exact_reason(decoder: Decoder, record: bytes, expec
 def test_epoch_numbers_are_seconds_milliseconds_or_microseconds_by_their_size() -> None:
     noon = dt.datetime(2026, 3, 1, 12, tzinfo=UTC)
     seconds = int(noon.timestamp())
-    assert to_times([seconds, seconds * 1000, seconds * 1_000_000, noon, None]) == [noon, noon, noon, noon, None]
+    spellings = [seconds, seconds * 1000, seconds * 1_000_000, noon, noon.replace(tzinfo=None)]
+    assert {since_epoch(time) for time in spellings} == {dt.timedelta(seconds=seconds)}
+    assert since_epoch(None) is None
 
 
 def test_only_a_key_named_twice_counts_as_duplicate(decoder: Decoder) -> None:
     assert decoder.names_a_key_twice(b'{"id":"a","id":"b"}', 2)
     assert not decoder.names_a_key_twice(b'{"id":"a","x":{"id":"b"}}', 3)
+    assert decoder.names_a_key_twice(b'{"x":{"id":"b"},"x":{"id":"b"}}', 4)
+    assert not decoder.names_a_key_twice(b'{"x" :1,"y":{"z" : 2}}', 3)
     assert not decoder.names_a_key_twice(b'{"id":"a\\":b"}', 2)
 
 
