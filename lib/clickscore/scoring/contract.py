@@ -47,6 +47,7 @@ def read_contract(file: Path, id: str, time: str, visitor: str, reserved: Iterab
 
     Raises:
         ConfigError: with all that is wrong with the file.
+        OSError: if the file cannot be read.
     """
     where = str(file)
     try:
