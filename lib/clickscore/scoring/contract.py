@@ -47,6 +47,7 @@ def read_contract(file: Path, id: str, time: str, visitor: str, reserved: Iterab
 
     Raises:
         ConfigError: with all that is wrong with the file.
+        OSError: if the file cannot be read.
     """
     where = str(file)
     try:
@@ -117,7 +118,7 @@ def _nested_problems(click: pa.Schema) -> list[str]:
         for inner, kind in _parts(path, field.type):
             if pa.types.is_struct(kind):
                 problems += _twice(f"{inner}.", kind) or ([] if len(kind) else [f"{inner}: a STRUCT needs fields"])
-            if pa.types.is_map(kind) and kind.key_type not in (pa.string(), pa.null()):
+            if pa.types.is_map(kind) and kind.key_type not in (pa.string(), ddl.UNSUPPORTED):
                 problems.append(f"{inner}: type {type_name(kind)} is not supported in a click")
     return problems
 
@@ -157,7 +158,7 @@ def _role_problems(click: pa.Schema, id: str, time: str, visitor: str) -> list[s
         kind = fields[name].type
         if fields[name].nullable:
             problems.append(f"{name}: click.{role} needs a NOT NULL field")
-        if role == "time" and not pa.types.is_timestamp(kind) and not pa.types.is_null(kind):
+        if role == "time" and not pa.types.is_timestamp(kind) and kind != ddl.UNSUPPORTED:
             problems.append(f"{name}: click.time needs a TIMESTAMP, found {type_name(kind)}")
         if role != "time" and pa.types.is_nested(kind):
             problems.append(f"{name}: click.{role} needs a single value, found {type_name(kind)}")

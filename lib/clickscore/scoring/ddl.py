@@ -16,6 +16,8 @@ PLAIN: dict[str, pa.DataType] = {
     "TIMESTAMP": pa.timestamp("us", tz="UTC"), "DATE": pa.date32(),
 }  # fmt: skip
 """The types that stand alone, by Spark's name for them; beside them there are DECIMAL, ARRAY, MAP and STRUCT."""
+UNSUPPORTED = pa.binary()
+"""What stands in the place of a type that a click cannot have, so that the rest of the text can be looked at."""
 COMMENT = b"comment"
 """Key of a column's comment in the metadata of its Arrow field."""
 
@@ -61,7 +63,7 @@ def read_fields(text: str) -> tuple[pa.Schema, list[str]]:
 
     Returns:
         The fields in their order, nullable unless NOT NULL, with their comments as metadata, at all depths; and a
-        sentence about each type that Arrow or a click has no use for. The field of such a type is of type null.
+        sentence about each type that a click cannot have. ``UNSUPPORTED`` stands in its place.
 
     Raises:
         DdlError: if the text is anything else.
@@ -156,7 +158,7 @@ class _Reader:
             self._next += 1
         words = self._text[self._tokens[start].start : self._tokens[self._next - 1].end].split()
         self.problems.append(f"{path}: type {' '.join(words).lower()} is not supported in a click")
-        return pa.null()
+        return UNSUPPORTED
 
     def _number(self) -> int:
         token = self._token()

@@ -1,0 +1,159 @@
+import json
+from datetime import datetime, timezone
+from decimal import Decimal
+from typing import Any
+
+import pyarrow as pa
+import pytest
+
+from clickscore.scoring.contract import parse_ddl
+from clickscore.scoring.decoding import MAX_RECORD_BYTES
+from clickscore.scoring.parsing import Parser
+
+CLICK = parse_ddl(
+    "id STRING NOT NULL, at TIMESTAMP NOT NULL, price DOUBLE, amount DECIMAL(5,2), tags ARRAY<STRING>, "
+    "geo STRUCT<lat: DOUBLE, at: TIMESTAMP>, counts MAP<STRING, INT>",
+    "here",
+)
+PARSER = Parser(CLICK)
+BOM = b"\xef\xbb\xbf"
+NOON = "2026-03-01T12:00:00Z"
+NOON_TIME = datetime(2026, 3, 1, 12, tzinfo=timezone.utc)
+NOTHING = dict.fromkeys(CLICK.names)
+
+
+def record(**fields: Any) -> bytes:
+    return json.dumps({"id": "a", "at": NOON, **fields}).encode()
+
+
+def parse(*records: bytes | None, click: pa.Schema = CLICK) -> list[dict[str, Any]]:
+    return list(Parser(click).parse(pa.array(records, pa.binary())).clicks.to_pylist())
+
+
+def reasons(*records: bytes | None) -> list[str | None]:
+    rejections = PARSER.parse(pa.array(records, pa.binary())).rejections
+    return [rejections[row].reason if row in rejections else None for row in range(len(records))]
+
+
+def test_good_clicks_keep_their_values() -> None:
+    full = record(price=1, amount="1.50", tags=["x", None], geo={"lat": 2.5}, counts={"a": 1, "b": None})
+    assert parse(full, record()) == [
+        {
+            "id": "a",
+            "at": NOON_TIME,
+            "price": 1.0,
+            "amount": Decimal("1.50"),
+            "tags": ["x", None],
+            "geo": {"lat": 2.5, "at": None},
+            "counts": [("a", 1), ("b", None)],
+        },
+        NOTHING | {"id": "a", "at": NOON_TIME},
+    ]
+
+
+def test_fields_have_the_types_of_the_schema_and_may_be_null() -> None:
+    clicks = PARSER.parse(pa.array([record(), b""])).clicks
+    assert clicks.type == pa.struct([field.with_nullable(True) for field in CLICK])
+    clicks.validate(full=True)
+
+
+def test_every_record_comes_out_once_and_in_order() -> None:
+    records = [record(id="1"), b"rubbish", None, record(id="2"), b"[]"]
+    assert [click["id"] for click in parse(*records)] == ["1", None, None, "2", None]
+    assert reasons(*records) == [None, "malformed_json", "tombstone", None, "not_an_object"]
+
+
+def test_no_records_are_no_clicks() -> None:
+    for records in (pa.array([], pa.binary()), pa.array([record()]).slice(1), pa.array([record()]).slice(0, 0)):
+        clicks, rejections = PARSER.parse(records)
+        assert (len(clicks), rejections) == (0, {})
+
+
+def test_records_may_be_part_of_a_longer_array_and_have_large_offsets() -> None:
+    spoilt = b'{"id":"a","at":"' + NOON.encode() + b'","x":1,"x":2}'
+    whole = pa.array([record(id="0"), spoilt, None, record(id="1"), spoilt, record(id="2")], pa.binary())
+    for records in (whole.slice(2, 3), whole.cast(pa.large_binary()).slice(2, 3)):
+        clicks, rejections = PARSER.parse(records)
+        assert [click["id"] for click in clicks.to_pylist()] == [None, "1", None]
+        assert {row: rejection.reason for row, rejection in rejections.items()} == {0: "tombstone", 2: "duplicate_key"}
+
+
+def test_invalid_utf8_is_rejected_even_in_a_field_that_nobody_reads() -> None:
+    assert reasons(b'{"id":"a","at":"' + NOON.encode() + b'","unknown":"\xff"}') == ["invalid_encoding"]
+
+
+def test_record_of_5_mb_is_too_large() -> None:
+    assert reasons(record(id="x" * 5_000_000), record()) == ["too_large", None]
+
+
+def test_record_that_is_too_large_and_no_text_says_how_to_read_its_bytes() -> None:
+    assert reasons(record(id="x" * MAX_RECORD_BYTES) + b"\xff", record()) == ["invalid_encoding", None]
+
+
+def test_duplicate_keys_are_rejected_but_unknown_nested_and_quoted_ones_are_not() -> None:
+    twice = b'{"id":"a","at":"' + NOON.encode() + b'","id":"b"}'
+    spaced = b'{ "id" : "a", "at" : "' + NOON.encode() + b'", "id" : "b" }'
+    # The space hides one key, so that the others are as many as the fields that are there.
+    partly = b'{"id" :"a","at":"' + NOON.encode() + b'","id":"b"}'
+    records = [twice, spaced, partly, record(unknown={"id": 1}), record(id='":":" :')]
+    assert reasons(*records) == ["duplicate_key"] * 3 + [None, None]
+    assert parse(*records)[:3] == [NOTHING] * 3
+
+
+def test_odd_records_with_unknown_fields_are_clicks_or_rejected_but_never_raise() -> None:
+    noon = b'{"id":"a","at":"' + NOON.encode() + b'","x":'
+    long_number, deep = b"9" * 5_000, b'{"y":' + b"[" * 990 + b"]" * 990 + b"}"
+    found = reasons(
+        BOM + noon + b"1}",
+        noon + b'{"y":' + long_number + b"}}",
+        noon + deep + b"}",
+        BOM + BOM + noon + b"1}",
+    )
+    assert found[:2] == [None, None]
+    assert found[2] in (None, "malformed_json")
+    assert found[3] == "malformed_json"
+
+
+def test_value_that_does_not_fit_its_column_is_rejected_and_no_other_field_is_kept() -> None:
+    records = [record(price=2, amount="1234567.5"), record(amount="1.5")]
+    assert reasons(*records) == ["wrong_type", None]
+    assert parse(*records) == [NOTHING, NOTHING | {"id": "a", "at": NOON_TIME, "amount": Decimal("1.50")}]
+    assert "amount" in PARSER.parse(pa.array(records)).rejections[0].detail
+
+
+def test_text_that_utf_8_has_no_bytes_for_is_rejected() -> None:
+    assert reasons(b'{"id":"\\ud800","at":"' + NOON.encode() + b'"}', record()) == ["malformed_json", None]
+
+
+@pytest.mark.parametrize("time", [NOON, "2026-03-01T13:00:00+01:00", "2026-03-01T12:00:00", "2026-03-01 12:00:00Z",
+                                  1772366400, 1772366400000, 1772366400000000])  # fmt: skip
+def test_times_may_have_a_zone_none_or_be_epoch_numbers(time: Any) -> None:
+    assert [click["at"] for click in parse(record(at=time), record())] == [NOON_TIME, NOON_TIME]
+
+
+def test_times_of_the_years_1_to_9999_are_read() -> None:
+    assert reasons(record(at="0001-01-01T00:00:00Z"), record(at="9999-12-31T23:59:59.999999Z")) == [None, None]
+
+
+def test_time_that_is_in_year_0_or_10000_of_utc_is_none_wherever_it_stands() -> None:
+    early, late = "0001-01-01T00:00:00+01:00", "9999-12-31T23:59:59-01:00"
+    records = [record(at=early), record(at=late), record(geo={"at": late}), record(geo={})]
+    assert reasons(*records) == ["invalid_time"] * 3 + [None]
+
+
+def test_required_field_of_an_optional_struct_must_be_there_when_the_struct_is() -> None:
+    click = parse_ddl("geo STRUCT<lat: DOUBLE NOT NULL, lon: DOUBLE>", "here")
+    records = [b'{"geo":{"lat":1}}', b'{"geo":null}', b"{}", b'{"geo":{"lon":1}}', b'{"geo":{"lat":null}}']
+    clicks, rejections = Parser(click).parse(pa.array(records))
+    assert clicks.to_pylist() == [{"geo": {"lat": 1.0, "lon": None}}, *[{"geo": None}] * 4]
+    assert {row: tuple(rejection) for row, rejection in rejections.items()} == {
+        3: ("missing_field", "geo.lat is missing"),
+        4: ("missing_field", "geo.lat is null"),
+    }
+
+
+def test_field_names_need_not_be_python_names() -> None:
+    click = parse_ddl("`page-url` STRING, class BIGINT, `Straße 名` INT", "here")
+    assert parse('{"page-url":"/x","class":3,"Straße 名":4}'.encode(), click=click) == [
+        {"page-url": "/x", "class": 3, "Straße 名": 4}
+    ]
