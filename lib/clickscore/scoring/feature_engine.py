@@ -12,7 +12,8 @@ from typing import Any
 import pyarrow as pa
 
 _MEMORY = "512MB"
-"""What DuckDB may hold at a time: ten times what 10,000 large clicks need; a feature that wants more fails alone."""
+"""What DuckDB may keep at a time: many times the features of 10,000 clicks. It does not count what a function makes of
+a single value on its way, such as repeat() with a large number."""
 _WORDS = 300
 """Characters of DuckDB's words that are kept: they can quote a value of the click, of any length."""
 _THREADS = 1
@@ -61,12 +62,13 @@ class Engine:
         warnings.filterwarnings("ignore", "Arrow output on a DB-API result")
         self._duckdb = duckdb
         self._schema = pa.schema([pa.field(field.name, _wall_time(field.type)) for field in read])
+        self._no_clicks = _none(self._schema)
         self._prepared: dict[str, str] = {}
         self._lock = threading.Lock()
         self._open()
 
     def _open(self) -> None:
-        self._clicks = _Clicks(self._schema.empty_table())
+        self._clicks = _Clicks(self._no_clicks)
         self._prepared.clear()
         self._connection = self._duckdb.connect(":memory:")
         for statement in _SETTINGS:
@@ -79,10 +81,11 @@ class Engine:
         Raises:
             FeatureError: if DuckDB cannot compute the query for one of these clicks.
         """
-        batch = pa.RecordBatch.from_arrays(
-            [column.cast(field.type) for column, field in zip(clicks.columns, self._schema, strict=True)],
-            schema=self._schema,
-        )
+        columns = [
+            column if column.type == field.type else column.cast(field.type)
+            for column, field in zip(clicks.columns, self._schema, strict=True)
+        ]
+        batch = pa.RecordBatch.from_arrays(columns, schema=self._schema)
         with self._lock:
             try:
                 return self._execute(query, batch)
@@ -101,8 +104,7 @@ class Engine:
         Raises:
             FeatureError: if DuckDB cannot make sense of the query.
         """
-        empty = pa.RecordBatch.from_pylist([], self._schema)
-        return pa.schema([pa.field(field.name, field.type) for field in self.run(query, empty).schema])
+        return pa.schema([(field.name, field.type) for field in self.run(query, self._no_clicks).schema])
 
     def ask(self, query: str, *values: str) -> list[tuple[Any, ...]]:
         """Return the answer of DuckDB's own functions and catalog."""
@@ -115,22 +117,24 @@ class Engine:
             name = f"features_{len(self._prepared)}"
             self._connection.execute(f"PREPARE {name} AS {query}")
             self._prepared[query] = name
-        self._clicks.table = batch
+        self._clicks.rows = batch
         try:
-            rows = self._connection.execute(f"EXECUTE {name}").to_arrow_table().combine_chunks()
+            found: pa.Table = self._connection.execute(f"EXECUTE {name}").to_arrow_table()
         finally:
-            self._clicks.table = self._schema.empty_table()
-        return rows.to_batches()[0] if rows.num_rows else pa.RecordBatch.from_pylist([], rows.schema)
+            self._clicks.rows = self._no_clicks
+        if found.num_rows != batch.num_rows:
+            raise FeatureError(f"it gives {found.num_rows} rows for {batch.num_rows} clicks")
+        return found.combine_chunks().to_batches()[0] if found.num_rows else _none(found.schema)
 
 
 class _Clicks:
     """What DuckDB knows as ``click``: it asks for the rows of the moment each time that a query runs."""
 
-    def __init__(self, table: pa.Table | pa.RecordBatch) -> None:
-        self.table = table
+    def __init__(self, rows: pa.RecordBatch) -> None:
+        self.rows = rows
 
     def __arrow_c_stream__(self, requested_schema: object = None) -> object:
-        return self.table.__arrow_c_stream__(requested_schema)
+        return self.rows.__arrow_c_stream__(requested_schema)
 
 
 _engines: dict[tuple[int, pa.Schema], Engine] = {}
@@ -174,13 +178,22 @@ def sql_type(type_: pa.DataType) -> str:
     if pa.types.is_list(type_) or pa.types.is_large_list(type_):
         return f"{sql_type(type_.value_type)}[]"
     if pa.types.is_struct(type_):
-        return f"STRUCT({', '.join(f'{field.name} {sql_type(field.type)}' for field in type_)})"
+        return f"STRUCT({', '.join(f'{quoted(field.name)} {sql_type(field.type)}' for field in type_)})"
     return _SQL_TYPES.get(type_, str(type_).upper())
+
+
+def quoted(name: str) -> str:
+    """Return a name as SQL takes it, whatever is in it."""
+    return '"' + name.replace('"', '""') + '"'
 
 
 def _wall_time(type_: pa.DataType) -> pa.DataType:
     """Return the type in which DuckDB gets a field: hour() of a time without zone is the same on every host."""
     return pa.timestamp("us") if pa.types.is_timestamp(type_) else type_
+
+
+def _none(schema: pa.Schema) -> pa.RecordBatch:
+    return pa.RecordBatch.from_pylist([], schema=schema)
 
 
 def _words(error: Exception) -> str:

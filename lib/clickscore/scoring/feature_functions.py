@@ -6,21 +6,10 @@ from typing import Any
 
 from clickscore.scoring.feature_engine import Engine
 
-UNCALLED = frozenset(
-    [
-        "current_date",
-        "current_time",
-        "current_timestamp",
-        "localtime",
-        "localtimestamp",
-        "current_user",
-        "session_user",
-        "user",
-        "current_role",
-        "current_catalog",
-        "current_schema",
-    ]
-)
+UNCALLED = {
+    "current_date", "current_time", "current_timestamp", "localtime", "localtimestamp", "current_user", "session_user",
+    "user", "current_role", "current_catalog", "current_schema",
+}  # fmt: skip
 """What SQL writes without parentheses, so that it looks like a field of the click."""
 
 _OF_THE_SESSION = UNCALLED | {"version", "inet_client_addr", "inet_server_addr", "current_schemas", "current_query"}
@@ -52,11 +41,9 @@ SPARK_FUNCTIONS = {
     "timestamp_micros": "make_timestamp(microseconds)",
     "pmod": "((a % b) + b) % b",
     "size": "len(list), or cardinality(map)",
-    "cardinality": "len(list), or cardinality(map)",
     "array_size": "len(list)",
     "get": "list[n], which counts from 1",
     "get_json_object": "json_extract_string(text, '$.key')",
-    "from_json": "json_extract_string(text, '$.key')",
     "xxhash64": "md5_number_lower(text); the numbers are others",
     "crc32": "md5_number_lower(text); the numbers are others",
     "sha2": "sha256(text)",
@@ -69,8 +56,6 @@ SPARK_FUNCTIONS = {
     "signum": "sign(x)",
     "shiftleft": "x << n",
     "shiftright": "x >> n",
-    "char_length": "length(text)",
-    "octet_length": "octet_length(encode(text))",
     "substring_index": "split_part(text, delimiter, n)",
     "initcap": "upper(text[1]) || lower(text[2:])",
     "locate": "instr(text, part)",
@@ -87,10 +72,8 @@ SPARK_FUNCTIONS = {
     "sort_array": "list_sort(list)",
     "map_contains_key": "map_contains(map, key)",
     "named_struct": "{'name': value}",
-    "date_sub": "time - INTERVAL 1 DAY",
     "add_months": "time + INTERVAL 1 MONTH",
     "months_between": "date_diff('month', from, to)",
-    "dayofmonth": "day(time)",
     "double": "CAST(x AS DOUBLE)",
     "float": "CAST(x AS FLOAT)",
     "int": "CAST(x AS INTEGER)",
@@ -98,6 +81,26 @@ SPARK_FUNCTIONS = {
     "string": "CAST(x AS VARCHAR)",
     "boolean": "CAST(x AS BOOLEAN)",
     "timestamp": "CAST(x AS TIMESTAMP)",
+    "dateadd": "time + INTERVAL 1 DAY",
+    "unix_date": "date_diff('day', DATE '1970-01-01', CAST(time AS DATE))",
+    "from_utc_timestamp": "timezone('Europe/Berlin', timezone('UTC', time))",
+    "to_utc_timestamp": "timezone('UTC', timezone('Europe/Berlin', time))",
+    "format_string": "printf(format, a, b)",
+    "char": "chr(n)",
+    "space": "repeat(' ', n)",
+    "btrim": "trim(text)",
+    "find_in_set": "list_position(split(texts, ','), text)",
+    "nanvl": "CASE WHEN isnan(a) THEN b ELSE a END",
+    "zeroifnull": "coalesce(x, 0)",
+    "nullifzero": "nullif(x, 0)",
+    "iff": "if(condition, a, b)",
+    "array": "[a, b]",
+    "array_join": "array_to_string(list, delimiter)",
+    "slice": "list[from:to]",
+    "sequence": "generate_series(from, to)",
+    "transform": "list_transform(list, lambda x: x + 1)",
+    "exists": "list_bool_or(list_transform(list, lambda x: x > 1))",
+    "struct": "{'name': value}",
     "parse_url": "regexp_extract(url, pattern, 1)",
     "getenv": "the value itself: a feature depends on the click alone",
 }
@@ -179,4 +182,4 @@ def nearest(name: str, known: Iterable[str]) -> str:
 
 
 def _is_zero(argument: Any) -> bool:
-    return argument.get("expression", {}).get("literal", {}).get("text") == "0"
+    return bool(argument.get("expression", {}).get("literal", {}).get("text") == "0")

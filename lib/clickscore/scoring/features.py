@@ -12,7 +12,7 @@ from typing import NamedTuple
 import pyarrow as pa
 
 from clickscore.errors import ConfigError, SignatureError
-from clickscore.scoring.feature_engine import FeatureError, engine_of, sql_type, tried
+from clickscore.scoring.feature_engine import FeatureError, engine_of, quoted, sql_type, tried
 from clickscore.scoring.feature_sql import check_select
 
 _UTC_TIMESTAMP = pa.timestamp("us", tz="UTC")
@@ -80,12 +80,12 @@ class Features:
         query = _cast_query(self.select, tuple((name, type_, types[name]) for name, type_ in wanted))
         fields = dict(zip(clicks.type.names, clicks.flatten(), strict=True))
         read = pa.schema([pa.field(name, self.click.field(name).type) for name in self.reads])
-        chunk = pa.RecordBatch.from_arrays([_exact(fields[name], read.field(name).type) for name in read.names], schema=read)
+        chunk = pa.RecordBatch.from_arrays([_exact(fields[field.name], field.type) for field in read], schema=read)
         parts, failures = tried(engine_of(read), query, chunk)
         columns = []
         for number, (_, type_) in enumerate(wanted):
             pieces = [pa.nulls(1, type_) if part is None else _exact(part.column(number), type_) for part in parts]
-            columns.append(pa.concat_arrays(pieces) if pieces else pa.nulls(0, type_))
+            columns.append(pieces[0] if len(pieces) == 1 else pa.concat_arrays(pieces or [pa.nulls(0, type_)]))
         return columns, failures
 
 
@@ -155,20 +155,16 @@ def _natural_schema(select: str, click: pa.Schema, reads: tuple[str, ...], where
 def _cast_query(select: str, wanted: tuple[tuple[str, pa.DataType, pa.DataType], ...]) -> str:
     """Return the query that casts; its columns are numbered, as two models may ask for two types of one feature."""
     columns = ", ".join(
-        f"{_quoted(name)} AS c{number}"
+        f"{quoted(name)} AS c{number}"
         if type_ == found and not pa.types.is_timestamp(found)
-        else f"TRY_CAST({_quoted(name)} AS {sql_type(type_)}) AS c{number}"
+        else f"TRY_CAST({quoted(name)} AS {sql_type(type_)}) AS c{number}"
         for number, (name, type_, found) in enumerate(wanted)
     )
-    return f"SELECT {columns} FROM ({select})"
+    return f"FROM ({select}) SELECT {columns}"
 
 
 def _exact(column: pa.Array, type_: pa.DataType) -> pa.Array:
     return column if column.type == type_ else column.cast(type_)
-
-
-def _quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
 
 
 def _castable(found: pa.DataType, wanted: pa.DataType) -> bool:
@@ -178,7 +174,7 @@ def _castable(found: pa.DataType, wanted: pa.DataType) -> bool:
         return _is_number(found)
     if pa.types.is_string(wanted) or pa.types.is_large_string(wanted):
         return _is_number(found) or pa.types.is_temporal(found) or pa.types.is_string(found)
-    return pa.types.is_timestamp(wanted) and pa.types.is_date(found)
+    return bool(pa.types.is_timestamp(wanted) and pa.types.is_date(found))
 
 
 def _is_number(type_: pa.DataType) -> bool:
