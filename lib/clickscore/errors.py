@@ -25,13 +25,16 @@ a job turns them into one message and exit status 2. Each message says where, wh
 what to do next.
 """
 
-from pyspark.errors import PythonException
+_OF_A_WORKER = "PythonException"
+"""Class of PySpark's errors, of both kinds of sessions, that carry the trace of a Python worker."""
 
 
 def gist(error: BaseException) -> str:
     """Return the line of an error of Spark or MLflow that says what is wrong, without the plan or the trace."""
     lines = str(error).strip().splitlines() or [""]
-    return lines[-1] if isinstance(error, PythonException) else lines[0]  # a worker's trace ends with what it says
+    # By its name: this module is imported where there is no PySpark. A worker's trace ends with what it says.
+    is_of_a_worker = any(kind.__name__ == _OF_A_WORKER for kind in type(error).__mro__)
+    return lines[-1] if is_of_a_worker else lines[0]
 
 
 class StreamError(Exception):

@@ -1,108 +1,122 @@
-"""Clicks get features: the features file, one Spark SQL select over a click, is their only definition."""
+"""Clicks get features: the features file, one DuckDB select over a click, is their only definition.
 
-import re
+Training, the stream, batches and a program that embeds the scorer evaluate the same file with the same engine, so that
+the same click has the same features everywhere, to the last bit.
+"""
+
 from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
 
-from pyspark.sql import Column, DataFrame
-from pyspark.sql import functions as F
-from pyspark.sql import types as T
+import pyarrow as pa
 
 from clickscore.errors import ConfigError, SignatureError
-from clickscore.reasons import MISSING_FEATURE
-from clickscore.storage.schemas import quoted
+from clickscore.scoring.feature_engine import FeatureError, engine_of, quoted, sql_type, tried
+from clickscore.scoring.feature_sql import check_select
 
-FEATURES_COLUMN, CHALLENGER_COLUMN = "_features", "_challenger_features"
-
-_SHARES = 1_000_000
-"""Parts that visitors are divided into when some of them are sampled."""
-_SAMPLE_SALT = "clickscore-challenger"
-"""Hashed along with the visitor, so that the sample is not that of somebody else's experiment on the same hash."""
-
-_SELECT = re.compile(r"\s*SELECT\b(?P<list>.*)\bFROM\s+click\s*;?\s*", re.IGNORECASE | re.DOTALL)
-_TEXT_OR_COMMENT = re.compile(r"""('(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*")|--[^\n]*""")
+_UTC_TIMESTAMP = pa.timestamp("us", tz="UTC")
 
 
-def select_list(sql: str, where: str) -> str:
-    """Return what stands between SELECT and FROM click.
+class Computed(NamedTuple):
+    """Features of a chunk of clicks.
+
+    Attributes:
+        values: one struct array per schema that was asked for, as long as the clicks and in their order.
+        failures: rows whose features DuckDB could not compute, with its words; all their features are null.
+    """
+
+    values: tuple[pa.StructArray, ...]
+    failures: dict[int, str]
+
+
+@dataclass(frozen=True)
+class Features:
+    """The checked features file: a plain value, which travels to Spark's Python workers.
+
+    Attributes:
+        where: the file, for messages.
+        select: ``SELECT <expression> AS <name>, ... FROM click``, without what stands after it.
+        click: the fields of a click; timestamps are ``timestamp('us', tz='UTC')``.
+        schema: the features in the file's order, with the types that DuckDB gives them.
+        reads: the fields of a click that go to DuckDB.
+    """
+
+    where: str
+    select: str
+    click: pa.Schema
+    schema: pa.Schema
+    reads: tuple[str, ...]
+
+    def compute(self, clicks: pa.StructArray, *inputs: pa.Schema) -> Computed:
+        """Compute the features of clicks, cast to exactly what each of some models asks for.
+
+        A number that does not fit its input is null. NaN and infinity stay what they are in a floating-point input,
+        and are null in any other. A click whose features raise is found by bisection; the rest is computed.
+
+        Args:
+            clicks: structs of ``click``; the fields of a null struct count as null.
+            inputs: what the models' signatures ask for; none gives the features in the types of ``schema``.
+        """
+        schemas = inputs or (self.schema,)
+        columns: dict[tuple[str, pa.DataType], int] = {}
+        for schema in schemas:
+            for field in schema:
+                columns.setdefault((field.name, field.type), len(columns))
+        found, failures = self._columns(clicks, tuple(columns))
+        values = tuple(
+            pa.StructArray.from_arrays(
+                [found[columns[field.name, field.type]] for field in schema],
+                fields=[pa.field(field.name, field.type) for field in schema],
+            )
+            for schema in schemas
+        )
+        return Computed(values, failures)
+
+    def _columns(
+        self, clicks: pa.StructArray, wanted: tuple[tuple[str, pa.DataType], ...]
+    ) -> tuple[list[pa.Array], dict[int, str]]:
+        types = {field.name: field.type for field in self.schema}
+        query = _cast_query(self.select, tuple((name, type_, types[name]) for name, type_ in wanted))
+        fields = dict(zip(clicks.type.names, clicks.flatten(), strict=True))
+        read = pa.schema([pa.field(name, self.click.field(name).type) for name in self.reads])
+        chunk = pa.RecordBatch.from_arrays([_exact(fields[field.name], field.type) for field in read], schema=read)
+        parts, failures = tried(engine_of(read), query, chunk)
+        columns = []
+        for number, (_, type_) in enumerate(wanted):
+            pieces = [pa.nulls(1, type_) if part is None else _exact(part.column(number), type_) for part in parts]
+            columns.append(pieces[0] if len(pieces) == 1 else pa.concat_arrays(pieces or [pa.nulls(0, type_)]))
+        return columns, failures
+
+
+def read_features(file: Path, click: pa.Schema) -> Features:
+    """Read a features file and make sure that it computes features of one click from that click alone.
+
+    Args:
+        file: in UTF-8; a byte order mark and Windows line ends are fine.
+        click: the fields of a click.
 
     Raises:
-        ConfigError: if the text is not one such select.
+        ConfigError: with all problems of the file, each with its line and what to write instead.
     """
-    match = _SELECT.fullmatch(_TEXT_OR_COMMENT.sub(lambda found: found[1] or "", sql))
-    if not match:
-        raise ConfigError(where, ["expected SELECT <expression> AS <name>, ... FROM click, and nothing after it"])
-    return match["list"]
+    where = str(file)
+    try:
+        text = file.read_bytes().decode("utf-8-sig")
+    except OSError as error:
+        raise ConfigError(where, [f"it cannot be read: {error.strerror}"]) from None
+    except UnicodeDecodeError as error:
+        found = f"found the byte 0x{error.object[error.start]:02x} at position {error.start}"
+        raise ConfigError(where, [f"expected UTF-8, {found}; save the file as UTF-8"]) from None
+    select, reads = check_select(text, where, click)
+    schema = _natural_schema(select, click, reads, where)
+    return Features(where, select, click, schema, reads)
 
 
-def with_features(clicks: DataFrame, select: str) -> DataFrame:
-    """Add ``_features``, a struct with one field per expression of the select list, as the expressions type them."""
-    return clicks.alias("click").withColumn(FEATURES_COLUMN, F.expr(f"struct({select})"))
-
-
-def with_model_input(clicks: DataFrame, inputs: T.StructType) -> DataFrame:
-    """Cast the features to exactly the inputs of the model; a click that lacks a required one is rejected.
-
-    Args:
-        clicks: with ``_features``, ``_rejection``.
-        inputs: what the model's signature asks for, in its order; NOT NULL means required.
-
-    Returns:
-        The same columns; ``_features`` has just the fields of ``inputs``, in their order and types, and
-        ``_rejection`` has the reason ``missing_feature`` where a required field is null.
-    """
-    required = [field.name for field in inputs.fields if not field.nullable]
-    clicks = clicks.withColumn(FEATURES_COLUMN, _cast_to(inputs))
-    if not required:
-        return clicks
-    names = F.concat_ws(", ", *[F.when(_is_null(name), F.lit(name)) for name in required])
-    missing = F.when(
-        names != "",
-        F.struct(
-            F.lit(MISSING_FEATURE).alias("reason"), F.concat(F.lit("null, but required: "), names).alias("detail")
-        ),
-    )
-    return clicks.withColumn("_rejection", F.coalesce("_rejection", missing))
-
-
-def with_challenger_input(clicks: DataFrame, inputs: T.StructType, visitor: str, share: float) -> DataFrame:
-    """Add the features of clicks that a challenger scores as well; they are those of some visitors, always the same.
-
-    Args:
-        clicks: with ``_features``, as the features file types them.
-        inputs: what the challenger's signature asks for.
-        visitor: the field that tells visitors apart.
-        share: part of the visitors, 0 to 1.
-
-    Returns:
-        With ``_challenger_features``, a struct of ``inputs``; null for other visitors, and where a required input is.
-    """
-    is_sampled = _is_sampled(visitor, share)
-    for field in inputs:
-        if not field.nullable:
-            is_sampled &= F.expr(f"{_cast(field)} IS NOT NULL")
-    return clicks.withColumn(CHALLENGER_COLUMN, F.when(is_sampled, _cast_to(inputs)))
-
-
-def with_challenged_visitors(clicks: DataFrame, visitor: str, share: float) -> DataFrame:
-    """Add ``_challenger_features BOOLEAN``, true for clicks that a challenger scores from the champion's own inputs.
-
-    Sending these to the workers a second time would cost more than the challenger itself.
-    """
-    return clicks.withColumn(CHALLENGER_COLUMN, _is_sampled(visitor, share))
-
-
-def _is_sampled(visitor: str, share: float) -> Column:
-    part = F.pmod(F.xxhash64(F.col(visitor).cast("string"), F.lit(_SAMPLE_SALT)), F.lit(_SHARES))
-    return F.coalesce(part < share * _SHARES, F.lit(False))
-
-
-def check_features(
-    features: T.StructType, inputs: T.StructType, where: str, others: T.StructType | None = None
-) -> None:
+def check_features(produced: pa.Schema, inputs: pa.Schema, where: str, others: pa.Schema | None = None) -> None:
     """Make sure that the features file produces every input of the model, castable to its type.
 
     Args:
-        features: what the file produces.
+        produced: what the file produces.
         inputs: what the model's signature asks for.
         where: the file, for the message.
         others: what another model asks for, which is at work beside it: its inputs are not too many.
@@ -110,42 +124,63 @@ def check_features(
     Raises:
         SignatureError: with all missing, extra and wrong ones in one message.
     """
-    produced = {field.name: field.dataType for field in features.fields}
-    wanted = {field.name: field.dataType for field in inputs.fields}
-    known = {*wanted, *(others.names if others else ())}
-    counts = Counter(name.lower() for name in features.names)
+    found = {field.name: field.type for field in produced}
+    wanted = {field.name: field.type for field in inputs}
+    known = {*wanted, *(others.names if others is not None else ())}
+    counts = Counter(name.lower() for name in produced.names)
     problems = [f"twice: {name}" for name, count in counts.items() if count > 1]
-    problems += [f"missing: {name} {wanted[name].simpleString()}" for name in wanted if name not in produced]
-    problems += [f"extra: {name}, which the model does not know" for name in produced if name not in known]
+    problems += [f"missing: {name} {sql_type(wanted[name])}" for name in wanted if name not in found]
+    problems += [f"extra: {name}, which the model does not know" for name in found if name not in known]
     problems += [
-        f"wrong type: {name} is {produced[name].simpleString()}, the model wants {wanted[name].simpleString()}"
+        f"wrong type: {name} is {sql_type(found[name])}, the model wants {sql_type(wanted[name])}"
         for name in wanted
-        if name in produced and not _castable(produced[name], wanted[name])
+        if name in found and not _castable(found[name], wanted[name])
     ]
     if problems:
         lines = "\n".join(f"  - {problem}" for problem in problems)
         raise SignatureError(f"{where} does not produce what the model asks for:\n{lines}")
 
 
-def _is_null(name: str) -> Column:
-    return F.col(FEATURES_COLUMN).getField(name).isNull()
+def _natural_schema(select: str, click: pa.Schema, reads: tuple[str, ...], where: str) -> pa.Schema:
+    read = pa.schema([click.field(name) for name in reads])
+    try:
+        schema = engine_of(read).schema(select)
+    except FeatureError as error:
+        raise ConfigError(where, [str(error)]) from None
+    return pa.schema(
+        [(field.name, _UTC_TIMESTAMP if pa.types.is_timestamp(field.type) else field.type) for field in schema]
+    )
 
 
-def _cast_to(inputs: T.StructType) -> Column:
-    # As one text: in Python's columns this would be hundreds of calls to the JVM, in every micro-batch.
-    return F.expr(f"struct({', '.join(f'{_cast(field)} AS {quoted(field.name)}' for field in inputs)})")
+def _cast_query(select: str, wanted: tuple[tuple[str, pa.DataType, pa.DataType], ...]) -> str:
+    """Return the query that casts; its columns are numbered, as two models may ask for two types of one feature."""
+    columns = ", ".join(
+        f"{quoted(name)} AS c{number}"
+        if type_ == found and not pa.types.is_timestamp(found)
+        else f"TRY_CAST({quoted(name)} AS {sql_type(type_)}) AS c{number}"
+        for number, (name, type_, found) in enumerate(wanted)
+    )
+    return f"FROM ({select}) SELECT {columns}"
 
 
-def _cast(field: T.StructField) -> str:
-    # A number that does not fit becomes null: a plain cast would wrap it around, or end the task in ANSI mode.
-    return f"try_cast({FEATURES_COLUMN}.{quoted(field.name)} AS {field.dataType.simpleString()})"
+def _exact(column: pa.Array, type_: pa.DataType) -> pa.Array:
+    return column if column.type == type_ else column.cast(type_)
 
 
-def _castable(found: T.DataType, wanted: T.DataType) -> bool:
+def _castable(found: pa.DataType, wanted: pa.DataType) -> bool:
     if found == wanted:
         return True
-    if isinstance(wanted, T.NumericType | T.BooleanType):
-        return isinstance(found, T.NumericType | T.BooleanType)
-    if isinstance(wanted, T.StringType):
-        return isinstance(found, T.AtomicType) and not isinstance(found, T.BinaryType)
-    return isinstance(wanted, T.TimestampType) and isinstance(found, T.DateType)
+    if _is_number(wanted):
+        return _is_number(found)
+    if pa.types.is_string(wanted) or pa.types.is_large_string(wanted):
+        return _is_number(found) or pa.types.is_temporal(found) or pa.types.is_string(found)
+    return bool(pa.types.is_timestamp(wanted) and pa.types.is_date(found))
+
+
+def _is_number(type_: pa.DataType) -> bool:
+    return bool(
+        pa.types.is_integer(type_)
+        or pa.types.is_floating(type_)
+        or pa.types.is_decimal(type_)
+        or pa.types.is_boolean(type_)
+    )
