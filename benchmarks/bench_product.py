@@ -9,6 +9,7 @@ import pyarrow as pa
 from arms import places
 from bench_arms import SCORED, Arm, table_scores
 from bench_load import BATCH, Load, Setting
+from clickscore.stream.rows import FAILURE, PREDICTED_COLUMN, Stamp
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 from rich.console import Console
@@ -22,7 +23,6 @@ from clickscore.storage import schemas
 from clickscore.storage.table import STREAM_PROPERTY, Table, of_batch
 from clickscore.stream import app, pipeline
 from clickscore.stream.pipeline import Contract
-from clickscore.stream.rows import FAILURE, PREDICTED_COLUMN, Stamp
 
 CONSTANT = 0.5
 """Stands in the place of a score."""

@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 import psutil
 from arms import places
+from clickscore.stream.rows import Stamp
 from pyspark.sql import DataFrame, Observation, SparkSession
 from pyspark.sql import functions as F
 from registered import MARCH_MS, PER_FILE, register_model
@@ -31,7 +32,6 @@ from clickscore.storage.table import Table
 from clickscore.stream import pipeline
 from clickscore.stream.batch_scoring import ALWAYS_ALLOWED, SLACK
 from clickscore.stream.deployment import Deployment
-from clickscore.stream.rows import Stamp
 from shopsim.landing import write_history
 from shopsim.records import Faults
 

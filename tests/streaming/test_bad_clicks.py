@@ -14,7 +14,7 @@ from urllib.parse import unquote
 import pytest
 from pyspark.sql import SparkSession
 
-from clickscore.scoring.decoding import as_bytes
+from clickscore.reasons import INVALID_ENCODING
 
 CORPUS = Path("tests/data/bad_clicks")
 BOM = b"\xef\xbb\xbf"
@@ -53,6 +53,10 @@ class Expected(NamedTuple):
 
     def as_rejected(self) -> tuple[Any, ...]:
         return (self.file, self.record, self.outcome)
+
+
+def as_bytes(raw: str, reason: str) -> bytes:
+    return raw.encode("iso-8859-1" if reason == INVALID_ENCODING else "utf-8")
 
 
 def lines(file: Path) -> list[bytes]:

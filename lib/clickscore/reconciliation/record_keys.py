@@ -30,9 +30,8 @@ def of_records(records: DataFrame, id: pa.Field, is_id_all: bool = False) -> Dat
     lineage = [field for field in records.schema.fields if field.name != VALUE]
     click = pa.schema([id.with_nullable(False)])
     names = [id.name, *(field.name for field in lineage), VALUE]
-    found = T.StructType(
-        [*as_spark(pa.schema([id.with_nullable(True)]), has_comments=False), *lineage, T.StructField(VALUE, T.BinaryType())]
-    )
+    [as_column] = as_spark(pa.schema([id.with_nullable(True)]), has_comments=False)
+    found = T.StructType([as_column, *lineage, T.StructField(VALUE, T.BinaryType())])
 
     def identify(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for batch in batches:

@@ -2,9 +2,11 @@
 
 from dataclasses import dataclass
 
+from clickscore.config.model import SCORE
 from clickscore.config.run import Config
 from clickscore.config.source import KafkaSource
-from clickscore.scoring.contract import Contract, read_contract
+from clickscore.errors import ConfigError
+from clickscore.scoring.contract import NOT_IN_NAMES, Contract, read_contract
 from clickscore.scoring.features import Features, read_features
 from clickscore.storage.arrow_types import as_spark
 from clickscore.storage.schemas import KEPT, RESERVED, Layout, Scores
@@ -41,8 +43,17 @@ def define_contract(config: Config) -> Contract:
     Raises:
         ConfigError: with everything that is wrong in it.
     """
-    click = config.click
-    return read_contract(click.ddl, click.id, click.time, click.visitor, {*RESERVED, *config.model.outputs})
+    click, outputs = config.click, [name for name in config.model.outputs if name != SCORE]
+    problems = [f"model.outputs: the tables use {name} themselves" for name in outputs if name.lower() in RESERVED]
+    problems += [f"model.outputs: {name} begins with an underscore, or has one of {NOT_IN_NAMES!r}" for name in outputs
+                 if name.startswith("_") or set(name) & set(NOT_IN_NAMES)]  # fmt: skip
+    try:
+        contract = read_contract(click.ddl, click.id, click.time, click.visitor, {*RESERVED, *outputs})
+    except ConfigError as error:
+        raise ConfigError(str(click.ddl), [*error.problems, *problems]) from None
+    if problems:
+        raise ConfigError("the configuration", problems)
+    return contract
 
 
 def define_layout(config: Config, contract: Contract) -> Layout:

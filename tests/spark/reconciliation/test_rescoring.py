@@ -1,22 +1,21 @@
 """Which rejected records are meant, and what becomes of them; everything in small DataFrames."""
 
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timezone
 from typing import Any
 
 import pytest
-from clickscore.stream.rows import Stamp, predicted_type
-from pyspark.sql import Column, DataFrame, SparkSession
+from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
-from clickscore.reconciliation.rescoring import Selection, as_raw, changes, judged, open_records, resolved, tally
-from clickscore.scoring.decoding import as_text
+from clickscore.reconciliation.rescoring import Selection, as_raw, changes, open_records, resolved, tally
 from clickscore.storage.schemas import KEPT, REPLAYED, rejected_clicks
-from clickscore.stream.pipeline import Contract
+from clickscore.stream.definition import Definition
+from clickscore.stream.pipeline import Score, Stamp, with_outcomes
 
-INPUTS = T.StructType([T.StructField("double_price", T.DoubleType()), T.StructField("quantity", T.DoubleType())])
 TEN, ELEVEN = (datetime(2026, 3, 1, hour, tzinfo=timezone.utc) for hour in (10, 11))
 GOOD = {"id": "a", "at": "2026-03-01T12:00:00Z", "visitor": "v", "price": 2.0, "quantity": 3}
 POISON = {**GOOD, "id": "poison", "price": 6.0}
@@ -31,14 +30,6 @@ def row(raw: object, reason: str = "wrong_type", **fields: Any) -> tuple[Any, ..
 
 def table(spark: SparkSession, *rows: tuple[Any, ...]) -> DataFrame:
     return spark.createDataFrame(list(rows), rejected_clicks())
-
-
-def predict(inputs: Column) -> Column:
-    """Score the half of the price; fail on a double price of 12."""
-    failure = F.when(inputs["double_price"] == 12, F.lit("what is this?"))
-    return F.struct(inputs["double_price"].alias("score"), failure.alias("_failure")).cast(
-        predicted_type(("score",), False)
-    )
 
 
 @pytest.mark.parametrize(
@@ -75,8 +66,9 @@ def test_record_that_a_replay_has_resolved_is_not_open(spark: SparkSession) -> N
 
 @pytest.mark.parametrize("record", [b'{"id": "\xe4\xff"}', '{"id": "ä€😀\x00"}'.encode(), b"\xef\xbb\xbf{}", b""])
 def test_bytes_are_those_that_came_from_the_source(spark: SparkSession, record: bytes) -> None:
-    reason = "wrong_type" if record.isascii() or record.startswith((b"\xef", b'{"id": "\xc3')) else "invalid_encoding"
-    [found] = as_raw(table(spark, row(as_text(record), reason))).collect()
+    is_text = record.isascii() or record.startswith((b"\xef", b'{"id": "\xc3'))
+    reason, text = ("wrong_type", "utf-8") if is_text else ("invalid_encoding", "iso-8859-1")
+    [found] = as_raw(table(spark, row(record.decode(text), reason))).collect()
     assert bytes(found["value"]) == record
 
 
@@ -87,10 +79,10 @@ def test_text_that_reads_like_other_bytes_is_no_copy_of_them(spark: SparkSession
 
 
 @pytest.fixture
-def verdicts(spark: SparkSession, contract: Contract) -> DataFrame:
+def verdicts(spark: SparkSession, definition: Definition, column_scorer: Callable[..., Score]) -> DataFrame:
     rows = table(spark, row(GOOD), row(GOOD), row(GOOD, source_offset=8), row({"id": "b"}), row(POISON),
-                 row("{}", "missing_field", detail="id is missing"))  # fmt: skip
-    return judged(as_raw(rows), contract, INPUTS, predict)
+                 row({"id": "e"}, "missing_field", detail="why: missing_field"))  # fmt: skip
+    return with_outcomes(as_raw(rows), column_scorer(definition.layout))
 
 
 def test_copies_share_a_verdict_and_are_counted(verdicts: DataFrame) -> None:
@@ -106,21 +98,23 @@ def test_only_what_has_changed_is_written_down(verdicts: DataFrame) -> None:
     assert found == {
         (json.dumps(GOOD), 7): (None, None),
         (json.dumps(GOOD), 8): (None, None),
-        (json.dumps(POISON), 7): ("scoring_failed", "what is this?"),
-        ('{"id": "b"}', 7): ("missing_field", "at is missing"),
+        (json.dumps(POISON), 7): ("scoring_failed", "why: scoring_failed"),
+        ('{"id": "b"}', 7): ("missing_field", "why: missing_field"),
     }
 
 
-def test_each_marked_copy_becomes_a_scored_click_with_its_lineage(spark: SparkSession, contract: Contract) -> None:
-    contract = replace(contract, kept=tuple(KEPT.values()))
+def test_each_marked_copy_becomes_a_scored_click_with_its_lineage(
+    spark: SparkSession, definition: Definition, column_scorer: Callable[..., Score]
+) -> None:
+    layout = replace(definition.layout, kept=tuple(KEPT.values()))
     first = [*row(GOOD)[:5], b"key", [("h", b"1")], *row(GOOD)[5:]]
     other = [*row(GOOD, source_offset=8)[:5], None, None, *row(GOOD)[5:]]
-    rejected = spark.createDataFrame([first, first, other], rejected_clicks(contract.kept))
-    verdicts = judged(as_raw(rejected, contract.kept), contract, INPUTS, predict)
-    marked = spark.createDataFrame([first, first], rejected_clicks(contract.kept))  # somebody else has taken the other
+    rejected = spark.createDataFrame([first, first, other], rejected_clicks(layout.kept))
+    verdicts = with_outcomes(as_raw(rejected, layout.kept), column_scorer(layout))
+    marked = spark.createDataFrame([first, first], rejected_clicks(layout.kept))  # somebody else has taken the other
     stamp = Stamp(-5, F.lit(ELEVEN), "model", "9")
-    found = resolved(verdicts, marked, contract, stamp).collect()
+    found = resolved(verdicts, marked, layout, stamp).collect()
     assert [(row.id, row.score, row.model_version, row.source, row.source_offset, row.batch_id) for row in found] == [
-        ("a", 4.0, "9", "clicks-0", 7, -5)
+        ("a", 2.0, "9", "clicks-0", 7, -5)
     ] * 2
     assert [(bytes(row.source_key), row.source_headers[0].key) for row in found] == [(b"key", "h")] * 2

@@ -1,14 +1,15 @@
 import json
+from collections.abc import Callable
 
 import pytest
-from pyspark.sql import Column, DataFrame, SparkSession
+from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from clickscore.storage.schemas import REJECTED_CLICKS, Layout, Scores, scored_clicks
 from clickscore.stream import pipeline
 from clickscore.stream.definition import Definition
-from clickscore.stream.pipeline import Stamp
+from clickscore.stream.pipeline import Score, Stamp
 
 GOOD = {"id": "a", "at": "2026-03-01T12:00:00Z", "visitor": "v", "price": 2.0, "quantity": 3}
 
@@ -33,26 +34,15 @@ def raw(spark: SparkSession, layout: Layout) -> DataFrame:
     return spark.createDataFrame(rows, layout.raw)
 
 
-def score(layout: Layout, *more: Column) -> pipeline.Score:
-    """Return a scorer that Spark computes itself: a record that is JSON gets its price as its score."""
-
-    def outcome(value: Column) -> Column:
-        click = F.from_json(value.cast("string"), layout.click)
-        is_click = click.isNotNull() & click[layout.id].isNotNull()
-        binary = F.when(value.startswith(F.unhex(F.lit("FF"))), "invalid_encoding").otherwise("malformed_json")
-        return F.struct(
-            *[click[name].alias(name) for name in layout.click.names],
-            click["price"].alias("score"),
-            *more,
-            F.when(~is_click, binary).alias("reason"),
-            F.when(~is_click, F.lit("why")).alias("detail"),
-        )
-
-    return outcome
+@pytest.fixture
+def score(column_scorer: Callable[..., Score], layout: Layout) -> Score:
+    return column_scorer(layout)
 
 
-def test_record_with_a_score_becomes_a_row_of_scored_clicks(raw: DataFrame, layout: Layout, stamp: Stamp) -> None:
-    scored = pipeline.scored(pipeline.with_outcomes(raw, score(layout)), layout, stamp)
+def test_record_with_a_score_becomes_a_row_of_scored_clicks(
+    raw: DataFrame, layout: Layout, stamp: Stamp, score: Score
+) -> None:
+    scored = pipeline.scored(pipeline.with_outcomes(raw, score), layout, stamp)
     assert scored.columns == scored_clicks(layout.click).names
     [row] = scored.collect()
     assert (row.id, row.score, row.model_name, row.model_version, row.batch_id) == ("a", 2.0, "m", "3", 7)
@@ -60,21 +50,21 @@ def test_record_with_a_score_becomes_a_row_of_scored_clicks(raw: DataFrame, layo
 
 
 def test_rejected_record_keeps_its_bytes_its_reason_and_where_it_came_from(
-    raw: DataFrame, layout: Layout, stamp: Stamp
+    raw: DataFrame, layout: Layout, stamp: Stamp, score: Score
 ) -> None:
-    outcomes = pipeline.with_outcomes(raw, score(layout)).where(pipeline.IS_REJECTED)
+    outcomes = pipeline.with_outcomes(raw, score).where(pipeline.IS_REJECTED)
     records = outcomes.select("*", pipeline.REASON, pipeline.DETAIL)
     rejected = pipeline.rejected(records, layout, stamp)
     assert rejected.columns == REJECTED_CLICKS.names
     rows = rejected.orderBy("source_offset").collect()
     assert [(row.raw, row.reason, row.detail, row.source_offset, row.batch_id) for row in rows] == [
-        ("wrong", "malformed_json", "why", 1, 7),
-        ("\xff\xfe", "invalid_encoding", "why", 2, 7),
+        ("wrong", "malformed_json", "why: malformed_json", 1, 7),
+        ("\xff\xfe", "invalid_encoding", "why: invalid_encoding", 2, 7),
     ]
 
 
-def test_census_counts_every_record_once_and_lists_the_rejected(raw: DataFrame, layout: Layout) -> None:
-    outcomes = pipeline.with_outcomes(raw, score(layout))
+def test_census_counts_every_record_once_and_lists_the_rejected(raw: DataFrame, layout: Layout, score: Score) -> None:
+    outcomes = pipeline.with_outcomes(raw, score)
     [row] = outcomes.agg(*pipeline.census(layout)).collect()
     assert (row["read"], row["duplicates"], row["rejected"], row["failed"], row["sources"]) == (3, 0, 2, 0, ["file"])
     assert row["newest"] == 1_772_366_400_000_000
@@ -83,43 +73,49 @@ def test_census_counts_every_record_once_and_lists_the_rejected(raw: DataFrame, 
 
 
 def test_driver_is_flooded_neither_by_many_rejected_records_nor_by_large_ones(
-    spark: SparkSession, layout: Layout
+    spark: SparkSession, layout: Layout, score: Score
 ) -> None:
     many = spark.range(1_500).selectExpr("CAST('wrong' AS BINARY) AS value", "'f' AS source", "id AS source_offset",
                                          "CAST(null AS TIMESTAMP) AS _source_time")  # fmt: skip
-    [row] = pipeline.with_outcomes(many, score(layout)).agg(*pipeline.census(layout)).collect()
+    [row] = pipeline.with_outcomes(many, score).agg(*pipeline.census(layout)).collect()
     assert (row["rejected"], len(row["listed"])) == (1_500, pipeline.MOST_LISTED)
     large = many.limit(2).withColumn("value", F.expr(f"CAST(repeat('x', {pipeline.MOST_LISTED_BYTES} + 1) AS BINARY)"))
-    [row] = pipeline.with_outcomes(large, score(layout)).agg(*pipeline.census(layout)).collect()
+    [row] = pipeline.with_outcomes(large, score).agg(*pipeline.census(layout)).collect()
     assert (row["rejected"], row["listed"] or []) == (2, [])
 
 
-def test_duplicate_is_neither_scored_nor_rejected_but_counted(raw: DataFrame, layout: Layout, stamp: Stamp) -> None:
-    outcomes = pipeline.with_outcomes(raw.withColumn("_duplicate", F.lit(True)), score(layout))
+def test_duplicate_is_neither_scored_nor_rejected_but_counted(
+    raw: DataFrame, layout: Layout, stamp: Stamp, score: Score
+) -> None:
+    outcomes = pipeline.with_outcomes(raw.withColumn("_duplicate", F.lit(True)), score)
     [row] = outcomes.agg(*pipeline.census(layout)).collect()
     assert (row["read"], row["duplicates"], row["rejected"]) == (3, 3, 0)
     assert pipeline.scored(outcomes, layout, stamp).count() == 0
     assert outcomes.where(pipeline.IS_REJECTED).count() == 0
 
 
-def test_challenger_has_a_version_only_where_it_has_a_score(raw: DataFrame, layout: Layout, stamp: Stamp) -> None:
+def test_challenger_has_a_version_only_where_it_has_a_score(
+    raw: DataFrame, layout: Layout, stamp: Stamp, score: Score, column_scorer: Callable[..., Score]
+) -> None:
     challenged = Layout(layout.click, layout.id, layout.time, layout.visitor, scores=Scores(is_challenged=True))
     more = F.lit(None).cast("double").alias("challenger_score"), F.lit("slow").alias("challenger_detail")
-    outcomes = pipeline.with_outcomes(raw, score(layout, *more))
+    outcomes = pipeline.with_outcomes(raw, column_scorer(layout, *more))
     active = Stamp(7, stamp.moment, "m", "3", "4")
     [row] = pipeline.scored(outcomes, challenged, active).collect()
     assert (row.score, row.challenger_score, row.challenger_version) == (2.0, None, None)
     [counts] = outcomes.agg(*pipeline.census(challenged, is_challenged=True)).collect()
     assert (counts["challenged"], counts["challenger_failed"], counts["challenger_failure"]) == (3, 3, "slow")
     more = F.lit(0.75).alias("challenger_score"), F.lit(None).cast("string").alias("challenger_detail")
-    [row] = pipeline.scored(pipeline.with_outcomes(raw, score(layout, *more)), challenged, active).collect()
+    [row] = pipeline.scored(pipeline.with_outcomes(raw, column_scorer(layout, *more)), challenged, active).collect()
     assert (row.challenger_score, row.challenger_version) == (0.75, "4")
-    [row] = pipeline.scored(pipeline.with_outcomes(raw, score(layout)), challenged, stamp).collect()
+    [row] = pipeline.scored(pipeline.with_outcomes(raw, score), challenged, stamp).collect()
     assert (row.challenger_score, row.challenger_version) == (None, None)
 
 
-def test_identity_depends_on_every_field_and_on_the_place(raw: DataFrame, layout: Layout, stamp: Stamp) -> None:
-    one = pipeline.scored(pipeline.with_outcomes(raw, score(layout)), layout, stamp)
+def test_identity_depends_on_every_field_and_on_the_place(
+    raw: DataFrame, layout: Layout, stamp: Stamp, score: Score
+) -> None:
+    one = pipeline.scored(pipeline.with_outcomes(raw, score), layout, stamp)
     variants = [one, one.withColumn("price", F.lit(3.0)), one.withColumn("source", F.lit("other")),
                 one.withColumn("quantity", F.lit(None).cast("int"))]  # fmt: skip
     hashes = {frame.select(pipeline.identity(layout)).collect()[0][0] for frame in variants}

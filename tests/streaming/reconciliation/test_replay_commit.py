@@ -19,7 +19,7 @@ from clickscore.reconciliation.replay_commit import Resolution
 from clickscore.reconciliation.rescoring import RECORD
 from clickscore.storage.schemas import rejected_clicks, scored_clicks
 from clickscore.storage.table import STREAM_PROPERTY, Table, of_batch
-from clickscore.stream.pipeline import Contract
+from clickscore.stream.definition import Definition
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=timezone.utc)
 ABOUT = {"model": "m", "version": "1"}
@@ -84,8 +84,8 @@ class Site:
 
 
 @pytest.fixture
-def site(spark: SparkSession, tmp_path: Path, contract: Contract) -> Site:
-    return Site(spark, tmp_path / "site", contract.click)
+def site(spark: SparkSession, tmp_path: Path, definition: Definition) -> Site:
+    return Site(spark, tmp_path / "site", definition.layout.click)
 
 
 def test_marks_and_clicks_come_and_a_second_time_changes_nothing(site: Site) -> None:

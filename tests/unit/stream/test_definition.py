@@ -42,3 +42,12 @@ def test_further_outputs_and_a_challenger_are_columns(tmp_path: Path) -> None:
     found = read_definition(config(tmp_path, ddl, outputs={"leave": 1}, challenger="models:/other@champion"))
     assert found.layout.scored.names[21:23] == ["score", "leave"]
     assert {"challenger_score", "challenger_version"} < set(found.layout.scored.names)
+
+
+@pytest.mark.parametrize(("output", "message"), [
+    ("event_id", "event_id: the tables use this name themselves"), ("batch_id", "use batch_id themselves"),
+    ("_x", "_x begins with an underscore"), ("a b", "a b begins with an underscore, or has one of"),
+])  # fmt: skip
+def test_output_that_cannot_be_a_column_is_named(tmp_path: Path, output: str, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        read_definition(config(tmp_path, Path("conf/click.ddl").read_text(), outputs={output: 1}))
