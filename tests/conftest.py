@@ -28,7 +28,6 @@ from clickscore.config.run import Config, load
 from clickscore.monitoring import lag
 from clickscore.monitoring.health import Health
 from clickscore.monitoring.lag import StreamWatch
-from clickscore.registry.registration import register
 from clickscore.registry.registry import Registry
 from clickscore.session import build_session
 from clickscore.sources.readers import read_stream
@@ -36,6 +35,7 @@ from clickscore.stream import app
 from clickscore.stream.definition import Definition, read_definition
 from clickscore.training import training
 from clickscore.training.algorithms import LEARNERS
+from clickscore.training.registration import register
 from shopsim.landing import write_history
 from shopsim.records import Faults
 

@@ -17,9 +17,9 @@ import yaml
 from tests.chaos.job import START_PATIENCE_S, Job, UnsurvivedError, wait_until
 from tests.chaos.witness import LINEAGE, REJECTED, SCORED, Account, Key, account, check_models, compare, rows
 
-from clickscore.registry.registration import register
 from clickscore.registry.registry import Registry
 from clickscore.training.algorithms import LEARNERS
+from clickscore.training.registration import register
 
 MODEL = "shop"
 CLICKS, RUBBISH = 50, 3

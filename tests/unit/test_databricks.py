@@ -16,9 +16,9 @@ from databricks.bundles.volumes import Volume
 from clickscore.config.run import load
 from clickscore.config.source import KafkaSource
 from clickscore.errors import ModelError
-from clickscore.registry.registration import experiment_name
 from clickscore.registry.registry import Registry, tracking_uri
 from clickscore.storage.table import Table
+from clickscore.training.registration import experiment_name
 
 BUNDLE = yaml.safe_load(Path("databricks.yml").read_text())
 JOBS: dict[str, Any] = BUNDLE["resources"]["jobs"]

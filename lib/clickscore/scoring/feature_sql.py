@@ -67,7 +67,7 @@ def check_select(text: str, where: str, click: pa.Schema) -> tuple[str, tuple[st
         raise ConfigError(where, list(dict.fromkeys(lines)) or [f"found nothing: {SHAPE}"])
     table = statements[0]["node"]["from_table"]
     select = text.encode()[: table["query_location"] + table["query_location_length"]].decode()
-    return select, tuple(name for name in click.names if name in checker.read) or (click.names[0],)
+    return select, tuple(name for name in click.names if name in checker.used) or (click.names[0],)
 
 
 def _shape_problems(statements: list[Node]) -> Iterator[Problem]:
@@ -99,7 +99,7 @@ class _Checker:
         self._engine = engine
         self._functions = Functions(engine)
         self._fields = {name.lower(): name for name in click.names}
-        self.read: set[str] = set()
+        self.used: set[str] = set()
 
     def problems(self, expressions: list[Node]) -> Iterator[Problem]:
         names: set[str] = set()
@@ -134,7 +134,7 @@ class _Checker:
         elif kind == "FUNCTION":
             given = node.get("arguments", [])
             if node.get("schema", "").lower() in self._fields:  # field.function() is function(field)
-                self.read.add(self._fields[node["schema"].lower()])
+                self.used.add(self._fields[node["schema"].lower()])
                 given = [{}, *given]
             yield from self._function(node["function_name"].lower(), given, place)
         yield from self._walk([value for key, value in node.items() if key != "type_expr"], known, place)
@@ -142,7 +142,7 @@ class _Checker:
     def _field(self, path: list[str], known: frozenset[str], place: int) -> Iterator[Problem]:
         name = path[1] if path[0].lower() == "click" and len(path) > 1 else path[0]
         if name.lower() in self._fields:
-            self.read.add(self._fields[name.lower()])
+            self.used.add(self._fields[name.lower()])
         elif name.lower() in UNCALLED:
             yield from self._function(name.lower(), [], place)
         elif name.lower() not in known:

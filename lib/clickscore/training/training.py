@@ -15,7 +15,6 @@ from rich.console import Console
 from clickscore.config.model import split_uri
 from clickscore.config.run import Config, Training
 from clickscore.errors import ConfigError, ModelError, SourceError
-from clickscore.registry.registration import register
 from clickscore.registry.registry import Registry
 from clickscore.scoring.contract import Contract, read_contract
 from clickscore.scoring.features import Features, read_features
@@ -27,6 +26,7 @@ from clickscore.storage.schemas import VALUE
 from clickscore.training import evaluation
 from clickscore.training.algorithms import LEARNERS, TREES
 from clickscore.training.evaluation import Floats
+from clickscore.training.registration import register
 
 EXAMPLE_ROWS = 5
 
