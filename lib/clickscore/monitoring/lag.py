@@ -6,8 +6,7 @@ from datetime import datetime, timezone
 from time import monotonic
 from typing import Any
 
-from py4j.protocol import Py4JJavaError
-from pyspark.errors import AnalysisException, PySparkException
+from pyspark.errors import AnalysisException
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.streaming.query import StreamingQuery
@@ -15,6 +14,7 @@ from pyspark.sql.streaming.query import StreamingQuery
 from clickscore.config.run import Config
 from clickscore.config.source import DeltaSource, KafkaSource
 from clickscore.monitoring.health import Health
+from clickscore.spark_errors import SPARK_ERRORS, is_missing_path
 from clickscore.storage.table import Table
 
 LOOK_AFTER_S = 20
@@ -95,7 +95,7 @@ class StreamWatch:
         """Return for how many seconds at most that has been waiting which the stream has not read; None if unknown."""
         try:
             since = self._next_commit(end) if isinstance(self._source, DeltaSource) else self._newest_file(end)
-        except (PySparkException, Py4JJavaError):
+        except SPARK_ERRORS:
             return None  # What cannot be read here is no reason to end a stream that can; the answer stays old.
         self._end = None
         return _age(since) if since else None
@@ -115,7 +115,7 @@ class StreamWatch:
                 f"{place}/_delta_log/{end['reservoirVersion']:020}.json"
             )
         except AnalysisException as error:
-            if error.getCondition() == "PATH_NOT_FOUND":
+            if is_missing_path(error):
                 return asked
             raise
         return _first_time(commit.select(F.unix_micros("modificationTime")))

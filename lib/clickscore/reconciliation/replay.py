@@ -23,9 +23,9 @@ from clickscore.registry.version import ModelVersion
 from clickscore.scoring import features
 from clickscore.scoring.contract import feature_types, read_contract
 from clickscore.scoring.isolation import Tolerance
+from clickscore.spark_errors import TooManyError, WorkerCrashError, guarded
 from clickscore.storage import schemas
 from clickscore.storage.table import Table
-from clickscore.stream.batch_scoring import TooManyError, WorkerCrashError, guarded
 from clickscore.stream.deployment import Deployment
 from clickscore.stream.pipeline import Contract
 from clickscore.stream.rows import Stamp

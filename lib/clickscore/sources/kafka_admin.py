@@ -10,9 +10,9 @@ from pyspark.sql import SparkSession
 
 from clickscore.config.source import KafkaSource
 from clickscore.errors import SourceError, SourceUnavailableError
-from clickscore.retries import transient_cause
 from clickscore.sources.gaps import Partition, Topics
 from clickscore.sources.kafka import consumer_properties
+from clickscore.spark_errors import root_cause, transient_cause
 from clickscore.storage.files import path_exists
 
 _BYTES = "org.apache.kafka.common.serialization.ByteArrayDeserializer"
@@ -53,7 +53,7 @@ def read_topic_state(spark: SparkSession, source: KafkaSource) -> Topics:
     except Py4JJavaError as error:
         # A name that is wrong or a login that is refused is told from a broker that is away by Kafka's own classes.
         kind = SourceUnavailableError if transient_cause(error) else SourceError
-        raise kind(f"source: {source.bootstrap_servers} cannot be read: {_cause(error)}.") from None
+        raise kind(f"source: {source.bootstrap_servers} cannot be read: {root_cause(error)}.") from None
 
 
 def _ask(jvm: Any, admin: Any, source: KafkaSource) -> Topics:
@@ -85,13 +85,6 @@ def _offsets(jvm: Any, admin: Any, partitions: Iterable[Partition], which: Any) 
         asked[jvm.org.apache.kafka.common.TopicPartition(topic, number)] = which
     answered = admin.listOffsets(asked).all().get()
     return {(partition.topic(), partition.partition()): answered[partition].offset() for partition in answered}
-
-
-def _cause(error: Py4JJavaError) -> str:
-    cause = error.java_exception
-    while cause.getCause() is not None:
-        cause = cause.getCause()
-    return f"{cause.getClass().getSimpleName()}: {cause.getMessage()}"
 
 
 def planned_offsets(spark: SparkSession, checkpoint: str, batch_id: int) -> dict[Partition, int]:

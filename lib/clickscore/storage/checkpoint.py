@@ -5,12 +5,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timezone
 
-from py4j.protocol import Py4JJavaError
-from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
 from clickscore.errors import CheckpointError
+from clickscore.spark_errors import SPARK_ERRORS, is_wrong_checksum
 from clickscore.storage.files import file_names, path_exists
 from clickscore.storage.table import STREAM_PROPERTY, Table
 
@@ -134,8 +133,8 @@ def check_logs(spark: SparkSession, checkpoint: Checkpoint, tables: Iterable[Tab
 def _is_whole(spark: SparkSession, entry: str, lines: int) -> bool:
     try:
         rows = spark.read.text(entry, wholetext=True).collect()
-    except (PySparkException, Py4JJavaError) as error:
-        if "ChecksumException" in str(error):
+    except SPARK_ERRORS as error:
+        if is_wrong_checksum(error):
             return False
         raise
     version, *content = (rows[0][0] if rows else "").splitlines() or [""]

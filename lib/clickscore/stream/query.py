@@ -21,9 +21,10 @@ from clickscore.errors import (
 )
 from clickscore.monitoring.report import Report
 from clickscore.registry.version import ModelVersion
-from clickscore.retries import STREAM_LIMIT_S, retrying, transient_cause
+from clickscore.retries import STREAM_LIMIT_S, retrying
 from clickscore.sources.readers import read_stream
 from clickscore.sources.unreadable_files import UnreadableFileError
+from clickscore.spark_errors import transient_cause
 from clickscore.storage import schemas
 from clickscore.storage.checkpoint import Checkpoint, read_checkpoint, written_upto
 from clickscore.storage.fence import RUN_PROPERTY, Claim
