@@ -7,14 +7,16 @@ from time import monotonic
 from typing import Any
 
 from pyspark.errors import AnalysisException
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.streaming.query import StreamingQuery
 
 from clickscore.config.run import Config
 from clickscore.config.source import DeltaSource, KafkaSource
 from clickscore.monitoring.health import Health
+from clickscore.sources.file_log import newest_taken
 from clickscore.spark_errors import SPARK_ERRORS, is_missing_path
+from clickscore.storage.offset_log import Partition, file_entry, partition_offsets, table_position
 from clickscore.storage.table import Table
 
 LOOK_AFTER_S = 20
@@ -23,7 +25,7 @@ LOOK_AFTER_S = 20
 MOST_MARKS = 100
 """Ends of the topics that are remembered while the stream does not reach them; more would make no answer better."""
 
-Offsets = Mapping[str, Mapping[str, int]]
+Offsets = Mapping[Partition, int]
 
 
 class StreamWatch:
@@ -80,9 +82,13 @@ class StreamWatch:
             return
         if len(self._marks) < MOST_MARKS:
             self._marks.append(
-                (monotonic() - _age(datetime.fromisoformat(progress["timestamp"])), source["latestOffset"])
+                (
+                    monotonic() - _age(datetime.fromisoformat(progress["timestamp"])),
+                    partition_offsets(source["latestOffset"]),
+                )
             )
-        while self._marks and is_reached(self._marks[0][1], source["endOffset"]):
+        end = partition_offsets(source["endOffset"])
+        while self._marks and is_reached(self._marks[0][1], end):
             began, _ = self._marks.pop(0)
             self._health.caught_up(monotonic() - began)
 
@@ -102,45 +108,30 @@ class StreamWatch:
 
     def _next_commit(self, end: dict[str, Any]) -> datetime | None:
         """Return when the commit was written that the stream reads next; now, if it is not there yet."""
-        if end["isStartingVersion"]:
+        position = table_position(end)
+        if position.is_snapshot:
             return None
         assert isinstance(self._source, DeltaSource)
         table = Table(self._source.table)
-        place = table.location
-        if not table.is_path:
-            [place] = self._spark.sql(f"DESCRIBE DETAIL {table.sql_name}").select("location").collect()[0]
+        folder = table.location if table.is_path else table.folder(self._spark)
         asked = datetime.now(timezone.utc)
         try:
-            commit = self._spark.read.format("binaryFile").load(
-                f"{place}/_delta_log/{end['reservoirVersion']:020}.json"
-            )
+            commit = self._spark.read.format("binaryFile").load(f"{folder}/_delta_log/{position.version:020}.json")
         except AnalysisException as error:
             if is_missing_path(error):
                 return asked
             raise
-        return _first_time(commit.select(F.unix_micros("modificationTime")))
+        written = commit.select(F.unix_micros("modificationTime")).head()
+        return datetime.fromtimestamp(written[0] / 1_000_000, timezone.utc) if written else None
 
     def _newest_file(self, end: dict[str, Any]) -> datetime | None:
         """Return the time of the newest file that the stream has read last, from Spark's log of the files."""
-        number = end["logOffset"]
-        log = self._spark.read.schema("path STRING, timestamp BIGINT, batchId BIGINT").json(
-            f"{self._checkpoint}/sources/0/{{{number},{number}.compact}}"
-        )
-        return _first_time(log.where(F.col("batchId") == number).select(F.max("timestamp") * 1000))
+        return newest_taken(self._spark, self._checkpoint, file_entry(end))
 
 
 def is_reached(mark: Offsets, end: Offsets) -> bool:
     """Tell whether a stream that has read up to the end has read everything below the mark."""
-    return all(
-        end.get(topic, {}).get(partition, -1) >= offset
-        for topic, partitions in mark.items()
-        for partition, offset in partitions.items()
-    )
-
-
-def _first_time(times_us: DataFrame) -> datetime | None:
-    row = times_us.head()
-    return datetime.fromtimestamp(row[0] / 1_000_000, timezone.utc) if row and row[0] is not None else None
+    return all(end.get(partition, -1) >= offset for partition, offset in mark.items())
 
 
 def _age(time: datetime) -> float:

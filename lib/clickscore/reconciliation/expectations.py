@@ -1,6 +1,5 @@
 """Evidence: both sides of an audit for each kind of source, and what tells why a record has no row."""
 
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
@@ -11,6 +10,7 @@ from pyspark.sql import types as T
 from clickscore.config.run import Config
 from clickscore.config.source import DeltaSource, FolderSource, KafkaSource
 from clickscore.reasons import UNREADABLE_FILE
+from clickscore.reconciliation.batch_range import Range, find_range
 from clickscore.reconciliation.discrepancies import Holdings, settle_duplicates
 from clickscore.reconciliation.landed_files import (
     Strays,
@@ -23,11 +23,11 @@ from clickscore.reconciliation.record_keys import of_offsets, of_rejected, of_sc
 from clickscore.reconciliation.table_commits import earliest_batch, hold_commits, in_order, read_actions
 from clickscore.reconciliation.topic_offsets import explain, find_spans, hold_offsets
 from clickscore.sources.file_log import list_landed, read_log
-from clickscore.sources.gap_detection import TOPICS_PROPERTY
-from clickscore.sources.kafka_admin import planned_offsets, read_topic_state
+from clickscore.sources.gap_detection import read_topic_ids
+from clickscore.sources.kafka_admin import read_topic_state
 from clickscore.storage.checkpoint import Checkpoint
 from clickscore.storage.files import plain_source
-from clickscore.storage.offset_log import Planned, Range, find_range
+from clickscore.storage.offset_log import Planned, planned_offsets
 from clickscore.storage.table import Table
 
 BEFORE_STREAM = -1
@@ -138,8 +138,7 @@ def _of_topics(case: Case, source: KafkaSource) -> Evidence:
     rows = case.rows.within(batches, batches.floor)
     spans = find_spans(planned_offsets(case.spark, case.checkpoint.path, BEFORE_STREAM), batches)
     scored = Table(case.config.output.scored)
-    known = scored.properties(case.spark).get(TOPICS_PROPERTY) if scored.exists(case.spark) else None
-    ids: dict[str, str] = json.loads(bytes.fromhex(known)) if known else {}
+    ids = read_topic_ids(case.spark, scored)
 
     def settle(found: DataFrame) -> DataFrame:
         table, gaps = scored.beside("source_gaps"), None

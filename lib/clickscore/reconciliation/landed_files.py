@@ -15,12 +15,13 @@ from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from clickscore.config.source import FolderSource
+from clickscore.reconciliation.batch_range import Range
 from clickscore.reconciliation.discrepancies import Holdings
 from clickscore.reconciliation.record_keys import of_records
 from clickscore.scoring.parsing import VALUE
 from clickscore.sources.file_log import FILE_NAMES
 from clickscore.storage.files import plain_source
-from clickscore.storage.offset_log import Planned, Range
+from clickscore.storage.offset_log import Planned, file_entry
 
 GRACE_MS = 60_000
 """A file may be listed later than it was changed last: it is renamed in between, and a listing takes its time."""
@@ -58,7 +59,7 @@ class Strays:
 
 def in_batches(log: DataFrame, batches: Range) -> DataFrame:
     """Add ``batch_id``, the micro-batch that read each file; leaves out files of others than those of the range."""
-    ends = {batch: int(plan.end["logOffset"]) for batch, plan in sorted(batches.log.items())}
+    ends = {batch: file_entry(plan.end) for batch, plan in sorted(batches.log.items())}
     if all(batch == end for batch, end in ends.items()):
         return log.withColumn("batch_id", F.col("entry")).where(F.col("batch_id").between(batches.first, batches.last))
     # After a crash, or a micro-batch without files, the log counts other numbers than the micro-batches.
@@ -72,7 +73,7 @@ def in_batches(log: DataFrame, batches: Range) -> DataFrame:
 
 def is_numbered_alike(log: Mapping[int, Planned]) -> bool:
     """Tell whether the log of files counts as the micro-batches do, so that no old plan is needed to tell them."""
-    return all(batch == int(plan.end["logOffset"]) for batch, plan in log.items())
+    return all(batch == file_entry(plan.end) for batch, plan in log.items())
 
 
 def read_lines(spark: SparkSession, folder: str, taken: DataFrame) -> DataFrame:
@@ -173,17 +174,14 @@ def find_strays(spark: SparkSession, source: FolderSource, log: DataFrame, lande
     missed = landed.join(log, on="source", how="left_anti").withColumn("is_due", is_due)
     waiting, overdue = missed.agg(F.count_if(~F.col("is_due")), F.count_if("is_due")).collect()[0]
     names = [row.source for row in missed.where("is_due").orderBy("changed_ms").select("source").head(EXAMPLES)]
-    begun = log.join(landed, on="source", how="left_semi").where(F.col("entry") > _last_entry(batches)).count()
+    last_entry = file_entry(batches.log[batches.last].end)
+    begun = log.join(landed, on="source", how="left_semi").where(F.col("entry") > last_entry).count()
     unread: list[str] = []
     unfinished: list[str] = []
     for path in _strangers(spark, source.path):
         is_unfinished = any(_UNFINISHED.fullmatch(part) for part in PurePosixPath(path).parts)
         (unfinished if is_unfinished else unread).append(path)
     return Strays(waiting + begun, overdue, names, unread, unfinished)
-
-
-def _last_entry(batches: Range) -> int:
-    return int(batches.log[batches.last].end["logOffset"])
 
 
 def _strangers(spark: SparkSession, folder: str) -> Iterator[str]:

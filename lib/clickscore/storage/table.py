@@ -93,6 +93,10 @@ class Table:
         """Return the table's handle."""
         return DeltaTable.forPath(spark, self.location) if self.is_path else DeltaTable.forName(spark, self.sql_name)
 
+    def folder(self, spark: SparkSession) -> str:
+        """Return the folder of the table's files, also of one that is named in a catalog."""
+        return str(spark.sql(f"DESCRIBE DETAIL {self.sql_name}").select("location").collect()[0][0]).rstrip("/")
+
     def stream(self, spark: SparkSession) -> str | None:
         """Return the id of the stream that the table is bound to."""
         return self.properties(spark).get(STREAM_PROPERTY)

@@ -1,8 +1,9 @@
 import pytest
 from pyspark.sql import SparkSession
 
+from clickscore.reconciliation.batch_range import Range
 from clickscore.reconciliation.landed_files import in_batches, is_numbered_alike, listed_at
-from clickscore.storage.offset_log import Planned, Range
+from clickscore.storage.offset_log import Planned
 
 
 def log(ends: dict[int, int]) -> dict[int, Planned]:
