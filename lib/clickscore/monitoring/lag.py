@@ -6,18 +6,14 @@ from datetime import datetime, timezone
 from time import monotonic
 from typing import Any
 
-from pyspark.errors import AnalysisException
 from pyspark.sql import SparkSession
-from pyspark.sql import functions as F
 from pyspark.sql.streaming.query import StreamingQuery
 
 from clickscore.config.run import Config
-from clickscore.config.source import DeltaSource, KafkaSource
 from clickscore.monitoring.health import Health
-from clickscore.sources.file_log import newest_taken
-from clickscore.spark_errors import SPARK_ERRORS, is_missing_path
-from clickscore.storage.offset_log import Partition, file_entry, partition_offsets, table_position
-from clickscore.storage.table import Table
+from clickscore.sources.kinds import kind_of
+from clickscore.spark_errors import SPARK_ERRORS
+from clickscore.storage.offset_log import Partition
 
 LOOK_AFTER_S = 20
 """Age of what is known from which on files are looked at, and time between two looks: each is a small Spark job."""
@@ -48,7 +44,7 @@ class StreamWatch:
     def __init__(self, spark: SparkSession, config: Config, health: Health) -> None:
         """Set the watch up; it costs nothing where nobody asks for the health."""
         self._spark, self._source, self._health = spark, config.source, health
-        self._checkpoint = config.checkpoint
+        self._kind, self._checkpoint = kind_of(config.source), config.checkpoint
         self._interval_s = config.interval_s if config.health else None
         self._seen: tuple[str, int] | None = None
         self._marks: list[tuple[float, Offsets]] = []
@@ -77,18 +73,14 @@ class StreamWatch:
 
     def _note(self, progress: dict[str, Any]) -> None:
         [source] = progress["sources"]
-        if not isinstance(self._source, KafkaSource):
+        ends = self._kind.reported_ends(source)
+        if ends is None:
             self._end = source["endOffset"]
             return
+        read, latest = ends
         if len(self._marks) < MOST_MARKS:
-            self._marks.append(
-                (
-                    monotonic() - _age(datetime.fromisoformat(progress["timestamp"])),
-                    partition_offsets(source["latestOffset"]),
-                )
-            )
-        end = partition_offsets(source["endOffset"])
-        while self._marks and is_reached(self._marks[0][1], end):
+            self._marks.append((monotonic() - _age(datetime.fromisoformat(progress["timestamp"])), latest))
+        while self._marks and is_reached(self._marks[0][1], read):
             began, _ = self._marks.pop(0)
             self._health.caught_up(monotonic() - began)
 
@@ -100,33 +92,11 @@ class StreamWatch:
     def _left_since(self, end: dict[str, Any]) -> float | None:
         """Return for how many seconds at most that has been waiting which the stream has not read; None if unknown."""
         try:
-            since = self._next_commit(end) if isinstance(self._source, DeltaSource) else self._newest_file(end)
+            since = self._kind.unread_since(self._spark, self._source, self._checkpoint, end)
         except SPARK_ERRORS:
             return None  # What cannot be read here is no reason to end a stream that can; the answer stays old.
         self._end = None
         return _age(since) if since else None
-
-    def _next_commit(self, end: dict[str, Any]) -> datetime | None:
-        """Return when the commit was written that the stream reads next; now, if it is not there yet."""
-        position = table_position(end)
-        if position.is_snapshot:
-            return None
-        assert isinstance(self._source, DeltaSource)
-        table = Table(self._source.table)
-        folder = table.location if table.is_path else table.folder(self._spark)
-        asked = datetime.now(timezone.utc)
-        try:
-            commit = self._spark.read.format("binaryFile").load(f"{folder}/_delta_log/{position.version:020}.json")
-        except AnalysisException as error:
-            if is_missing_path(error):
-                return asked
-            raise
-        written = commit.select(F.unix_micros("modificationTime")).head()
-        return datetime.fromtimestamp(written[0] / 1_000_000, timezone.utc) if written else None
-
-    def _newest_file(self, end: dict[str, Any]) -> datetime | None:
-        """Return the time of the newest file that the stream has read last, from Spark's log of the files."""
-        return newest_taken(self._spark, self._checkpoint, file_entry(end))
 
 
 def is_reached(mark: Offsets, end: Offsets) -> bool:

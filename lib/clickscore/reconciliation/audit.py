@@ -13,7 +13,7 @@ from clickscore.reconciliation import audit_report, discrepancies
 from clickscore.reconciliation.expectations import Case, Evidence, Rows, gather, read_rows
 from clickscore.reconciliation.record_keys import of_rejected, of_scored
 from clickscore.scoring.contract import read_contract
-from clickscore.sources.readers import check_source
+from clickscore.sources.kinds import check_source
 from clickscore.storage.checkpoint import Checkpoint, read_checkpoint
 from clickscore.storage.offset_log import read_plans
 from clickscore.storage.table import Table

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
@@ -128,9 +129,7 @@ def gather(case: Case) -> Evidence:
         ClickscoreError: if checkpoint or source do not say what was to be read.
     """
     source = case.config.source
-    if isinstance(source, KafkaSource):
-        return _of_topics(case, source)
-    return _of_folder(case, source) if isinstance(source, FolderSource) else _of_table(case, source)
+    return _KINDS[source.kind](case, source)
 
 
 def _of_topics(case: Case, source: KafkaSource) -> Evidence:
@@ -177,3 +176,6 @@ def _of_table(case: Case, source: DeltaSource) -> Evidence:
     rejected = of_rejected(rows.rejected, case.id, is_id_all=source.column is None)
     scored = of_scored(rows.scored, case.id)
     return Evidence(batches, batches.floor, held, scored, rejected, case.settle, None, (actions,))
+
+
+_KINDS: dict[str, Callable[[Case, Any], Evidence]] = {"kafka": _of_topics, "folder": _of_folder, "delta": _of_table}

@@ -14,7 +14,7 @@ from clickscore.reconciliation.discrepancies import Holdings, settle, settle_dup
 from clickscore.reconciliation.record_keys import of_offsets, of_records
 from clickscore.scoring.parsing import VALUE
 from clickscore.sources.gaps import RECREATED, TRUNCATED, Topics, source_name
-from clickscore.sources.kafka import consumer_properties
+from clickscore.sources.kafka_consumer import consumer_properties
 from clickscore.storage.offset_log import Partition, partition_offsets
 
 CHUNK = 100_000

@@ -5,7 +5,6 @@ from pyspark.sql import SparkSession
 from pyspark.sql import types as T
 
 from clickscore.config.run import Config
-from clickscore.config.source import KafkaSource, Source
 from clickscore.errors import ConfigError, gist
 from clickscore.scoring import features
 from clickscore.storage import schemas
@@ -33,13 +32,9 @@ def read_contract(config: Config) -> Contract:
         time=config.click.time,
         visitor=config.click.visitor,
         select=select,
-        kept=_kept_columns(config.source),
+        kept=tuple(schemas.KEPT[name] for name in config.source.keep),
         scores=schemas.Scores(picks, config.model.challenger is not None),
     )
-
-
-def _kept_columns(source: Source) -> tuple[T.StructField, ...]:
-    return tuple(schemas.KEPT[name] for name in source.keep) if isinstance(source, KafkaSource) else ()
 
 
 def feature_types(spark: SparkSession, contract: Contract, where: str) -> T.StructType:

@@ -10,7 +10,7 @@ from pyspark.sql import SparkSession
 from clickscore.config.source import KafkaSource
 from clickscore.errors import SourceError, SourceUnavailableError
 from clickscore.sources.gaps import Topics
-from clickscore.sources.kafka import consumer_properties
+from clickscore.sources.kafka_consumer import consumer_properties
 from clickscore.spark_errors import root_cause, transient_cause
 from clickscore.storage.offset_log import Partition
 

@@ -19,7 +19,7 @@ from clickscore.registry.registry import Registry
 from clickscore.scoring.contract import feature_types, read_contract
 from clickscore.scoring.features import FEATURES_COLUMN, with_features
 from clickscore.scoring.parsing import parse
-from clickscore.sources.readers import read_batch
+from clickscore.sources.folder import read_batch
 from clickscore.storage.files import path_exists
 from clickscore.stream.pipeline import Contract
 from clickscore.training import evaluation
