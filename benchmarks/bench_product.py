@@ -18,7 +18,7 @@ from clickscore.config.run import Config, load
 from clickscore.scoring.contract import read_contract
 from clickscore.scoring.parsing import parse
 from clickscore.session import build_session
-from clickscore.sources.readers import read_stream
+from clickscore.sources.kinds import kind_of
 from clickscore.storage import schemas
 from clickscore.storage.table import STREAM_PROPERTY, Table, of_batch
 from clickscore.stream import app, pipeline
@@ -74,7 +74,8 @@ class SparkFloor(Product):
         self._stream(config, write)
 
     def _stream(self, config: Config, write: Callable[[DataFrame, int], None]) -> None:
-        writer = read_stream(self.spark, config.source).writeStream.option("checkpointLocation", config.checkpoint)
+        rows = kind_of(config.source).read_stream(self.spark, config.source)
+        writer = rows.writeStream.option("checkpointLocation", config.checkpoint)
         writer.trigger(availableNow=True).foreachBatch(write).start().awaitTermination()
 
 

@@ -29,7 +29,7 @@ from clickscore.registry.registry import Registry, fetch_current
 from clickscore.scoring.contract import read_contract
 from clickscore.scoring.isolation import Tolerance
 from clickscore.session import build_session
-from clickscore.sources.readers import read_batch
+from clickscore.sources.folder import read_batch
 from clickscore.stream import app
 from clickscore.stream.batch_scoring import ALWAYS_ALLOWED, SLACK
 from clickscore.stream.deployment import Deployment

@@ -19,7 +19,7 @@ from rich.table import Table
 
 from clickscore.scoring.parsing import parse
 from clickscore.session import build_session
-from clickscore.sources.readers import read_batch
+from clickscore.sources.folder import read_batch
 from shopsim.landing import write_history
 from shopsim.records import Faults
 

@@ -26,7 +26,7 @@ from clickscore.scoring.contract import read_contract
 from clickscore.scoring.isolation import Tolerance
 from clickscore.scoring.parsing import parse
 from clickscore.session import build_session
-from clickscore.sources.readers import read_batch
+from clickscore.sources.folder import read_batch
 from clickscore.storage import schemas
 from clickscore.storage.table import Table
 from clickscore.stream import pipeline

@@ -11,6 +11,7 @@ from clickscore.config.run import load
 from clickscore.console import make_console
 from clickscore.errors import ClickscoreError, StreamError
 from clickscore.session import build_classic_session
+from clickscore.spark_errors import failure_of
 from clickscore.stream import app
 
 
@@ -35,8 +36,7 @@ def main() -> int:
         print(error, file=sys.stderr)
         return 1
     except StreamingQueryException as error:
-        message, _, _ = str(error).partition("\n=== Streaming Query ===")
-        print(f"the stream failed; start it again to go on where it was: {message}", file=sys.stderr)
+        print(f"the stream failed; start it again to go on where it was: {failure_of(error)}", file=sys.stderr)
         return 1
     return 0
 

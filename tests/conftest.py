@@ -30,7 +30,7 @@ from clickscore.monitoring.health import Health
 from clickscore.monitoring.lag import StreamWatch
 from clickscore.registry.registry import Registry
 from clickscore.session import build_session
-from clickscore.sources.readers import read_stream
+from clickscore.sources.kinds import kind_of
 from clickscore.stream import app
 from clickscore.stream.definition import Definition, read_definition
 from clickscore.training import training
@@ -250,7 +250,8 @@ def watched(spark: SparkSession, shop: Shop, monkeypatch: pytest.MonkeyPatch) ->
     def start() -> Watched:
         shop.set(health={"port": 0}, trigger="300 milliseconds")
         config, turn = shop.config, threading.Semaphore(0)
-        writer = read_stream(spark, config.source).writeStream.option("checkpointLocation", config.checkpoint)
+        rows = kind_of(config.source).read_stream(spark, config.source)
+        writer = rows.writeStream.option("checkpointLocation", config.checkpoint)
         writer = writer.trigger(processingTime=config.trigger)
         query = writer.foreachBatch(lambda rows, _: bool(turn.acquire() and rows.count())).start()
         health = Health.of(config)

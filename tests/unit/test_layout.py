@@ -14,7 +14,7 @@ PURE = ("config/run", "config/model", "errors", "storage/schemas", "stream/pipel
 WORLDLY_IMPORTS = ("mlflow", "delta", "clickscore.storage.table", "clickscore.registry.registry", "clickscore.sources")
 WORLDLY_ATTRIBUTES = ("read", "readStream", "write", "writeStream", "collect", "getOrCreate", "sparkSession")
 MAX_LINES = 260
-SHARED = {"errors", "reasons", "console", "cli", "retries", "session"}
+SHARED = {"errors", "reasons", "console", "cli", "retries", "session", "spark_errors"}
 """Modules that every package may import."""
 IMPORTS = {
     "config": set(),

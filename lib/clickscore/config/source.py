@@ -1,7 +1,7 @@
 """The source section of a configuration: a landing folder, a Delta table or Kafka topics, each with its own keys."""
 
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
@@ -15,10 +15,12 @@ class FolderSource(Section):
     """Files of JSON lines that appear in a folder: ``*.json``, ``*.jsonl``, ``*.ndjson``, each also with ``.gz``.
 
     Attributes:
+        keep: nothing; a line is all that there is.
         path: the landing folder; folders inside it are read too.
         max_bytes: most bytes of files in one micro-batch. A single larger file makes a micro-batch of its own.
     """
 
+    keep: ClassVar[tuple[str, ...]] = ()
     kind: Literal["folder"]
     path: Text
     max_bytes: Size = 128 * 1024**2
@@ -28,6 +30,7 @@ class DeltaSource(Section):
     """A Delta table that clicks are appended to.
 
     Attributes:
+        keep: nothing; a row is all that there is.
         table: path or catalog name of the table.
         column: string or binary column that holds each click as a JSON object; without it, the table's own columns
             are the click's fields.
@@ -35,6 +38,7 @@ class DeltaSource(Section):
         max_bytes: most bytes of data files in one micro-batch, about.
     """
 
+    keep: ClassVar[tuple[str, ...]] = ()
     kind: Literal["delta"]
     table: Text
     column: Text | None = None

@@ -6,16 +6,14 @@ from datetime import datetime, timezone
 from time import monotonic
 from typing import Any
 
-from py4j.protocol import Py4JJavaError
-from pyspark.errors import AnalysisException, PySparkException
-from pyspark.sql import DataFrame, SparkSession
-from pyspark.sql import functions as F
+from pyspark.sql import SparkSession
 from pyspark.sql.streaming.query import StreamingQuery
 
 from clickscore.config.run import Config
-from clickscore.config.source import DeltaSource, KafkaSource
 from clickscore.monitoring.health import Health
-from clickscore.storage.table import Table
+from clickscore.sources.kinds import kind_of
+from clickscore.spark_errors import SPARK_ERRORS
+from clickscore.storage.offset_log import Partition
 
 LOOK_AFTER_S = 20
 """Age of what is known from which on files are looked at, and time between two looks: each is a small Spark job."""
@@ -23,7 +21,7 @@ LOOK_AFTER_S = 20
 MOST_MARKS = 100
 """Ends of the topics that are remembered while the stream does not reach them; more would make no answer better."""
 
-Offsets = Mapping[str, Mapping[str, int]]
+Offsets = Mapping[Partition, int]
 
 
 class StreamWatch:
@@ -46,7 +44,7 @@ class StreamWatch:
     def __init__(self, spark: SparkSession, config: Config, health: Health) -> None:
         """Set the watch up; it costs nothing where nobody asks for the health."""
         self._spark, self._source, self._health = spark, config.source, health
-        self._checkpoint = config.checkpoint
+        self._kind, self._checkpoint = kind_of(config.source), config.checkpoint
         self._interval_s = config.interval_s if config.health else None
         self._seen: tuple[str, int] | None = None
         self._marks: list[tuple[float, Offsets]] = []
@@ -75,14 +73,14 @@ class StreamWatch:
 
     def _note(self, progress: dict[str, Any]) -> None:
         [source] = progress["sources"]
-        if not isinstance(self._source, KafkaSource):
+        ends = self._kind.reported_ends(source)
+        if ends is None:
             self._end = source["endOffset"]
             return
+        read, latest = ends
         if len(self._marks) < MOST_MARKS:
-            self._marks.append(
-                (monotonic() - _age(datetime.fromisoformat(progress["timestamp"])), source["latestOffset"])
-            )
-        while self._marks and is_reached(self._marks[0][1], source["endOffset"]):
+            self._marks.append((monotonic() - _age(datetime.fromisoformat(progress["timestamp"])), latest))
+        while self._marks and is_reached(self._marks[0][1], read):
             began, _ = self._marks.pop(0)
             self._health.caught_up(monotonic() - began)
 
@@ -94,53 +92,16 @@ class StreamWatch:
     def _left_since(self, end: dict[str, Any]) -> float | None:
         """Return for how many seconds at most that has been waiting which the stream has not read; None if unknown."""
         try:
-            since = self._next_commit(end) if isinstance(self._source, DeltaSource) else self._newest_file(end)
-        except (PySparkException, Py4JJavaError):
+            since = self._kind.unread_since(self._spark, self._source, self._checkpoint, end)
+        except SPARK_ERRORS:
             return None  # What cannot be read here is no reason to end a stream that can; the answer stays old.
         self._end = None
         return _age(since) if since else None
 
-    def _next_commit(self, end: dict[str, Any]) -> datetime | None:
-        """Return when the commit was written that the stream reads next; now, if it is not there yet."""
-        if end["isStartingVersion"]:
-            return None
-        assert isinstance(self._source, DeltaSource)
-        table = Table(self._source.table)
-        place = table.location
-        if not table.is_path:
-            [place] = self._spark.sql(f"DESCRIBE DETAIL {table.sql_name}").select("location").collect()[0]
-        asked = datetime.now(timezone.utc)
-        try:
-            commit = self._spark.read.format("binaryFile").load(
-                f"{place}/_delta_log/{end['reservoirVersion']:020}.json"
-            )
-        except AnalysisException as error:
-            if error.getCondition() == "PATH_NOT_FOUND":
-                return asked
-            raise
-        return _first_time(commit.select(F.unix_micros("modificationTime")))
-
-    def _newest_file(self, end: dict[str, Any]) -> datetime | None:
-        """Return the time of the newest file that the stream has read last, from Spark's log of the files."""
-        number = end["logOffset"]
-        log = self._spark.read.schema("path STRING, timestamp BIGINT, batchId BIGINT").json(
-            f"{self._checkpoint}/sources/0/{{{number},{number}.compact}}"
-        )
-        return _first_time(log.where(F.col("batchId") == number).select(F.max("timestamp") * 1000))
-
 
 def is_reached(mark: Offsets, end: Offsets) -> bool:
     """Tell whether a stream that has read up to the end has read everything below the mark."""
-    return all(
-        end.get(topic, {}).get(partition, -1) >= offset
-        for topic, partitions in mark.items()
-        for partition, offset in partitions.items()
-    )
-
-
-def _first_time(times_us: DataFrame) -> datetime | None:
-    row = times_us.head()
-    return datetime.fromtimestamp(row[0] / 1_000_000, timezone.utc) if row and row[0] is not None else None
+    return all(end.get(partition, -1) >= offset for partition, offset in mark.items())
 
 
 def _age(time: datetime) -> float:

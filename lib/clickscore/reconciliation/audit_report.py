@@ -7,11 +7,11 @@ from pyspark.sql import functions as F
 from rich.console import Console
 from rich.table import Table as Grid
 
+from clickscore.reconciliation.batch_range import Range
 from clickscore.reconciliation.discrepancies import FINDINGS, by_batch, has_finding
 from clickscore.reconciliation.expectations import Evidence
 from clickscore.reconciliation.landed_files import EXAMPLES, Strays
 from clickscore.storage.checkpoint import Checkpoint
-from clickscore.storage.offset_log import Range
 
 NEWEST_BATCHES = 20
 MOST_BATCHES = 50

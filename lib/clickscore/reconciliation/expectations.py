@@ -1,8 +1,8 @@
 """Evidence: both sides of an audit for each kind of source, and what tells why a record has no row."""
 
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import pyarrow as pa
 from pyspark.sql import DataFrame, SparkSession
@@ -11,6 +11,7 @@ from pyspark.sql import functions as F
 from clickscore.config.run import Config
 from clickscore.config.source import DeltaSource, FolderSource, KafkaSource
 from clickscore.reasons import UNREADABLE_FILE
+from clickscore.reconciliation.batch_range import Range, find_range
 from clickscore.reconciliation.discrepancies import Holdings, settle_duplicates
 from clickscore.reconciliation.landed_files import (
     Strays,
@@ -23,11 +24,11 @@ from clickscore.reconciliation.record_keys import of_offsets, of_rejected, of_sc
 from clickscore.reconciliation.table_commits import earliest_batch, hold_commits, in_order, read_actions
 from clickscore.reconciliation.topic_offsets import explain, find_spans, hold_offsets
 from clickscore.sources.file_log import list_landed, read_log
-from clickscore.sources.gap_detection import TOPICS_PROPERTY
-from clickscore.sources.kafka_admin import planned_offsets, read_topic_state
+from clickscore.sources.gap_detection import read_topic_ids
+from clickscore.sources.kafka_admin import read_topic_state
 from clickscore.storage.checkpoint import Checkpoint
 from clickscore.storage.files import plain_source
-from clickscore.storage.offset_log import Planned, Range, find_range
+from clickscore.storage.offset_log import Planned, planned_offsets
 from clickscore.storage.table import Table
 
 BEFORE_STREAM = -1
@@ -128,9 +129,7 @@ def gather(case: Case) -> Evidence:
         ClickscoreError: if checkpoint or source do not say what was to be read.
     """
     source = case.config.source
-    if isinstance(source, KafkaSource):
-        return _of_topics(case, source)
-    return _of_folder(case, source) if isinstance(source, FolderSource) else _of_table(case, source)
+    return _KINDS[source.kind](case, source)
 
 
 def _of_topics(case: Case, source: KafkaSource) -> Evidence:
@@ -138,8 +137,7 @@ def _of_topics(case: Case, source: KafkaSource) -> Evidence:
     rows = case.rows.within(batches, batches.floor)
     spans = find_spans(planned_offsets(case.spark, case.checkpoint.path, BEFORE_STREAM), batches)
     scored = Table(case.config.output.scored)
-    known = scored.properties(case.spark).get(TOPICS_PROPERTY) if scored.exists(case.spark) else None
-    ids: dict[str, str] = json.loads(bytes.fromhex(known)) if known else {}
+    ids = read_topic_ids(case.spark, scored)
 
     def settle(found: DataFrame) -> DataFrame:
         table, gaps = scored.beside("source_gaps"), None
@@ -178,3 +176,6 @@ def _of_table(case: Case, source: DeltaSource) -> Evidence:
     rejected = of_rejected(rows.rejected, case.id, is_id_all=source.column is None)
     scored = of_scored(rows.scored, case.id)
     return Evidence(batches, batches.floor, held, scored, rejected, case.settle, None, (actions,))
+
+
+_KINDS: dict[str, Callable[[Case, Any], Evidence]] = {"kafka": _of_topics, "folder": _of_folder, "delta": _of_table}

@@ -7,6 +7,7 @@ empty one, and what follows the last end of a line, if there is anything.
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -15,11 +16,12 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from clickscore.config.source import FolderSource
+from clickscore.reconciliation.batch_range import Range
 from clickscore.reconciliation.discrepancies import Holdings
 from clickscore.reconciliation.record_keys import of_records
 from clickscore.sources.file_log import FILE_NAMES
 from clickscore.storage.files import plain_source
-from clickscore.storage.offset_log import Planned, Range
+from clickscore.storage.offset_log import Planned, file_entry
 from clickscore.storage.schemas import VALUE
 
 GRACE_MS = 60_000
@@ -28,11 +30,11 @@ MOST_STRANGERS = 1_000
 """Files with names that the stream does not read, that are looked at; one broken producer can leave millions."""
 EXAMPLES = 5
 LISTING_PAGE = 10_000
-"""Files that are asked for at a time, some 2 MB."""
+"""Files whose paths are asked for at a time, some 2 MB."""
+_BETWEEN = "\0"
+"""The one character that no path has."""
 
 _READ_NAME = re.compile(r"[^._].*\.(json|jsonl|ndjson)(\.gz)?")
-_STATUS = re.compile(r"\{path=(.*?); isDirectory=(true|false);")
-"""A file, as Hadoop prints what it knows of it."""
 _UNFINISHED = re.compile(r"\..*|.*\.(tmp|part|crc)|_(SUCCESS|temporary|started|committed|metadata|spark_metadata).*")
 """Names of what is still being written, and of what writers leave for themselves."""
 
@@ -58,7 +60,7 @@ class Strays:
 
 def in_batches(log: DataFrame, batches: Range) -> DataFrame:
     """Add ``batch_id``, the micro-batch that read each file; leaves out files of others than those of the range."""
-    ends = {batch: int(plan.end["logOffset"]) for batch, plan in sorted(batches.log.items())}
+    ends = {batch: file_entry(plan.end) for batch, plan in sorted(batches.log.items())}
     if all(batch == end for batch, end in ends.items()):
         return log.withColumn("batch_id", F.col("entry")).where(F.col("batch_id").between(batches.first, batches.last))
     # After a crash, or a micro-batch without files, the log counts other numbers than the micro-batches.
@@ -72,7 +74,7 @@ def in_batches(log: DataFrame, batches: Range) -> DataFrame:
 
 def is_numbered_alike(log: Mapping[int, Planned]) -> bool:
     """Tell whether the log of files counts as the micro-batches do, so that no old plan is needed to tell them."""
-    return all(batch == int(plan.end["logOffset"]) for batch, plan in log.items())
+    return all(batch == file_entry(plan.end) for batch, plan in log.items())
 
 
 def read_lines(spark: SparkSession, folder: str, taken: DataFrame) -> DataFrame:
@@ -173,41 +175,43 @@ def find_strays(spark: SparkSession, source: FolderSource, log: DataFrame, lande
     missed = landed.join(log, on="source", how="left_anti").withColumn("is_due", is_due)
     waiting, overdue = missed.agg(F.count_if(~F.col("is_due")), F.count_if("is_due")).collect()[0]
     names = [row.source for row in missed.where("is_due").orderBy("changed_ms").select("source").head(EXAMPLES)]
-    begun = log.join(landed, on="source", how="left_semi").where(F.col("entry") > _last_entry(batches)).count()
+    last_entry = file_entry(batches.log[batches.last].end)
+    begun = log.join(landed, on="source", how="left_semi").where(F.col("entry") > last_entry).count()
     unread: list[str] = []
     unfinished: list[str] = []
-    for path in _strangers(spark, source.path):
+    for path in islice(strangers(spark, source.path), MOST_STRANGERS):
         is_unfinished = any(_UNFINISHED.fullmatch(part) for part in PurePosixPath(path).parts)
         (unfinished if is_unfinished else unread).append(path)
     return Strays(waiting + begun, overdue, names, unread, unfinished)
 
 
-def _last_entry(batches: Range) -> int:
-    return int(batches.log[batches.last].end["logOffset"])
+def strangers(spark: SparkSession, folder: str) -> Iterator[str]:
+    """Yield the paths within the folder that the stream passes over."""
+    for path in _all_files(spark, folder):
+        place, _, name = path.rpartition("/")
+        if not _READ_NAME.fullmatch(name) or _is_hidden(place):
+            yield path
 
 
-def _strangers(spark: SparkSession, folder: str) -> Iterator[str]:
-    """Yield the paths within the folder that the stream passes over; Spark's own listing does not show hidden ones."""
-    jvm: Any = spark.sparkContext._jvm
-    root = jvm.org.apache.hadoop.fs.Path(folder)
-    system = root.getFileSystem(spark.sparkContext._jsc.hadoopConfiguration())
-    folders, count = [(root, "")], 0
-    while folders:
-        place, prefix = folders.pop()
-        found = jvm.org.apache.hadoop.util.functional.RemoteIterators.toList(system.listStatusIterator(place))
-        for begin in range(0, found.size(), LISTING_PAGE):
-            # One call for a page: to ask for each file would take a millisecond each.
-            page = found.subList(begin, min(begin + LISTING_PAGE, found.size())).toString()
-            for path, is_folder in _STATUS.findall(page):
-                name = path.rpartition("/")[2]
-                if is_folder == "true":
-                    folders.append((jvm.org.apache.hadoop.fs.Path(place, name), f"{prefix}{name}/"))
-                elif not _READ_NAME.fullmatch(name) or _is_hidden(prefix):
-                    yield f"{prefix}{name}"
-                    count += 1
-                    if count == MOST_STRANGERS:
-                        return
+def _all_files(spark: SparkSession, folder: str) -> Iterator[str]:
+    """Yield the paths of all files within the folder; Spark's own listing does not show hidden ones."""
+    context: Any = spark.sparkContext
+    jvm, hadoop = context._jvm, context._jvm.org.apache.hadoop
+    root = hadoop.fs.Path(folder)
+    system = root.getFileSystem(context._jsc.hadoopConfiguration())
+    start = system.getFileStatus(root).getPath().toString().rstrip("/") + "/"
+    found = hadoop.util.functional.RemoteIterators.toList(system.listFiles(root, True))
+    # Statuses to paths, all at once, because each question to the JVM takes a fraction of a millisecond. Py4J passes an
+    # array on only where its type is just what the method declares.
+    objects, size = found.toArray(), found.size()
+    statuses = context._gateway.new_array(hadoop.fs.FileStatus, size)
+    jvm.java.lang.System.arraycopy(objects, 0, statuses, 0, size)
+    jvm.java.lang.System.arraycopy(hadoop.fs.FileUtil.stat2Paths(statuses), 0, objects, 0, size)
+    paths = jvm.java.util.Arrays.asList(objects)
+    for begin in range(0, size, LISTING_PAGE):
+        page = hadoop.util.StringUtils.join(_BETWEEN, paths.subList(begin, min(begin + LISTING_PAGE, size)))
+        yield from (path.removeprefix(start) for path in page.split(_BETWEEN))
 
 
-def _is_hidden(prefix: str) -> bool:
-    return any(part.startswith((".", "_")) for part in PurePosixPath(prefix).parts)
+def _is_hidden(place: str) -> bool:
+    return any(part.startswith((".", "_")) for part in PurePosixPath(place).parts)

@@ -22,9 +22,9 @@ from clickscore.registry.registry import fetch_current
 from clickscore.registry.version import ModelVersion
 from clickscore.scoring.features import check_features
 from clickscore.scoring.isolation import Tolerance
+from clickscore.spark_errors import TooManyError, WorkerCrashError, guarded
 from clickscore.storage.schemas import Layout
 from clickscore.storage.table import Table
-from clickscore.stream.batch_scoring import TooManyError, WorkerCrashError, guarded
 from clickscore.stream.definition import Definition, read_definition
 from clickscore.stream.deployment import Deployment
 from clickscore.stream.pipeline import REASON, Stamp, with_outcomes

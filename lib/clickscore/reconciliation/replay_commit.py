@@ -15,14 +15,13 @@ from datetime import datetime
 from functools import partial
 from typing import TypeVar
 
-from py4j.protocol import Py4JJavaError
-from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from clickscore.errors import ReplayError
 from clickscore.reconciliation.rescoring import RECORD, WAS, changes
-from clickscore.retries import retrying, transient_cause
+from clickscore.retries import retrying
+from clickscore.spark_errors import SPARK_ERRORS, transient_cause
 from clickscore.storage.schemas import REPLAYED
 from clickscore.storage.table import Table
 
@@ -175,7 +174,7 @@ class Resolution:
     def _persistently(self, commit: Callable[[], Result]) -> Result:
         try:
             return retrying(self.tell, CONFLICT_LIMIT_S)(commit)
-        except (PySparkException, Py4JJavaError) as error:
+        except SPARK_ERRORS as error:
             if cause := transient_cause(error):
                 raise ReplayError(
                     f"{cause}: this has not passed within {CONFLICT_LIMIT_S:.0f} s. Nothing is lost, and nothing is "

@@ -10,10 +10,11 @@ from pyspark.sql import types as T
 from pyspark.sql.window import Window
 
 from clickscore.config.source import DeltaSource
+from clickscore.reconciliation.batch_range import Range
 from clickscore.reconciliation.discrepancies import Holdings
 from clickscore.reconciliation.record_keys import of_records, of_scored
 from clickscore.storage.files import plain_source
-from clickscore.storage.offset_log import Planned, Range
+from clickscore.storage.offset_log import Planned, table_position
 from clickscore.storage.schemas import VALUE
 from clickscore.storage.table import Table
 
@@ -32,7 +33,7 @@ def read_actions(spark: SparkSession, table: Table) -> DataFrame:
         names it, ``is_change``, which is false where data was only moved, ``modified_ms``, and the number of
         ``records``.
     """
-    location = _location(spark, table)
+    location = table.folder(spark)
     commits = (
         spark.read.option("wholetext", "true")
         .option("pathGlobFilter", "*.json")
@@ -62,7 +63,12 @@ def earliest_batch(log: Mapping[int, Planned], oldest: int) -> int:
     """Return the first micro-batch that can be proven, given the oldest version in the log of the source."""
     if 0 in log and oldest == 0:
         return 0
-    after = [batch + 1 for batch, plan in log.items() if _is_commit(plan.end) and _version(plan.end) >= oldest]
+
+    def is_proven(plan: Planned) -> bool:
+        end = table_position(plan.end)
+        return not end.is_snapshot and end.version >= oldest
+
+    after = [batch + 1 for batch, plan in log.items() if is_proven(plan)]
     return min(after, default=max(log, default=-1) + 1)
 
 
@@ -82,7 +88,8 @@ def in_order(actions: DataFrame, first: Any) -> DataFrame:
     if first is None:
         return commits.withColumn("index", index).select(columns)
     # The stream begins with the table as it was, oldest file first, and goes on with the commits after that.
-    start = first["reservoirVersion"] - (0 if first["isStartingVersion"] else 1)
+    position = table_position(first)
+    start = position.version - (0 if position.is_snapshot else 1)
     newest = F.max_by(F.struct("is_added", "modified_ms", "source", "records"), F.struct("version", "is_added"))
     held = actions.where(F.col("version") <= start).groupBy("path").agg(newest.alias("last")).where("last.is_added")
     age = F.row_number().over(Window.orderBy("last.modified_ms", "path")) - 1
@@ -100,10 +107,10 @@ def hold_commits(spark: SparkSession, source: DeltaSource, files: DataFrame, bat
         batches: the micro-batches.
         id: the field that tells clicks apart.
     """
-    begin = _position(batches.begin(None)) if batches.first else (-1, -1)
+    begin = table_position(batches.begin(None))[:2] if batches.first else (-1, -1)
     spans = []
     for batch_id in sorted(batch for batch in batches.log if batch >= batches.first):
-        end = _position(batches.log[batch_id].end)
+        end = table_position(batches.log[batch_id].end)[:2]
         spans.append((batch_id, begin, end))
         begin = end
     place = T.StructType([T.StructField(name, T.LongType()) for name in ("version", "index")])
@@ -125,9 +132,7 @@ def hold_commits(spark: SparkSession, source: DeltaSource, files: DataFrame, bat
     # The data files themselves: the table as it is now may have none of them any more.
     reader = spark.read.schema(T.StructType([field])).option("recursiveFileLookup", "true")
     rows = (
-        reader.option("pathGlobFilter", "*.parquet")
-        .option("ignoreMissingFiles", "true")
-        .parquet(_location(spark, table))
+        reader.option("pathGlobFilter", "*.parquet").option("ignoreMissingFiles", "true").parquet(table.folder(spark))
     )
     name = plain_source(F.col("_metadata.file_path")).alias("source")
 
@@ -138,19 +143,3 @@ def hold_commits(spark: SparkSession, source: DeltaSource, files: DataFrame, bat
         return of_records(found.select(F.col(column).cast("binary").alias(VALUE), "source", "batch_id"), id)
 
     return Holdings(parts, keys, rows.select(name).distinct())
-
-
-def _location(spark: SparkSession, table: Table) -> str:
-    return str(spark.sql(f"DESCRIBE DETAIL {table.sql_name}").select("location").collect()[0][0]).rstrip("/")
-
-
-def _version(end: Any) -> int:
-    return int(end["reservoirVersion"])
-
-
-def _is_commit(end: Any) -> bool:
-    return not end["isStartingVersion"]
-
-
-def _position(end: Any) -> tuple[int, int]:
-    return int(end["reservoirVersion"]), int(end["index"])

@@ -9,12 +9,12 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from clickscore.config.source import KafkaSource
+from clickscore.reconciliation.batch_range import Range
 from clickscore.reconciliation.discrepancies import Holdings, settle, settle_duplicates
 from clickscore.reconciliation.record_keys import of_offsets, of_records
-from clickscore.sources.gaps import RECREATED, TRUNCATED, Partition, Topics, source_name
-from clickscore.sources.kafka import consumer_properties
-from clickscore.sources.kafka_admin import read_offsets
-from clickscore.storage.offset_log import Range
+from clickscore.sources.gaps import RECREATED, TRUNCATED, Topics, source_name
+from clickscore.sources.kafka_consumer import consumer_properties
+from clickscore.storage.offset_log import Partition, partition_offsets
 from clickscore.storage.schemas import VALUE
 
 CHUNK = 100_000
@@ -40,10 +40,10 @@ def find_spans(start: Offsets, batches: Range) -> list[Span]:
         start: where the stream began.
         batches: the micro-batches.
     """
-    begin = dict(read_offsets(batches.begin({})) if batches.first else start)
+    begin = dict(partition_offsets(batches.begin({})) if batches.first else start)
     spans = []
     for batch_id in sorted(batch for batch in batches.log if batch >= batches.first):
-        for partition, end in sorted(read_offsets(batches.log[batch_id].end).items()):
+        for partition, end in sorted(partition_offsets(batches.log[batch_id].end).items()):
             # A partition that has come since is read from its beginning.
             spans.append(Span(source_name(partition), batch_id, begin.get(partition, 0), end))
             begin[partition] = end

@@ -10,14 +10,22 @@ from pyspark.sql import functions as F
 
 from clickscore.config.source import KafkaSource
 from clickscore.sources.gaps import AGED_OUT, Gap, Topics, find_gaps
-from clickscore.sources.kafka_admin import planned_offsets, read_topic_state
+from clickscore.sources.kafka_admin import read_topic_state
 from clickscore.storage.checkpoint import Checkpoint
+from clickscore.storage.offset_log import Partition, planned_offsets
 from clickscore.storage.schemas import SOURCE_GAPS
 from clickscore.storage.table import STREAM_PROPERTY, Table, of_batch
 
 TOPICS_PROPERTY = "clickscore.topics"
 """Table property with the ids of the topics that the stream reads: JSON in hexadecimal, because Spark hides a property
 that happens to have ``url`` or ``token`` in it, as the name or the id of a topic may."""
+
+
+def read_topic_ids(spark: SparkSession, scored: Table) -> dict[str, str]:
+    """Return the ids of the topics that a stream has read, as ``scored_clicks`` remembers them."""
+    known = scored.properties(spark).get(TOPICS_PROPERTY) if scored.exists(spark) else None
+    ids: dict[str, str] = json.loads(bytes.fromhex(known)) if known else {}
+    return ids
 
 
 class TopicWatch:
@@ -37,8 +45,7 @@ class TopicWatch:
         """
         self._spark, self._source, self._path, self._tables = spark, source, path, (scored, rejected)
         self.gaps_table = scored.beside("source_gaps")
-        known = scored.properties(spark).get(TOPICS_PROPERTY) if scored.exists(spark) else None
-        self._known: dict[str, str] = json.loads(bytes.fromhex(known)) if known else {}
+        self._known = read_topic_ids(spark, scored)
         self._topics = Topics({}, {}, {})
 
     def gaps_ahead(self, checkpoint: Checkpoint) -> list[Gap]:
@@ -76,7 +83,7 @@ class TopicWatch:
             self.gaps_table.append_once(lost, f"clickscore-{stream}", batch_id, of_batch(stream, batch_id))
         self.remember_topics()
 
-    def _planned(self, batch_id: int) -> dict[tuple[str, int], int]:
+    def _planned(self, batch_id: int) -> dict[Partition, int]:
         return planned_offsets(self._spark, self._path, batch_id)
 
     def _without_read(self, gap: Gap, batch_id: int) -> list[Gap]:

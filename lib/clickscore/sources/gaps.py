@@ -3,8 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-Partition = tuple[str, int]
-"""A topic and the number of a partition."""
+from clickscore.storage.offset_log import Partition
 
 AGED_OUT = "aged_out"
 RECREATED = "recreated"

@@ -1,76 +1,54 @@
-"""Kafka as a source: the properties of its consumer, and the stream of raw records from its topics."""
+"""Kafka topics as a source: the value of each message is a record, at an offset of a partition."""
 
 import ipaddress
-from collections.abc import Callable
+from collections.abc import Collection, Mapping
 from datetime import datetime
+from typing import Any
 
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from clickscore.config.secrets import resolve
-from clickscore.config.source import EARLIEST, LATEST, KafkaSource, Security
+from clickscore.config.source import EARLIEST, LATEST, KafkaSource
+from clickscore.sources.gap_detection import TopicWatch
+from clickscore.sources.kafka_admin import read_topic_state
+from clickscore.sources.kafka_consumer import consumer_properties
 from clickscore.storage import schemas
-
-_LOGIN_MODULES = {
-    "PLAIN": "org.apache.kafka.common.security.plain.PlainLoginModule",
-    "SCRAM-SHA-256": "org.apache.kafka.common.security.scram.ScramLoginModule",
-    "SCRAM-SHA-512": "org.apache.kafka.common.security.scram.ScramLoginModule",
-    "OAUTHBEARER": "org.apache.kafka.common.security.oauthbearer.OAuthBearerLoginModule",
-}
-_OAUTH_HANDLER = "org.apache.kafka.common.security.oauthbearer.OAuthBearerLoginCallbackHandler"
-_STORE_TYPES = {".jks": "JKS", ".pem": "PEM", ".crt": "PEM"}
+from clickscore.storage.offset_log import Partition, partition_offsets
+from clickscore.storage.table import Table
 
 
-def consumer_properties(source: KafkaSource) -> dict[str, str]:
-    """Return the properties for Kafka's clients, by Kafka's names, with the secrets in them.
+def check(spark: SparkSession, source: KafkaSource) -> None:
+    """Make sure that the broker answers and has the topics.
 
     Raises:
-        ConfigError: if a secret cannot be read.
+        SourceUnavailableError: if the broker does not answer.
+        SourceError: if it does not let us in, or has no such topic.
     """
-    return {
-        **_security_properties(source.security, lambda reference, key: resolve(reference, f"source.security.{key}")),
-        # After the security, so that a login handler of one's own is not lost; all else of it is refused as an option.
-        **source.options,
-        "bootstrap.servers": source.bootstrap_servers,
-        # What an aborted transaction wrote never happened; by default Spark would read it.
-        "isolation.level": "read_committed",
-    }
+    read_topic_state(spark, source)
 
 
-def _security_properties(security: Security, secret: Callable[[str, str], str]) -> dict[str, str]:
-    properties: dict[str, str] = {"security.protocol": security.protocol}
-    if security.mechanism:
-        properties["sasl.mechanism"] = security.mechanism
-        properties["sasl.jaas.config"] = _login(security, secret)
-    if security.mechanism == "OAUTHBEARER":
-        properties["sasl.login.callback.handler.class"] = _OAUTH_HANDLER
-        properties["sasl.oauthbearer.token.endpoint.url"] = security.token_url or ""
-    for kind, store in (("truststore", security.truststore), ("keystore", security.keystore)):
-        if store:
-            properties[f"ssl.{kind}.location"] = str(store)
-            properties[f"ssl.{kind}.type"] = _STORE_TYPES.get(store.suffix.lower(), "PKCS12")
-    for key in ("truststore_password", "keystore_password", "key_password"):
-        if reference := getattr(security, key):
-            properties[f"ssl.{key.replace('_', '.')}"] = secret(reference, key)
-    return properties
+def warnings(source: KafkaSource) -> list[str]:
+    """Return what should not stay as it is: records that anybody on the way can read and change."""
+    if source.security.protocol in ("SSL", "SASL_SSL"):
+        return []
+    remote = [server for server in source.bootstrap_servers.split(",") if not _is_loopback(server.strip())]
+    if not remote:
+        return []
+    protocol = source.security.protocol
+    return [f"source.security.protocol is {protocol}: clicks come unencrypted from {', '.join(remote)}; use SASL_SSL"]
 
 
-def _login(security: Security, secret: Callable[[str, str], str]) -> str:
-    keys = (
-        {"clientId": "client_id", "clientSecret": "client_secret"}
-        if security.mechanism == "OAUTHBEARER"
-        else {"username": "username", "password": "password"}
-    )
-    values = {name: secret(getattr(security, key), key) for name, key in keys.items()}
-    if security.scope:
-        values["scope"] = security.scope
-    # Kafka reads quoted values, with a backslash before quotes and backslashes in them.
-    escaped = {name: value.replace("\\", "\\\\").replace('"', '\\"') for name, value in values.items()}
-    options = "".join(f' {name}="{value}"' for name, value in escaped.items())
-    return f"{_LOGIN_MODULES[security.mechanism or 'PLAIN']} required{options};"
+def _is_loopback(server: str) -> bool:
+    host = server.rpartition(":")[0].strip("[]") or server
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
-def read_topics(spark: SparkSession, source: KafkaSource, accept_loss: bool) -> DataFrame:
+def read_stream(
+    spark: SparkSession, source: KafkaSource, _unreadable: Collection[str] = (), accept_loss: bool = False
+) -> DataFrame:
     """Start reading; columns as in ``schemas.raw``.
 
     Args:
@@ -110,20 +88,19 @@ def _raw_columns(source: KafkaSource) -> list[Column]:
     ]
 
 
-def warnings(source: KafkaSource) -> list[str]:
-    """Return what should not stay as it is: records that anybody on the way can read and change."""
-    if source.security.protocol in ("SSL", "SASL_SSL"):
-        return []
-    remote = [server for server in source.bootstrap_servers.split(",") if not _is_loopback(server.strip())]
-    if not remote:
-        return []
-    protocol = source.security.protocol
-    return [f"source.security.protocol is {protocol}: clicks come unencrypted from {', '.join(remote)}; use SASL_SSL"]
+def watch_gaps(spark: SparkSession, source: KafkaSource, checkpoint: str, scored: Table, rejected: Table) -> TopicWatch:
+    """Return what compares the offsets of the checkpoint with those of the broker."""
+    return TopicWatch(spark, source, checkpoint, scored, rejected)
 
 
-def _is_loopback(server: str) -> bool:
-    host = server.rpartition(":")[0].strip("[]") or server
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
+def files_ahead(*_: object) -> None:
+    """Return nothing: topics have no files."""
+
+
+def reported_ends(progress: Mapping[str, Any]) -> tuple[dict[Partition, int], dict[Partition, int]]:
+    """Return where a trigger ended, and where the topics ended when it began, by partition."""
+    return partition_offsets(progress["endOffset"]), partition_offsets(progress["latestOffset"])
+
+
+def unread_since(*_: object) -> None:
+    """Return nothing: how far the topics are is in each report, see ``reported_ends``."""

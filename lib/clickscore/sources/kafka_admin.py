@@ -1,7 +1,6 @@
-"""Offsets: what the broker holds, and what the checkpoint says was planned, so that no loss between them is silent."""
+"""What the broker holds: topics, their ids, and the oldest and the next offset of each partition."""
 
-import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any
 
 from py4j.java_gateway import JavaClass
@@ -10,10 +9,10 @@ from pyspark.sql import SparkSession
 
 from clickscore.config.source import KafkaSource
 from clickscore.errors import SourceError, SourceUnavailableError
-from clickscore.retries import transient_cause
-from clickscore.sources.gaps import Partition, Topics
-from clickscore.sources.kafka import consumer_properties
-from clickscore.storage.files import path_exists
+from clickscore.sources.gaps import Topics
+from clickscore.sources.kafka_consumer import consumer_properties
+from clickscore.spark_errors import root_cause, transient_cause
+from clickscore.storage.offset_log import Partition
 
 _BYTES = "org.apache.kafka.common.serialization.ByteArrayDeserializer"
 _NO_DESERIALIZERS = {"key.deserializer": _BYTES, "value.deserializer": _BYTES}
@@ -53,7 +52,7 @@ def read_topic_state(spark: SparkSession, source: KafkaSource) -> Topics:
     except Py4JJavaError as error:
         # A name that is wrong or a login that is refused is told from a broker that is away by Kafka's own classes.
         kind = SourceUnavailableError if transient_cause(error) else SourceError
-        raise kind(f"source: {source.bootstrap_servers} cannot be read: {_cause(error)}.") from None
+        raise kind(f"source: {source.bootstrap_servers} cannot be read: {root_cause(error)}.") from None
 
 
 def _ask(jvm: Any, admin: Any, source: KafkaSource) -> Topics:
@@ -85,28 +84,3 @@ def _offsets(jvm: Any, admin: Any, partitions: Iterable[Partition], which: Any) 
         asked[jvm.org.apache.kafka.common.TopicPartition(topic, number)] = which
     answered = admin.listOffsets(asked).all().get()
     return {(partition.topic(), partition.partition()): answered[partition].offset() for partition in answered}
-
-
-def _cause(error: Py4JJavaError) -> str:
-    cause = error.java_exception
-    while cause.getCause() is not None:
-        cause = cause.getCause()
-    return f"{cause.getClass().getSimpleName()}: {cause.getMessage()}"
-
-
-def planned_offsets(spark: SparkSession, checkpoint: str, batch_id: int) -> dict[Partition, int]:
-    """Return where a micro-batch was planned to end: the next offset of each partition, as in Spark's logs.
-
-    Before the first micro-batch that is where the stream began; empty if the logs do not say.
-    """
-    entry = f"{checkpoint}/offsets/{batch_id}" if batch_id >= 0 else f"{checkpoint}/sources/0/0"
-    if not path_exists(spark, entry):
-        return {}
-    row = spark.read.text(entry, wholetext=True).collect()[0]
-    # Versions and metadata come first, the offsets of our only source are the last line.
-    return read_offsets(json.loads(row[0].splitlines()[-1]))
-
-
-def read_offsets(tree: Mapping[str, Mapping[str, int]]) -> dict[Partition, int]:
-    """Return offsets as Spark's logs write them by partition."""
-    return {(topic, int(number)): offset for topic, numbers in tree.items() for number, offset in numbers.items()}

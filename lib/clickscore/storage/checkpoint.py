@@ -1,21 +1,17 @@
-"""The checkpoint: who the stream is and how far it came, as Spark's own logs tell."""
+"""The checkpoint: which stream it belongs to, how far that came, and whether the tables fit to it."""
 
-import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timezone
 
-from py4j.protocol import Py4JJavaError
-from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
 from clickscore.errors import CheckpointError
-from clickscore.storage.files import file_names, path_exists
+from clickscore.storage import offset_log
+from clickscore.storage.files import path_exists
+from clickscore.storage.offset_log import COMMITS, LINES, OFFSETS
 from clickscore.storage.table import STREAM_PROPERTY, Table
-
-OFFSET_LINES, COMMIT_LINES = 2, 1
-"""Lines of an entry below its version: settings and the offsets of our one source; what the query says of itself."""
 
 
 @dataclass(frozen=True)
@@ -41,23 +37,8 @@ def read_checkpoint(spark: SparkSession, path: str) -> Checkpoint:
     Raises:
         CheckpointError: if it is damaged.
     """
-    metadata = f"{path}/metadata"
-    stream = None
-    if path_exists(spark, metadata):
-        row = spark.read.text(metadata, wholetext=True).first()
-        try:
-            stream = json.loads(row[0] if row else "")["id"]
-        except (ValueError, KeyError, TypeError):
-            raise CheckpointError(
-                f"{metadata} does not name the stream: the checkpoint is damaged. Restore it, or begin anew with a new "
-                f"checkpoint and new tables."
-            ) from None
-    planned, done = (_last_batch(spark, f"{path}/{log}") for log in ("offsets", "commits"))
-    return Checkpoint(path, stream, planned, done)
-
-
-def _last_batch(spark: SparkSession, log: str) -> int:
-    return max((int(name) for name in file_names(spark, log) if name.isdecimal()), default=-1)
+    planned, done = (offset_log.last_entry(spark, path, log) for log in (OFFSETS, COMMITS))
+    return Checkpoint(path, offset_log.read_query_id(spark, path), planned, done)
 
 
 def written_upto(spark: SparkSession, checkpoint: Checkpoint, table: Table, moment: str, stream: str) -> int:
@@ -77,14 +58,11 @@ def written_upto(spark: SparkSession, checkpoint: Checkpoint, table: Table, mome
         return last
     # The stream has not written for so long that its commits are cleaned away, but its rows are there. Older rows with
     # the same number may be those of another stream, from which the table was released.
-    is_ours = (F.col("batch_id") == checkpoint.last_planned) & (F.col(moment) >= _planned_at(spark, checkpoint))
+    plan = offset_log.read_plan(spark, checkpoint.path, checkpoint.last_planned)
+    assert plan  # or else it would not be the last one
+    planned_at = datetime.fromtimestamp(plan.planned_ms / 1000, timezone.utc)
+    is_ours = (F.col("batch_id") == checkpoint.last_planned) & (F.col(moment) >= planned_at)
     return checkpoint.last_done if table.read(spark).where(is_ours).isEmpty() else checkpoint.last_planned
-
-
-def _planned_at(spark: SparkSession, checkpoint: Checkpoint) -> datetime:
-    row = spark.read.text(f"{checkpoint.path}/offsets/{checkpoint.last_planned}", wholetext=True).collect()[0]
-    _, about, *_ = row[0].splitlines()
-    return datetime.fromtimestamp(json.loads(about)["batchTimestampMs"] / 1000, timezone.utc)
 
 
 def check_state(spark: SparkSession, checkpoint: Checkpoint, deduplicates: bool) -> None:
@@ -110,7 +88,7 @@ def check_logs(spark: SparkSession, checkpoint: Checkpoint, tables: Iterable[Tab
         CheckpointError: if one is damaged; says whether it can be done without.
     """
     planned, done = checkpoint.last_planned, checkpoint.last_done
-    if planned >= 0 and not _is_whole(spark, f"{checkpoint.path}/offsets/{planned}", OFFSET_LINES):
+    if planned >= 0 and not offset_log.is_whole(spark, checkpoint.path, OFFSETS, planned):
         holders = [table.name for table in tables if table.exists(spark) and _holds(spark, table, planned)]
         if planned <= done or holders:
             where = f", and its clicks are in {' and '.join(holders)}" if holders else ""
@@ -121,33 +99,14 @@ def check_logs(spark: SparkSession, checkpoint: Checkpoint, tables: Iterable[Tab
         else:
             remedy = f"No table holds anything of micro-batch {planned}: delete the file, and it is planned again."
         raise CheckpointError(
-            f"{checkpoint.path}/offsets/{planned} is damaged: expected at least {OFFSET_LINES} lines of JSON below a "
+            f"{checkpoint.path}/offsets/{planned} is damaged: expected at least {LINES[OFFSETS]} lines of JSON below a "
             f"version, found a file that ends before. {remedy}"
         )
-    if done >= 0 and not _is_whole(spark, f"{checkpoint.path}/commits/{done}", COMMIT_LINES):
+    if done >= 0 and not offset_log.is_whole(spark, checkpoint.path, COMMITS, done):
         raise CheckpointError(
             f"{checkpoint.path}/commits/{done} is damaged: expected JSON below a version, found a file that ends "
             f"before. Delete it: micro-batch {done} is looked at again, and what is in the tables is not written twice."
         )
-
-
-def _is_whole(spark: SparkSession, entry: str, lines: int) -> bool:
-    try:
-        rows = spark.read.text(entry, wholetext=True).collect()
-    except (PySparkException, Py4JJavaError) as error:
-        if "ChecksumException" in str(error):
-            return False
-        raise
-    version, *content = (rows[0][0] if rows else "").splitlines() or [""]
-    return version.startswith("v") and len(content) >= lines and all(map(_is_json, content))
-
-
-def _is_json(line: str) -> bool:
-    try:
-        json.loads(line)
-    except ValueError:
-        return False
-    return True
 
 
 def _holds(spark: SparkSession, table: Table, batch_id: int) -> bool:

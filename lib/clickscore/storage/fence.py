@@ -11,11 +11,11 @@ metadata. What was committed before the claim, the new run finds in the tables, 
 
 from dataclasses import dataclass
 
-from pyspark.errors import PySparkException
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from clickscore.errors import StreamError
+from clickscore.spark_errors import SPARK_ERRORS, is_missing_file
 
 RUN_PROPERTY = "clickscore.run"
 """Table property: the run that may write, which is the one that was started last."""
@@ -24,8 +24,6 @@ FOLDER = "clickscore-run"
 """Folder of the checkpoint with the id of that run."""
 
 _SCHEMA = "run STRING"
-_GONE = ("PATH_NOT_FOUND", "FAILED_READ_FILE.FILE_NOT_EXIST")
-"""Somebody has taken the id away, or is just replacing it."""
 
 
 @dataclass(frozen=True)
@@ -82,7 +80,7 @@ class Claim:
     def _owners(self) -> list[str]:
         try:
             return [row.run for row in self.spark.read.schema(_SCHEMA).text(self.folder).collect()]
-        except PySparkException as error:
-            if error.getCondition() in _GONE:
+        except SPARK_ERRORS as error:
+            if is_missing_file(error):  # it was taken away, or another run is just replacing it
                 return []
             raise

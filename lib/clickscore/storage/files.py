@@ -7,13 +7,15 @@ from pyspark.errors import AnalysisException
 from pyspark.sql import Column, SparkSession
 from pyspark.sql import functions as F
 
+from clickscore.spark_errors import is_missing_path
+
 
 def path_exists(spark: SparkSession, path: str) -> bool:
     """Tell whether there is a file or folder at the path."""
     try:
         spark.read.format("binaryFile").option("recursiveFileLookup", "true").load(path)
     except AnalysisException as error:
-        if error.getCondition() == "PATH_NOT_FOUND":
+        if is_missing_path(error):
             return False
         raise
     return True

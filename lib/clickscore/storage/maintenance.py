@@ -3,8 +3,6 @@
 from collections.abc import Callable, Iterator
 from functools import partial
 
-from py4j.protocol import Py4JJavaError
-from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 from rich.console import Console
@@ -13,6 +11,7 @@ from clickscore.config.run import Config
 from clickscore.console import warn
 from clickscore.errors import TableError, gist
 from clickscore.retries import retrying
+from clickscore.spark_errors import SPARK_ERRORS
 from clickscore.storage.table import Table
 
 CONFLICT_LIMIT_S = 300.0
@@ -40,7 +39,7 @@ def run(config: Config, make_session: Callable[[], SparkSession], console: Conso
         try:
             many, few = patiently(compact, spark, table)
             count = patiently(vacuum, spark, table, retain_hours)
-        except (PySparkException, Py4JJavaError) as error:
+        except SPARK_ERRORS as error:
             raise TableError(f"{table.name} cannot be maintained: {gist(error)}") from error
         name = table.name.rpartition("/")[2]
         deleted = "old ones deleted" if count is None else f"{count:,} old ones deleted"

@@ -1,16 +1,30 @@
-"""The offset log of a stream: when each micro-batch was planned, and where in its source it was planned to end."""
+"""The logs in a checkpoint, which Spark writes and only this module reads: what micro-batches were planned to read.
+
+A checkpoint holds ``metadata`` with the id of the query; ``offsets/N``, written before micro-batch N begins: when it
+was planned, and where in the source it ends; ``commits/N``, written once it is done; and ``sources/0``, what the source
+keeps for itself: Kafka where the stream began, a folder which files it took, see ``sources.file_log``.
+"""
 
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import PurePosixPath
-from typing import Any
+from typing import Any, NamedTuple
 
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
 from clickscore.errors import CheckpointError
-from clickscore.storage.checkpoint import Checkpoint
+from clickscore.spark_errors import SPARK_ERRORS, is_wrong_checksum
+from clickscore.storage.files import file_names, path_exists
+
+OFFSETS, COMMITS = "offsets", "commits"
+"""Folders of the two logs; each entry is a file with the number of its micro-batch as the name."""
+LINES = {OFFSETS: 2, COMMITS: 1}
+"""Lines of an entry below its version: settings and the offsets of our one source; what the query says of itself."""
+
+Partition = tuple[str, int]
+"""A topic and the number of a partition."""
 
 
 @dataclass(frozen=True)
@@ -19,77 +33,121 @@ class Planned:
 
     Attributes:
         planned_ms: when, in milliseconds since 1970.
-        end: where it ends, in the words of the source.
+        end: where it ends, as the source writes it; see ``partition_offsets``, ``file_entry`` and ``table_position``.
     """
 
     planned_ms: int
     end: Any
 
 
-@dataclass(frozen=True)
-class Range:
-    """Micro-batches that are looked at, both ends included.
+class TablePosition(NamedTuple):
+    """How far a stream has read a Delta table.
 
     Attributes:
-        first: the first one.
-        last: the last one, which is done.
-        log: plans of those whose plan is still there; Spark forgets the older ones.
+        version: the commit.
+        file: the last data file of it that was read, counted from 0; negative if none was.
+        is_snapshot: whether these are the files of the table as the stream first saw it, not those of a commit.
     """
 
-    first: int
-    last: int
-    log: Mapping[int, Planned]
-
-    @property
-    def floor(self) -> int:
-        """The first micro-batch whose own plan is known; what is older can only be told apart up to there."""
-        return min((batch for batch in self.log if batch >= self.first), default=self.last)
-
-    def begin(self, start: Any) -> Any:
-        """Return where the range begins: where the micro-batch before it ended, or at the start of the stream."""
-        return self.log[self.first - 1].end if self.first else start
+    version: int
+    file: int
+    is_snapshot: bool
 
 
-def read_offset_log(spark: SparkSession, path: str) -> dict[int, Planned]:
+def read_query_id(spark: SparkSession, checkpoint: str) -> str | None:
+    """Return the id that Spark gave to the query; None before its first start.
+
+    Raises:
+        CheckpointError: if the file with the id is damaged.
+    """
+    metadata = f"{checkpoint}/metadata"
+    if not path_exists(spark, metadata):
+        return None
+    row = spark.read.text(metadata, wholetext=True).first()
+    try:
+        return str(json.loads(row[0] if row else "")["id"])
+    except (ValueError, KeyError, TypeError):
+        raise CheckpointError(
+            f"{metadata} does not name the stream: the checkpoint is damaged. Restore it, or begin anew with a new "
+            f"checkpoint and new tables."
+        ) from None
+
+
+def last_entry(spark: SparkSession, checkpoint: str, log: str) -> int:
+    """Return the last micro-batch in a log, -1 without one."""
+    return max((int(name) for name in file_names(spark, f"{checkpoint}/{log}") if name.isdecimal()), default=-1)
+
+
+def is_whole(spark: SparkSession, checkpoint: str, log: str, batch_id: int) -> bool:
+    """Tell whether an entry of a log is there from its version to its last line of JSON, and matches its checksum."""
+    try:
+        rows = spark.read.text(f"{checkpoint}/{log}/{batch_id}", wholetext=True).collect()
+    except SPARK_ERRORS as error:
+        if is_wrong_checksum(error):
+            return False
+        raise
+    version, *content = (rows[0][0] if rows else "").splitlines() or [""]
+    return version.startswith("v") and len(content) >= LINES[log] and all(map(_is_json, content))
+
+
+def _is_json(line: str) -> bool:
+    try:
+        json.loads(line)
+    except ValueError:
+        return False
+    return True
+
+
+def read_plans(spark: SparkSession, checkpoint: str) -> dict[int, Planned]:
     """Read the plans of the micro-batches that the checkpoint still remembers."""
     # The stream removes old entries while it runs.
     reader = spark.read.option("ignoreMissingFiles", "true")
-    entries = reader.text(f"{path}/offsets", wholetext=True).select("value", F.input_file_name())
-    log = {}
+    entries = reader.text(f"{checkpoint}/{OFFSETS}", wholetext=True).select("value", F.input_file_name())
+    plans = {}
     for value, file in entries.collect():
-        # A version comes first, then metadata; the offsets of our only source are the last line.
-        lines = value.splitlines()
-        if len(lines) > 1 and (name := PurePosixPath(file).name).isdecimal():
-            log[int(name)] = Planned(json.loads(lines[1])["batchTimestampMs"], json.loads(lines[-1]))
-    return log
+        if (name := PurePosixPath(file).name).isdecimal() and (plan := _plan(value)):
+            plans[int(name)] = plan
+    return plans
 
 
-def find_range(
-    checkpoint: Checkpoint, log: Mapping[int, Planned], first: int | None, last: int | None, earliest: int = 0
-) -> Range:
-    """Return the micro-batches to look at.
+def read_plan(spark: SparkSession, checkpoint: str, batch_id: int) -> Planned | None:
+    """Read the plan of one micro-batch; None if the checkpoint does not remember it."""
+    entry = f"{checkpoint}/{OFFSETS}/{batch_id}"
+    return _plan(_content(spark, entry)) if path_exists(spark, entry) else None
 
-    Args:
-        checkpoint: the stream.
-        log: the plans that are known.
-        first: the first one that was asked for; None is the first that can be proven.
-        last: the last one that was asked for; None is the last that is done.
-        earliest: first micro-batch that can be proven, as far as the source is concerned.
 
-    Raises:
-        CheckpointError: if the checkpoint does not say, or no longer says, what they were to read.
+def planned_offsets(spark: SparkSession, checkpoint: str, batch_id: int) -> dict[Partition, int]:
+    """Return where a micro-batch over Kafka was planned to end: the next offset of each partition.
+
+    Before the first micro-batch that is where the stream began; empty if the logs do not say.
     """
-    first, last = earliest if first is None else first, checkpoint.last_done if last is None else last
-    if not 0 <= first <= last <= checkpoint.last_done:
-        raise CheckpointError(
-            f"there are no micro-batches {first} to {last} to look at: {checkpoint.path} says that 0 to "
-            f"{checkpoint.last_done} are done."
-        )
-    known = sorted(batch for batch in log if batch <= checkpoint.last_done)
-    if not known or first < earliest or (first and first - 1 not in log) or last not in log:
-        begin = max(earliest, known[0] + 1) if known else None
-        raise CheckpointError(
-            f"{checkpoint.path} no longer says what micro-batches {first} to {last} were to read: Spark keeps the "
-            f"plans of the last hundred or so. Leave --from-batch out, or begin at {begin} or later."
-        )
-    return Range(first, last, {batch: plan for batch, plan in log.items() if first - 1 <= batch <= last})
+    if batch_id >= 0:
+        plan = read_plan(spark, checkpoint, batch_id)
+        return partition_offsets(plan.end) if plan else {}
+    start = f"{checkpoint}/sources/0/0"
+    return partition_offsets(json.loads(_content(spark, start).splitlines()[-1])) if path_exists(spark, start) else {}
+
+
+def _content(spark: SparkSession, entry: str) -> str:
+    return str(spark.read.text(entry, wholetext=True).collect()[0][0])
+
+
+def _plan(entry: str) -> Planned | None:
+    # A version comes first, then metadata; the offsets of our only source are the last line.
+    _, *lines = entry.splitlines() or [""]
+    return Planned(json.loads(lines[0])["batchTimestampMs"], json.loads(lines[-1])) if lines else None
+
+
+def partition_offsets(end: Mapping[str, Mapping[str, int]]) -> dict[Partition, int]:
+    """Return the next offset of each partition, of what Kafka writes as the end of a micro-batch."""
+    return {(topic, int(number)): offset for topic, numbers in end.items() for number, offset in numbers.items()}
+
+
+def file_entry(end: Mapping[str, int]) -> int:
+    """Return the last entry of the log of files, of what a folder writes as the end of a micro-batch."""
+    return int(end["logOffset"])
+
+
+def table_position(end: Mapping[str, Any]) -> TablePosition:
+    """Return the position in the table, of what Delta writes as the end of a micro-batch."""
+    return TablePosition(int(end["reservoirVersion"]), int(end["index"]), bool(end["isStartingVersion"]))

@@ -15,6 +15,7 @@ from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from clickscore.errors import TableError
+from clickscore.spark_errors import is_missing_table
 from clickscore.storage.files import file_names
 from clickscore.storage.schemas import as_ddl, check_table, literal, quoted
 
@@ -26,7 +27,6 @@ CHECKPOINT_INTERVAL = 50
 
 NO_CHECKS: Mapping[str, str] = MappingProxyType({})
 
-_MISSING = ("PATH_NOT_FOUND", "DELTA_TABLE_NOT_FOUND", "TABLE_OR_VIEW_NOT_FOUND")
 _PARTS = 3
 """Of a catalog name, at most: catalog, schema and table."""
 _PLAIN = re.compile(r"\w+")
@@ -85,13 +85,17 @@ class Table:
         try:
             return self.read(spark).columns
         except AnalysisException as error:
-            if error.getCondition() in _MISSING:
+            if is_missing_table(error):
                 return []
             raise
 
     def delta(self, spark: SparkSession) -> DeltaTable:
         """Return the table's handle."""
         return DeltaTable.forPath(spark, self.location) if self.is_path else DeltaTable.forName(spark, self.sql_name)
+
+    def folder(self, spark: SparkSession) -> str:
+        """Return the folder of the table's files, also of one that is named in a catalog."""
+        return str(spark.sql(f"DESCRIBE DETAIL {self.sql_name}").select("location").collect()[0][0]).rstrip("/")
 
     def stream(self, spark: SparkSession) -> str | None:
         """Return the id of the stream that the table is bound to."""

@@ -13,7 +13,6 @@ from pyspark.sql import SparkSession
 from rich.console import Console
 
 from clickscore.config.run import AVAILABLE_NOW, Config
-from clickscore.config.source import FolderSource, KafkaSource
 from clickscore.console import warn
 from clickscore.monitoring import endpoint
 from clickscore.monitoring.health import Health
@@ -23,14 +22,12 @@ from clickscore.monitoring.report import Report
 from clickscore.monitoring.summary import print_summary
 from clickscore.registry.registry import fetch_current, fetch_version
 from clickscore.retries import START_LIMIT_S, retrying
-from clickscore.sources import kafka
-from clickscore.sources.file_log import list_landed, read_log
-from clickscore.sources.readers import check_source
+from clickscore.sources.kinds import check_source, kind_of
 from clickscore.stream.active_models import Lineup
 from clickscore.stream.alias_poller import ModelWatch
 from clickscore.stream.deployment import Deployment
 from clickscore.stream.plan import find, show
-from clickscore.stream.preflight import Wiring, check
+from clickscore.stream.preflight import check
 from clickscore.stream.query import Stream
 
 
@@ -50,7 +47,7 @@ def run(config: Config, make_session: Callable[[], SparkSession], console: Conso
     """
     # A poll that hangs at a dead registry may still write into the folder when the run ends.
     place = tempfile.TemporaryDirectory(prefix="clickscore-", ignore_cleanup_errors=True)
-    health = Health.of(config)
+    health, kind = Health.of(config), kind_of(config.source)
     with place as folder, endpoint.serving(config.health, health, console), ThreadPoolExecutor(1) as aside:
         patiently = retrying(partial(warn, console), START_LIMIT_S)
         fetching = aside.submit(patiently, fetch_current, config.model, Path(folder))
@@ -68,9 +65,11 @@ def run(config: Config, make_session: Callable[[], SparkSession], console: Conso
                 warming.result()
             health.serves(*wiring.model.key)
             is_finite = config.trigger == AVAILABLE_NOW
-            backlog = _files_to_read(spark, wiring) if is_finite and console.is_terminal else None
+            backlog = None
+            if is_finite and console.is_terminal:
+                backlog = kind.files_ahead(spark, config.source, config.checkpoint)
             with ProgressLines(console, backlog) as lines:
-                for warning in [*_warnings(config), *wiring.warnings]:
+                for warning in [*kind.warnings(config.source), *wiring.warnings]:
                     lines.warn(warning)
                 lineup = Lineup(config, wiring.definition, wiring.model, Path(folder), deployment, lines.warn)
                 watch = ModelWatch(lineup, config.model.poll_ms / 1000, deployment, lines.warn)
@@ -100,18 +99,6 @@ def plan(config: Config, make_session: Callable[[], SparkSession], console: Cons
         found = find(config, make_session, Path(folder))
         show(config, found, console)
     return not found.problems
-
-
-def _warnings(config: Config) -> list[str]:
-    return kafka.warnings(config.source) if isinstance(config.source, KafkaSource) else []
-
-
-def _files_to_read(spark: SparkSession, wiring: Wiring) -> int | None:
-    source = wiring.config.source
-    if not isinstance(source, FolderSource):
-        return None
-    taken = read_log(spark, wiring.checkpoint.path)
-    return list_landed(spark, source.path).join(taken, on="source", how="left_anti").count()
 
 
 @contextmanager

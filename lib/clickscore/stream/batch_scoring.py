@@ -5,7 +5,6 @@ the run ends. If a Python worker dies, the challenger is the first to be suspect
 scored once more with the model in a process of its own, so that the click that ends it can be found.
 """
 
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -13,9 +12,7 @@ from functools import partial
 from math import inf
 from typing import Any, TypeVar
 
-from py4j.protocol import Py4JJavaError
 from pyspark import StorageLevel
-from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame, Observation, Row
 from pyspark.sql import functions as F
 
@@ -23,6 +20,7 @@ from clickscore.errors import StreamError, WorkerLostError
 from clickscore.reasons import SCORING_FAILED
 from clickscore.registry.version import ModelVersion
 from clickscore.scoring.isolation import HANGS, Tolerance
+from clickscore.spark_errors import TooManyError, WorkerCrashError, guarded
 from clickscore.storage.schemas import Layout
 from clickscore.stream import pipeline
 from clickscore.stream.pipeline import Score, Stamp
@@ -31,9 +29,6 @@ ALWAYS_ALLOWED = 10
 """Clicks that any model may fail on: of a few clicks, one poisonous one is always a large share."""
 SLACK = 10_000
 """Clicks of an Arrow batch; a task judges a share against at least so many."""
-
-_TOO_MANY = re.compile(r"TooManyFailuresError: (?P<what>[^\n]*)")
-_CRASH = re.compile(r"Python worker exited unexpectedly|Python worker.*crashed", re.IGNORECASE)
 
 Result = TypeVar("Result")
 
@@ -101,14 +96,6 @@ class Tally:
 
 class BrokenModelError(StreamError):
     """Raised when a model fails on more clicks than it may; nothing of the micro-batch has been written."""
-
-
-class WorkerCrashError(Exception):
-    """Raised when a Python worker has died."""
-
-
-class TooManyError(Exception):
-    """Raised when a task has met more failures than it may."""
 
 
 @dataclass
@@ -268,21 +255,3 @@ class FirstPass:
             cause = f"it failed on {failed} of {challenged} clicks: {counts.challenger_failure}"
             self.bench(challenger, cause, next_batch)
         tally.add(failed, challenged)
-
-
-def guarded(action: Callable[[], Result]) -> Result:
-    """Run a Spark job; tell the failures that have to do with the model from the others.
-
-    Raises:
-        TooManyError: if a task has met more failures than it may.
-        WorkerCrashError: if a Python worker has died.
-    """
-    try:
-        return action()
-    except (PySparkException, Py4JJavaError) as error:
-        text = str(error)
-        if found := _TOO_MANY.search(text):
-            raise TooManyError(found["what"]) from error
-        if found := _CRASH.search(text):
-            raise WorkerCrashError(found[0]) from error
-        raise

@@ -4,7 +4,6 @@ from dataclasses import dataclass
 
 from clickscore.config.model import SCORE
 from clickscore.config.run import Config
-from clickscore.config.source import KafkaSource
 from clickscore.errors import ConfigError
 from clickscore.scoring.contract import NOT_IN_NAMES, Contract, read_contract
 from clickscore.scoring.features import Features, read_features
@@ -58,6 +57,6 @@ def define_contract(config: Config) -> Contract:
 
 def define_layout(config: Config, contract: Contract) -> Layout:
     """Return the columns of the tables."""
-    kept = tuple(KEPT[name] for name in config.source.keep) if isinstance(config.source, KafkaSource) else ()
+    kept = tuple(KEPT[name] for name in config.source.keep)
     scores = Scores(tuple(config.model.picks), config.model.challenger is not None)
     return Layout(as_spark(contract.click), contract.id, contract.time, contract.visitor, kept, scores)

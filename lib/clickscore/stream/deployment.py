@@ -1,6 +1,5 @@
 """Model versions on the executors: sent there once, loaded and tried before a click needs them, then taken away."""
 
-import re
 import shutil
 import threading
 from collections import Counter
@@ -12,8 +11,6 @@ from zipfile import ZIP_DEFLATED, ZipFile
 
 import numpy as np
 import pyarrow as pa
-from py4j.protocol import Py4JJavaError
-from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
 from pyspark.sql import types as T
 from pyspark.sql.pandas.functions import arrow_udf
@@ -27,6 +24,7 @@ from clickscore.scoring.features import Features
 from clickscore.scoring.isolation import OutOfTimeError, Tolerance, describe, time_limit
 from clickscore.scoring.models import BOOSTER, answer
 from clickscore.scoring.outputs import Pick
+from clickscore.spark_errors import SPARK_ERRORS, model_fault
 from clickscore.stream.pipeline import Score
 from clickscore.stream.score_function import Side, score_function
 from clickscore.stream.worker_models import Served, loaded
@@ -37,7 +35,6 @@ MOST_CORES = 1_000
 """Rows of the job that touches all workers; a task without a row would touch none."""
 LOAD_LIMIT_S = 120
 """How long a worker may take to load a version; the libraries of some take half a minute on a busy machine."""
-_FAULT = re.compile(r"ModelError: (?P<what>[^\n]*)|Python worker exited unexpectedly")
 MOST_RETIRED = 50
 """Versions, newest first, that workers are told to forget; one that is older has left with its worker by then."""
 
@@ -86,11 +83,11 @@ class Deployment:
         trial = _Trial(self.serve(model), picks, _example(model), model.answers, self._config.time_limit_ms / 1000)
         try:
             self._in_all_workers([trial])
-        except (PySparkException, Py4JJavaError) as error:
-            found = _FAULT.search(str(error))
-            if not found:  # an executor was lost, or the session is about to end: no fault of the model's
+        except SPARK_ERRORS as error:
+            fault = model_fault(error)
+            if not fault:  # an executor was lost, or the session is about to end: no fault of the model's
                 raise ModelUnavailableError(f"{model.label} could not be tried: {gist(error)}") from error
-            raise ModelError(f"{model.label} cannot be used for scoring: {found['what'] or found[0]}") from None
+            raise ModelError(f"{model.label} cannot be used for scoring: {fault}") from None
 
     def keep_warm(self, models: Iterable[ModelVersion]) -> None:
         """Touch the Python workers, which Spark ends when they have had nothing to do for a minute."""

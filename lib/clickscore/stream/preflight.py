@@ -8,13 +8,13 @@ import pyarrow as pa
 from pyspark.sql import SparkSession
 
 from clickscore.config.run import Config
-from clickscore.config.source import KafkaSource, Source
+from clickscore.config.source import Source
 from clickscore.errors import DataLossError, ModelError
 from clickscore.registry.version import ModelVersion
 from clickscore.scoring.features import check_features
 from clickscore.sources.gap_detection import TopicWatch
 from clickscore.sources.gaps import AGED_OUT, Gap
-from clickscore.sources.readers import check_source
+from clickscore.sources.kinds import check_source, kind_of
 from clickscore.storage import schemas
 from clickscore.storage.checkpoint import Checkpoint, check_belongs, check_logs, check_state, read_checkpoint
 from clickscore.storage.model_timeline import read_pin
@@ -88,9 +88,8 @@ def check(
         check_belongs(spark, checkpoint, table)
     check_logs(spark, checkpoint, (scored, rejected))
     check_state(spark, checkpoint, config.deduplicate is not None)
-    watch, gaps = None, []
-    if isinstance(config.source, KafkaSource):
-        watch = TopicWatch(spark, config.source, config.checkpoint, scored, rejected)
+    watch, gaps = kind_of(config.source).watch_gaps(spark, config.source, config.checkpoint, scored, rejected), []
+    if watch:
         watch.gaps_table.check(spark, schemas.SOURCE_GAPS)
         gaps = watch.gaps_ahead(checkpoint)
         if gaps and not accept_loss:

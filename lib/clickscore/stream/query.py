@@ -20,9 +20,10 @@ from clickscore.errors import (
 )
 from clickscore.monitoring.report import Report
 from clickscore.registry.version import ModelVersion
-from clickscore.retries import STREAM_LIMIT_S, retrying, transient_cause
-from clickscore.sources.readers import read_stream
+from clickscore.retries import STREAM_LIMIT_S, retrying
+from clickscore.sources.kinds import kind_of
 from clickscore.sources.unreadable_files import UnreadableFileError
+from clickscore.spark_errors import transient_cause
 from clickscore.storage import schemas
 from clickscore.storage.checkpoint import Checkpoint, read_checkpoint, written_upto
 from clickscore.storage.fence import RUN_PROPERTY, Claim
@@ -182,7 +183,8 @@ class Stream:
 
     def _start(self, batches: MicroBatches) -> StreamingQuery:
         config = self.wiring.config
-        rows = read_stream(self.spark, config.source, [file.path for file in self._unreadable], self.accept_loss)
+        unreadable = [file.path for file in self._unreadable]
+        rows = kind_of(config.source).read_stream(self.spark, config.source, unreadable, self.accept_loss)
         if config.deduplicate:
             prepare_state(self.spark)
             definition = self.wiring.definition

@@ -19,7 +19,7 @@ from clickscore.registry.registry import Registry
 from clickscore.scoring.contract import Contract, read_contract
 from clickscore.scoring.features import Features, read_features
 from clickscore.scoring.parsing import parser
-from clickscore.sources.readers import read_batch
+from clickscore.sources.folder import read_batch
 from clickscore.storage.arrow_types import as_spark
 from clickscore.storage.files import path_exists
 from clickscore.storage.schemas import VALUE

@@ -31,8 +31,8 @@ def test_records_that_are_left_came_after_the_last_trigger_that_saw_what_is_read
 
 
 def test_mark_is_reached_when_every_partition_is() -> None:
-    mark = {"clicks": {"0": 5, "1": 7}}
-    assert is_reached(mark, {"clicks": {"0": 5, "1": 9, "2": 1}})
-    assert not is_reached(mark, {"clicks": {"0": 9, "1": 6}})
-    assert not is_reached(mark, {"clicks": {"0": 9}})
+    mark = {("clicks", 0): 5, ("clicks", 1): 7}
+    assert is_reached(mark, {("clicks", 0): 5, ("clicks", 1): 9, ("clicks", 2): 1})
+    assert not is_reached(mark, {("clicks", 0): 9, ("clicks", 1): 6})
+    assert not is_reached(mark, {("clicks", 0): 9})
     assert not is_reached(mark, {})

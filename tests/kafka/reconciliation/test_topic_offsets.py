@@ -11,8 +11,9 @@ from pyspark.sql import SparkSession
 from rich.console import Console
 
 from clickscore.reconciliation import audit
+from clickscore.reconciliation.batch_range import Range
 from clickscore.reconciliation.topic_offsets import Span, find_spans, hold_offsets
-from clickscore.storage.offset_log import Planned, Range
+from clickscore.storage.offset_log import Planned
 from clickscore.stream import app
 
 MakeClick = Callable[..., dict[str, Any]]

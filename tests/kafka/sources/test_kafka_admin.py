@@ -6,7 +6,8 @@ from typing import Any
 from confluent_kafka import TopicPartition
 from pyspark.sql import SparkSession
 
-from clickscore.sources.kafka_admin import planned_offsets, read_topic_state
+from clickscore.sources.kafka_admin import read_topic_state
+from clickscore.storage.offset_log import planned_offsets
 
 
 def test_broker_tells_ids_and_offsets_of_its_topics(

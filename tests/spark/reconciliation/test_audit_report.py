@@ -5,11 +5,11 @@ from pyspark.sql import functions as F
 from rich.console import Console
 
 from clickscore.reconciliation import audit_report, discrepancies
+from clickscore.reconciliation.batch_range import Range
 from clickscore.reconciliation.discrepancies import Holdings
 from clickscore.reconciliation.expectations import Evidence
 from clickscore.reconciliation.landed_files import Strays
 from clickscore.storage.checkpoint import Checkpoint
-from clickscore.storage.offset_log import Range
 
 
 def test_many_micro_batches_are_cut_to_the_newest_and_those_with_findings(spark: SparkSession) -> None:

@@ -2,8 +2,8 @@ from pathlib import Path
 
 from pyspark.sql import SparkSession
 
+from clickscore.reconciliation.batch_range import Range
 from clickscore.reconciliation.expectations import Rows, read_rows
-from clickscore.storage.offset_log import Range
 from clickscore.storage.table import Table
 
 

@@ -1,8 +1,12 @@
+from pathlib import Path
+
 import pytest
 from pyspark.sql import SparkSession
 
-from clickscore.reconciliation.landed_files import in_batches, is_numbered_alike, listed_at
-from clickscore.storage.offset_log import Planned, Range
+from clickscore.reconciliation import landed_files
+from clickscore.reconciliation.batch_range import Range
+from clickscore.reconciliation.landed_files import in_batches, is_numbered_alike, listed_at, strangers
+from clickscore.storage.offset_log import Planned
 
 
 def log(ends: dict[int, int]) -> dict[int, Planned]:
@@ -46,3 +50,20 @@ def test_folder_was_listed_before_the_first_micro_batch_of_a_backlog(
     sizes: dict[int, tuple[int, int]], expected: int
 ) -> None:
     assert listed_at({1: 1_000, 2: 2_000, 3: 3_000}, sizes, 100) == expected
+
+
+def test_strangers_are_all_files_that_the_stream_does_not_read_whatever_their_names(
+    spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(landed_files, "LISTING_PAGE", 2)
+    assert list(strangers(spark, str(tmp_path))) == []
+    read = ["a.jsonl", "deep/er/b.json.gz", "a; isDirectory=true;.json", "c=1/d e.json"]
+    passed_over = [
+        ".hidden.json", "_aside/a.json", "deep/.hid/_den/b.json", "a.csv", "b.json.tmp", "deep/x; isDirectory=false;",
+        "two\nlines.txt", "per%20cent.txt", "empty",
+    ]  # fmt: skip
+    for name in read + passed_over:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("" if name == "empty" else "x")
+    assert sorted(strangers(spark, str(tmp_path))) == sorted(passed_over)
+    assert sorted(strangers(spark, f"file://{tmp_path}/")) == sorted(passed_over)

@@ -23,7 +23,7 @@ from clickscore.errors import (
 from clickscore.registry.registry import fetch_current
 from clickscore.scoring.contract import read_contract
 from clickscore.scoring.isolation import Tolerance
-from clickscore.sources.readers import read_batch
+from clickscore.sources.folder import read_batch
 from clickscore.stream import pipeline
 from clickscore.stream.deployment import Deployment
 

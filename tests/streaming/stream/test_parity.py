@@ -26,7 +26,7 @@ from clickscore.scoring.models import LoadedModel
 from clickscore.scoring.models import load as load_model
 from clickscore.scoring.parsing import parser
 from clickscore.scoring.scorer import ClickScorer
-from clickscore.sources.readers import read_batch
+from clickscore.sources.folder import read_batch
 from clickscore.stream.definition import read_definition
 from clickscore.training.training import labelled
 from shopsim.landing import write_history

@@ -1,0 +1,88 @@
+"""A landing folder as a source: each line of its files is a record."""
+
+from collections.abc import Collection, Mapping
+from datetime import datetime
+from typing import Any
+
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from clickscore.config.source import FolderSource
+from clickscore.errors import SourceError
+from clickscore.sources.file_log import FILE_NAMES, list_landed, newest_taken, read_log
+from clickscore.sources.records import without_offsets
+from clickscore.storage.files import path_exists
+from clickscore.storage.offset_log import file_entry
+
+FOREVER = "36500d"
+"""Age below which files are remembered, and above which Spark would silently skip them: effectively no limit."""
+
+FILE_PATH = "_metadata.file_path"
+
+
+def check(spark: SparkSession, source: FolderSource) -> None:
+    """Make sure that the folder is there.
+
+    Raises:
+        SourceError: if not.
+    """
+    if not path_exists(spark, source.path):
+        raise SourceError(f"source.path: no such folder: {source.path}. Create it, or correct the path.")
+
+
+def warnings(*_: object) -> list[str]:
+    """Return nothing: a folder has nothing to warn about."""
+    return []
+
+
+def read_stream(
+    spark: SparkSession, source: FolderSource, unreadable: Collection[str] = (), _accept_loss: bool = False
+) -> DataFrame:
+    """Start reading; columns as in ``schemas.raw``.
+
+    Args:
+        spark: the session.
+        source: what to read.
+        unreadable: paths of files to pass over, as Spark names them.
+    """
+    lines = (
+        spark.readStream.format("text")
+        .option("maxBytesPerTrigger", source.max_bytes)
+        .option("lineSep", "\n")
+        .option("recursiveFileLookup", "true")
+        .option("pathGlobFilter", FILE_NAMES)
+        .option("maxFileAge", FOREVER)
+        .load(source.path)
+    )
+    return _records(lines.where(~F.col(FILE_PATH).isin(*unreadable)) if unreadable else lines)
+
+
+def read_batch(spark: SparkSession, folder: str) -> DataFrame:
+    """Read all files of a folder once; columns as in ``schemas.raw``."""
+    reader = spark.read.format("text").option("lineSep", "\n").option("recursiveFileLookup", "true")
+    return _records(reader.option("pathGlobFilter", FILE_NAMES).load(folder))
+
+
+def _records(lines: DataFrame) -> DataFrame:
+    # Lines have no offset: Spark splits large files, and then nobody knows the number of a line.
+    return without_offsets(lines, F.col("value"), F.col(FILE_PATH))
+
+
+def watch_gaps(*_: object) -> None:
+    """Return nothing: Spark does not tell of files that were removed before it listed them."""
+
+
+def files_ahead(spark: SparkSession, source: FolderSource, checkpoint: str) -> int:
+    """Return how many files have landed that the stream has not taken yet."""
+    return list_landed(spark, source.path).join(read_log(spark, checkpoint), on="source", how="left_anti").count()
+
+
+def reported_ends(*_: object) -> None:
+    """Return nothing: Spark does not report what else is in a folder."""
+
+
+def unread_since(
+    spark: SparkSession, _source: FolderSource, checkpoint: str, end: Mapping[str, Any]
+) -> datetime | None:
+    """Return the time of the newest file of a trigger: Spark reads the oldest files first."""
+    return newest_taken(spark, checkpoint, file_entry(end))

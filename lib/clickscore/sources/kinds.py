@@ -1,0 +1,67 @@
+"""The kinds of sources: each is one module with the same functions, and this is the place where one is chosen."""
+
+from collections.abc import Collection, Mapping
+from datetime import datetime
+from typing import Any, Protocol
+
+from pyspark.sql import DataFrame, SparkSession
+
+from clickscore.config.source import Source
+from clickscore.sources import delta, folder, kafka
+from clickscore.sources.gap_detection import TopicWatch
+from clickscore.storage.offset_log import Partition
+from clickscore.storage.table import Table
+
+
+class Kind(Protocol):
+    """What the module of a kind can do; ``source`` is its section of the configuration."""
+
+    def check(self, spark: SparkSession, source: Any, /) -> None:
+        """Make sure that the source is there, and has what the configuration names; raise SourceError if not."""
+
+    def warnings(self, source: Any, /) -> list[str]:
+        """Return what should not stay as it is."""
+
+    def read_stream(
+        self, spark: SparkSession, source: Any, unreadable: Collection[str] = (), accept_loss: bool = False, /
+    ) -> DataFrame:
+        """Start reading without the files that are ``unreadable``; columns as in ``schemas.raw``.
+
+        With ``accept_loss``, the stream goes on where records are gone before they were read.
+        """
+
+    def watch_gaps(
+        self, spark: SparkSession, source: Any, checkpoint: str, scored: Table, rejected: Table, /
+    ) -> TopicWatch | None:
+        """Return what tells which records are lost, where a source may lose them."""
+
+    def files_ahead(self, spark: SparkSession, source: Any, checkpoint: str, /) -> int | None:
+        """Return how many files are there that the stream has not taken yet; None where that cannot be known."""
+
+    def reported_ends(
+        self, progress: Mapping[str, Any], /
+    ) -> tuple[Mapping[Partition, int], Mapping[Partition, int]] | None:
+        """Return where a trigger ended, and where the source ended when it began; None if Spark does not report it."""
+
+    def unread_since(self, spark: SparkSession, source: Any, checkpoint: str, end: Any, /) -> datetime | None:
+        """Return since when, at most, a record may have been waiting that lies behind the end of a trigger.
+
+        The time is now if there is none; None is unknown.
+        """
+
+
+_KINDS: dict[str, Kind] = {"folder": folder, "delta": delta, "kafka": kafka}
+
+
+def kind_of(source: Source) -> Kind:
+    """Return the module that reads a source."""
+    return _KINDS[source.kind]
+
+
+def check_source(spark: SparkSession, source: Source) -> None:
+    """Make sure that the source is there, and has what the configuration names.
+
+    Raises:
+        SourceError: if not.
+    """
+    kind_of(source).check(spark, source)

@@ -1,0 +1,196 @@
+"""Spark's errors, read in this module only: each question about a failure that only its class or its text can answer.
+
+Spark and Py4J give an error class or condition where the driver itself has failed. Of a task that failed on an
+executor, only the text is left, with the Java or Python trace of the worker in it. Every pattern below has a test
+against an error that Spark really raises.
+"""
+
+import re
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple, TypeVar
+
+from py4j.protocol import Py4JJavaError
+from pyspark.errors import PySparkException, StreamingQueryException
+
+from clickscore.errors import ModelUnavailableError, SourceUnavailableError, WorkerLostError, gist
+
+SPARK_ERRORS = (PySparkException, Py4JJavaError)
+"""What Spark raises: its own errors, and those of Java that PySpark does not convert."""
+
+_TRANSIENT_CLASSES = re.compile(
+    r"io\.delta\.exceptions\.\w+|org\.apache\.spark\.sql\.delta\.\w*Concurrent\w+"
+    r"|org\.apache\.kafka\.common\.errors\.RetriableException"
+    r"|java\.net\.(?:ConnectException|NoRouteToHostException|SocketException|SocketTimeoutException)"
+    r"|java\.util\.concurrent\.TimeoutException"
+)
+"""Java classes of transient failures, or of their parents."""
+_TRANSIENT_TEXTS = re.compile(
+    r"No space left on device|Disk quota exceeded|Read-only file system|Stale file handle|Connection reset"
+    r"|Connection refused|Broken pipe|timed out|Service Unavailable|SlowDown|Slow Down|Too Many Requests"
+    r"|status code:? (?:429|50[0234])|CONCURRENT_STREAM_LOG_UPDATE|Concurrent update to the log"
+    r"|Mkdirs failed to create|org\.apache\.kafka\.common\.errors\.(?:Timeout|Disconnect|Network)Exception"
+    r"|ExecutorLostFailure|io\.delta\.exceptions\.\w+|DELTA_(?:CONCURRENT_\w+|METADATA_CHANGED|PROTOCOL_CHANGED)",
+    re.IGNORECASE,
+)
+"""What file systems, stores and brokers say of them, where only the text of a failed task is left."""
+_TOO_MANY_FAILURES = re.compile(r"TooManyFailuresError: (?P<what>[^\n]*)")
+_CRASH = re.compile(r"Python worker exited unexpectedly|Python worker.*crashed", re.IGNORECASE)
+_MODEL_FAULT = re.compile(r"ModelError: (?P<what>[^\n]*)|Python worker exited unexpectedly")
+_READ_FAILED = re.compile(r"\[FAILED_READ_FILE[^\]]*\] Encountered error while reading file (?P<path>\S+?)\.(?=\s)")
+_DAMAGE = re.compile(
+    r"(?P<cause>(?:EOFException|ZipException|ChecksumException|FileNotFoundException|AccessControlException)[^\n]*"
+    r"|IOException: (?:invalid|incorrect|too many|unknown|gzip|stored gzip|not a gzip) [^\n]*"
+    r"|File does not exist[^\n]*)"
+)
+"""Failures that reading again will not cure; a time-out or a lost connection is not among them."""
+_WRONG_CHECKSUM = "ChecksumException"
+_CONDITION = re.compile(r"^: org\.apache\.spark\.\S+: \[(?P<name>[A-Z0-9_.]+)\]", re.MULTILINE)
+"""Spark's condition of a Java error that PySpark has not converted, as Py4J prints it."""
+_MISSING_PATH = "PATH_NOT_FOUND"
+_MISSING_FILE = "FAILED_READ_FILE.FILE_NOT_EXIST"
+_MISSING_TABLE = (_MISSING_PATH, "DELTA_TABLE_NOT_FOUND", "TABLE_OR_VIEW_NOT_FOUND")
+_QUERY_DETAILS = "\n=== Streaming Query ==="
+
+Result = TypeVar("Result")
+
+
+class WorkerCrashError(Exception):
+    """Raised when a Python worker has died."""
+
+
+class TooManyError(Exception):
+    """Raised when a task has met more failures of a model than it may."""
+
+
+class DamagedFile(NamedTuple):
+    """A file that cannot be read, and why.
+
+    Attributes:
+        path: the file, as Spark's column ``_metadata.file_path`` names it.
+        cause: what is wrong with it, in one line.
+    """
+
+    path: str
+    cause: str
+
+
+def transient_cause(error: BaseException | None) -> str | None:
+    """Return what has failed, in one line, if trying again may help."""
+    if isinstance(error, ModelUnavailableError | SourceUnavailableError | WorkerLostError):
+        return gist(error)
+    if error and type(error).__module__.startswith("delta.exceptions."):  # they do not carry their Java class
+        return f"{type(error).__name__}: {gist(error)}"
+    if not isinstance(error, SPARK_ERRORS):
+        return None
+    for java_error in _java_causes(error):
+        if any(_TRANSIENT_CLASSES.fullmatch(name) for name in _class_names(java_error)):
+            return f"{java_error.getClass().getSimpleName()}: {_first_line(java_error.getMessage())}"
+    found = _TRANSIENT_TEXTS.search(str(error))
+    return _line_of(str(error), found.start()) if found else None
+
+
+def root_cause(error: Py4JJavaError) -> str:
+    """Return the class and the message of the Java error that all others were raised for."""
+    *_, cause = _java_causes(error)
+    return f"{cause.getClass().getSimpleName()}: {cause.getMessage()}"
+
+
+def model_failures(error: BaseException) -> str | None:
+    """Return on how much the model has failed, if a task has ended because that was too much."""
+    found = _TOO_MANY_FAILURES.search(str(error))
+    return found["what"] if found else None
+
+
+def worker_crash(error: BaseException) -> str | None:
+    """Return what Spark says of a Python worker that has died, if that is why a task has failed."""
+    found = _CRASH.search(str(error))
+    return found[0] if found else None
+
+
+def model_fault(error: BaseException) -> str | None:
+    """Return what is wrong with a model that was tried in the Python workers, if the model is to blame at all."""
+    found = _MODEL_FAULT.search(str(error))
+    return (found["what"] or found[0]) if found else None
+
+
+def guarded(action: Callable[[], Result]) -> Result:
+    """Run a Spark job; distinguish the failures that have to do with the model from the others.
+
+    Raises:
+        TooManyError: if a task has met more failures than it may.
+        WorkerCrashError: if a Python worker has died.
+    """
+    try:
+        return action()
+    except SPARK_ERRORS as error:
+        if what := model_failures(error):
+            raise TooManyError(what) from error
+        if crash := worker_crash(error):
+            raise WorkerCrashError(crash) from error
+        raise
+
+
+def damaged_file(error: BaseException) -> DamagedFile | None:
+    """Return which file is to blame for a failure, if one is, and reading it again would not help."""
+    if not isinstance(error, SPARK_ERRORS):
+        return None
+    file, damage = _READ_FAILED.search(str(error)), _DAMAGE.search(str(error))
+    if not file or not damage:
+        return None
+    # The error writes local paths as file:///, the metadata of a file as file:/.
+    return DamagedFile(file["path"].replace("file:///", "file:/", 1), damage["cause"])
+
+
+def is_wrong_checksum(error: BaseException) -> bool:
+    """Tell whether a file is not what its checksum, which Hadoop keeps next to it, was made of."""
+    return _WRONG_CHECKSUM in str(error)
+
+
+def is_missing_path(error: BaseException) -> bool:
+    """Tell whether there is nothing at a path that was to be read."""
+    return _condition(error) == _MISSING_PATH
+
+
+def is_missing_file(error: BaseException) -> bool:
+    """Tell whether a file was not there, or was removed after it had been listed."""
+    return _condition(error) in (_MISSING_PATH, _MISSING_FILE)
+
+
+def is_missing_table(error: BaseException) -> bool:
+    """Tell whether there is no such table, by path or by name."""
+    return _condition(error) in _MISSING_TABLE
+
+
+def failure_of(error: StreamingQueryException) -> str:
+    """Return why a streaming query has failed, without its state and its plan."""
+    return str(error).partition(_QUERY_DETAILS)[0]
+
+
+def _condition(error: BaseException) -> str | None:
+    if isinstance(error, PySparkException):
+        return error.getCondition()
+    found = _CONDITION.search(str(error)) if isinstance(error, Py4JJavaError) else None
+    return found["name"] if found else None
+
+
+def _java_causes(error: Any) -> Iterator[Any]:
+    cause = error.java_exception if isinstance(error, Py4JJavaError) else getattr(error, "_origin", None)
+    while cause is not None:
+        yield cause
+        cause = cause.getCause()
+
+
+def _class_names(java_error: Any) -> Iterator[str]:
+    java_class = java_error.getClass()
+    while java_class is not None:
+        yield java_class.getName()
+        java_class = java_class.getSuperclass()
+
+
+def _first_line(text: str | None) -> str:
+    return (text or "").strip().partition("\n")[0]
+
+
+def _line_of(text: str, position: int) -> str:
+    begin, end = text.rfind("\n", 0, position) + 1, text.find("\n", position)
+    return text[begin : end if end >= 0 else len(text)].strip().removeprefix(": ")  # as Py4J writes the Java error

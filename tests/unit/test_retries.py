@@ -1,0 +1,54 @@
+import time
+
+import pytest
+
+from clickscore.errors import ModelNotFoundError, SourceUnavailableError
+from clickscore.retries import retrying
+
+
+class Flaky:
+    """Fails so many times, and then does its work."""
+
+    def __init__(self, failures: int, error: Exception) -> None:
+        self.failures, self.error, self.calls = failures, error, 0
+
+    def __call__(self) -> str:
+        self.calls += 1
+        if self.calls <= self.failures:
+            raise self.error
+        return "done"
+
+
+def test_transient_failure_is_tried_again_with_a_line_and_a_growing_wait_each_time() -> None:
+    said: list[str] = []
+    waits: list[float] = []
+    failed: list[int] = []
+    flaky = Flaky(3, SourceUnavailableError("the broker is away"))
+    done = retrying(said.append, 60, waits.append, failed=lambda: failed.append(1))(flaky)
+    assert done == "done"
+    assert len(said) == len(waits) == len(failed) == 3
+    assert said[1].startswith("the broker is away; attempt 2 failed, the next one is in ")
+    assert all(wait <= longest for wait, longest in zip(waits, (1, 2, 4), strict=True))
+
+
+def test_failure_that_stays_is_raised_at_once() -> None:
+    flaky = Flaky(1, ModelNotFoundError("no such model"))
+    with pytest.raises(ModelNotFoundError):
+        retrying(print, 60, pytest.fail)(flaky)
+    assert flaky.calls == 1
+
+
+def test_nothing_is_tried_for_ever() -> None:
+    flaky = Flaky(1_000, SourceUnavailableError("the broker is away"))
+    with pytest.raises(SourceUnavailableError):
+        retrying(lambda _: None, 0.05, lambda _: time.sleep(0.001))(flaky)
+    assert 1 < flaky.calls < 1_000
+
+
+def test_progress_begins_the_count_anew() -> None:
+    said: list[str] = []
+    flaky = Flaky(3, SourceUnavailableError("the broker is away"))
+    progress = iter([False, True, False])
+    retrying(said.append, 60, lambda _: None, has_progressed=lambda: next(progress))(flaky)
+    assert [line.split(";")[1].split(",")[0] for line in said] == [
+        " attempt 1 failed", " attempt 1 failed", " attempt 2 failed"]  # fmt: skip
