@@ -29,6 +29,7 @@ from clickscore.stream.batch_scoring import TooManyError, WorkerCrashError, guar
 from clickscore.stream.deployment import Deployment
 from clickscore.stream.pipeline import Contract
 from clickscore.stream.rows import Stamp
+from clickscore.stream.silence import ending_silent_workers
 
 REMEDIES = {
     UNREADABLE_FILE: "mend the file and land it under a new name",
@@ -137,13 +138,14 @@ def judge(
         ReplayError: if it hangs again and again.
     """
     deployment = Deployment(spark, config.model)
-    deployment.warm_up(model, tuple(config.model.picks.values()))
     # What a model fails on stays rejected, so it may fail as often as it likes; and who was rejected may be dangerous.
     tolerance = Tolerance(config.model.time_limit_ms / 1000, count=inf, in_child=True)
     verdicts = judged(as_raw(records, contract.kept), contract, model.inputs, deployment.predict_with(model, tolerance))
     try:
-        # The model might answer otherwise if it was asked again.
-        return guarded(verdicts.localCheckpoint)
+        with ending_silent_workers(spark, config.model):
+            deployment.warm_up(model, tuple(config.model.picks.values()))
+            # The model might answer otherwise if it was asked again.
+            return guarded(verdicts.localCheckpoint)
     except (TooManyError, WorkerCrashError) as error:
         raise ReplayError(
             f"{model.label}: {error}. Nothing was changed. Let {config.model.uri} point to a version that works, "

@@ -2,10 +2,12 @@
 
 A model may fail on some clicks; they are found and counted. If it fails on more than it may, nothing is committed and
 the run ends. If a Python worker dies, the challenger is the first to be suspected; without one, the micro-batch is
-scored once more with the model in a process of its own, so that the click that ends it can be found.
+scored once more with the model in a process of its own, so that the click that ends it can be found. A worker that was
+silent for too long and was ended says nothing against a model: the micro-batch is just scored once more.
 """
 
 import re
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -19,7 +21,7 @@ from pyspark.sql import functions as F
 from clickscore.errors import StreamError, WorkerLostError
 from clickscore.registry.version import ModelVersion
 from clickscore.scoring.isolation import HANGS, Tolerance
-from clickscore.stream import pipeline
+from clickscore.stream import pipeline, silence
 from clickscore.stream.pipeline import Challenge, Contract
 from clickscore.stream.rows import FAILURE, PREDICTED_COLUMN, Predict, Stamp
 
@@ -68,6 +70,10 @@ class WorkerCrashError(Exception):
     """Raised when a Python worker has died."""
 
 
+class WorkerSilentError(WorkerCrashError):
+    """Raised when Spark has ended a Python worker that was silent for longer than it may be."""
+
+
 class TooManyError(Exception):
     """Raised when a task has met more failures than it may."""
 
@@ -112,11 +118,13 @@ class FirstPass:
 
         Raises:
             BrokenModelError: if the champion fails on more clicks than it may.
+            WorkerLostError: if Python workers die or fall silent, and the models are not to blame.
         """
         tally = self._tallies.setdefault(champion.key, Tally(self.failure_limit))
         tolerance = Tolerance(self.time_limit_s, tally.count, tally.share, SLACK)
-        in_doubt = is_judged = False
+        in_doubt = is_judged = was_silent = False
         while True:
+            began = time.monotonic()
             challenge = Challenge(challenger.inputs, self.share) if challenger else None
             stamp = replace(stamp, challenger_version=challenger.version if challenger else None)
             outcomes = outcomes_for(challenge)
@@ -128,7 +136,20 @@ class FirstPass:
                 answered = guarded(partial(self._write, outcomes, predict, challenge, stamp, write))
                 break
             except WorkerCrashError as error:
-                if challenger:
+                ran_s, limit_s = time.monotonic() - began, silence.limit_s(outcomes.sparkSession)
+                is_silent = isinstance(error, WorkerSilentError)
+                # A silent worker with input that it has not read looks like one that has crashed: it gets one attempt.
+                if not was_silent and (is_silent or 0 < limit_s <= ran_s):
+                    was_silent = True
+                    what = "was" if is_silent else f"has died after {ran_s:.0f} s, perhaps as it was"
+                    self.tell(f"a Python worker {what} silent for {limit_s:.0f} s and was ended; "
+                              f"batch {stamp.batch_id} is scored again")  # fmt: skip
+                elif is_silent:
+                    raise WorkerLostError(
+                        f"a Python worker was silent for {limit_s:.0f} s, twice in batch {stamp.batch_id}, and was "
+                        f"ended each time: look for what stops the workers on that machine"
+                    ) from error
+                elif challenger:
                     self.bench(challenger, f"a Python worker has died while it was at work: {error}", stamp.batch_id)
                     challenger = None
                 elif tolerance.in_child:
@@ -201,6 +222,7 @@ def guarded(action: Callable[[], Result]) -> Result:
 
     Raises:
         TooManyError: if a task has met more failures than it may.
+        WorkerSilentError: if a Python worker was ended for its silence.
         WorkerCrashError: if a Python worker has died.
     """
     try:
@@ -209,6 +231,8 @@ def guarded(action: Callable[[], Result]) -> Result:
         text = str(error)
         if found := _TOO_MANY.search(text):
             raise TooManyError(found["what"]) from error
+        if silence.ENDED in text:
+            raise WorkerSilentError(silence.ENDED) from error
         if found := _CRASH.search(text):
             raise WorkerCrashError(found[0]) from error
         raise

@@ -3,6 +3,7 @@
 import re
 import shutil
 import threading
+import time
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -26,6 +27,7 @@ from clickscore.scoring.isolation import OutOfTimeError, Tolerance, describe, ti
 from clickscore.scoring.models import Served, answer, scorer
 from clickscore.scoring.outputs import Pick
 from clickscore.stream.rows import Predict
+from clickscore.stream.silence import LOAD_LIMIT_S, limit_s
 from clickscore.stream.udf import Side, predictor
 
 TRIAL_TOLERANCE = 1e-6
@@ -34,8 +36,6 @@ STAGES = 2
 """Python stages in a task of the stream, parsing and scoring; each has a worker of its own, and they change places."""
 MOST_CORES = 1_000
 """Rows of the job that touches all workers; a task without a row would touch none."""
-LOAD_LIMIT_S = 120
-"""How long a worker may take to load a version; the libraries of some take half a minute on a busy machine."""
 _FAULT = re.compile(r"ModelError: (?P<what>[^\n]*)|Python worker exited unexpectedly")
 MOST_RETIRED = 50
 """Versions, newest first, that workers are told to forget; one that is older has left with its worker by then."""
@@ -83,11 +83,12 @@ class Deployment:
             ModelUnavailableError: if Spark fails for another reason.
         """
         trial = _Trial(self.serve(model), picks, _example(model), model.answers, self._config.time_limit_ms / 1000)
+        began = time.monotonic()
         try:
             self._in_all_workers([trial])
         except (PySparkException, Py4JJavaError) as error:
-            found = _FAULT.search(str(error))
-            if not found:  # an executor was lost, or the session is about to end: no fault of the model's
+            found, is_silent = _FAULT.search(str(error)), 0 < limit_s(self._spark) <= time.monotonic() - began
+            if not found or is_silent:  # an executor was lost, or the session is about to end: no fault of the model's
                 raise ModelUnavailableError(f"{model.label} could not be tried: {gist(error)}") from error
             raise ModelError(f"{model.label} cannot be used for scoring: {found['what'] or found[0]}") from None
 
