@@ -5,8 +5,8 @@ from typing import Any
 
 import psutil
 
-DAEMON = "pyspark.daemon"
-"""Starts Spark's Python workers. It ignores their ends, so the system forgets the CPU time of those that have ended."""
+DAEMONS = {"pyspark.daemon", "clickscore.stream.worker_daemon"}
+"""Start Spark's Python workers. They ignore their ends, so the system forgets the CPU time of those that have ended."""
 
 
 def cpu_seconds(without: int | None = None, of: int | None = None) -> float:
@@ -46,7 +46,7 @@ class CpuMeter:
             for process in _family(self._of):
                 try:
                     t = process.cpu_times()
-                    if process not in self._seen and DAEMON in psutil.Process(process.ppid()).cmdline():
+                    if process not in self._seen and DAEMONS.intersection(psutil.Process(process.ppid()).cmdline()):
                         self._workers.add(process)
                 except psutil.Error:  # it has ended since it was listed
                     continue

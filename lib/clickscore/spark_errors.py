@@ -35,6 +35,8 @@ _TRANSIENT_TEXTS = re.compile(
 """What file systems, stores and brokers say of them, where only the text of a failed task is left."""
 _TOO_MANY_FAILURES = re.compile(r"TooManyFailuresError: (?P<what>[^\n]*)")
 _CRASH = re.compile(r"Python worker exited unexpectedly|Python worker.*crashed", re.IGNORECASE)
+_SILENT = "Python worker process terminated due to idle timeout"
+"""What Spark says of a worker that it has ended for its silence, unless there was input that it had not read yet."""
 _MODEL_FAULT = re.compile(r"ModelError: (?P<what>[^\n]*)|Python worker exited unexpectedly")
 _READ_FAILED = re.compile(r"\[FAILED_READ_FILE[^\]]*\] Encountered error while reading file (?P<path>\S+?)\.(?=\s)")
 _DAMAGE = re.compile(
@@ -56,6 +58,10 @@ Result = TypeVar("Result")
 
 class WorkerCrashError(Exception):
     """Raised when a Python worker has died."""
+
+
+class WorkerSilentError(WorkerCrashError):
+    """Raised when Spark has ended a Python worker that was silent for longer than it may be."""
 
 
 class TooManyError(Exception):
@@ -118,6 +124,7 @@ def guarded(action: Callable[[], Result]) -> Result:
 
     Raises:
         TooManyError: if a task has met more failures than it may.
+        WorkerSilentError: if a Python worker was ended for its silence.
         WorkerCrashError: if a Python worker has died.
     """
     try:
@@ -125,6 +132,8 @@ def guarded(action: Callable[[], Result]) -> Result:
     except SPARK_ERRORS as error:
         if what := model_failures(error):
             raise TooManyError(what) from error
+        if _SILENT in str(error):
+            raise WorkerSilentError(_SILENT) from error
         if crash := worker_crash(error):
             raise WorkerCrashError(crash) from error
         raise

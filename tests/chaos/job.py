@@ -20,6 +20,10 @@ QUICK_TO_START = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
 """A job that lives for seconds gains nothing from the JVM's second compiler, which takes half of its start."""
 
 
+DAEMON = "clickscore.stream.worker_daemon"
+"""What Spark forks Python workers from, by the settings for a laptop."""
+
+
 class Job:
     """One process of the job, with everything that it has started."""
 
@@ -64,8 +68,8 @@ class Job:
 
     def python_workers(self) -> list[psutil.Process]:
         """Return the Python workers of its tasks: children of the daemon that Spark forks them from."""
-        daemons = [process for process in self.family() if "pyspark.daemon" in _command(process)]
-        return [process for process in daemons if "pyspark.daemon" in _command(process.parent())]
+        daemons = [process for process in self.family() if DAEMON in _command(process)]
+        return [process for process in daemons if DAEMON in _command(process.parent())]
 
     def kill(self) -> None:
         """End all of it at once, as a power cut does."""

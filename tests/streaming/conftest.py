@@ -2,11 +2,13 @@
 
 import os
 import re
+import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from io import StringIO
+from pathlib import Path
 from typing import Any
 
 import mlflow
@@ -19,14 +21,18 @@ from pyspark.sql import SparkSession
 from rich.console import Console
 
 from clickscore.registry import promotion
+from clickscore.stream.silence import ENDS, LIMIT
 
 EXAMPLE = pd.DataFrame({"double_price": [1.0, 2.0], "quantity": [1.0, 2.0]})
 
 
 class Moody(mlflow.pyfunc.PythonModel):
-    """Answers the quantity; raises, hangs, answers rubbish, or ends its process at certain prices."""
+    """Answers the quantity; raises, hangs, answers rubbish, ends its process, or stops it once, at certain prices."""
 
-    RAISES, HANGS, RUBBISH, DIES = -1.0, -2.0, -3.0, -4.0
+    RAISES, HANGS, RUBBISH, DIES, STOPS = -1.0, -2.0, -3.0, -4.0, -5.0
+
+    def __init__(self, stopped: str) -> None:
+        self.stopped = stopped
 
     def predict(self, context: object, model_input: pd.DataFrame) -> Any:
         price = model_input["double_price"] / 2
@@ -36,13 +42,16 @@ class Moody(mlflow.pyfunc.PythonModel):
             time.sleep(0.01)
         if (price == self.DIES).any():
             os._exit(7)
+        if (price == self.STOPS).any() and not Path(self.stopped).exists():
+            Path(self.stopped).touch()
+            os.kill(os.getpid(), signal.SIGSTOP)
         return model_input["quantity"].mask(price == self.RUBBISH)
 
 
 @pytest.fixture
-def register_moody(register_model: Callable[..., str]) -> Callable[..., str]:
+def register_moody(register_model: Callable[..., str], tmp_path: Path) -> Callable[..., str]:
     return lambda name, alias="champion": register_model(
-        mlflow.pyfunc.log_model, name, alias, python_model=Moody(), input_example=EXAMPLE,
+        mlflow.pyfunc.log_model, name, alias, python_model=Moody(str(tmp_path / "stopped")), input_example=EXAMPLE,
         signature=infer_signature(EXAMPLE, [0.5]),
     )  # fmt: skip
 
@@ -54,7 +63,19 @@ def moody(shop: Any, registry_uri: str, register_moody: Callable[..., str]) -> A
     shop.set(model={"uri": "models:/moody@champion", "registry": registry_uri, "trust": "pickle",
                     "time_limit": "1 second"})  # fmt: skip
     shop.raises, shop.hangs, shop.rubbish, shop.dies = Moody.RAISES, Moody.HANGS, Moody.RUBBISH, Moody.DIES
+    shop.stops = Moody.STOPS
     return shop
+
+
+@pytest.fixture
+def most_silence_s(spark: SparkSession) -> Iterator[int]:
+    """A limit that an operator has set: long enough to load a model, and short for a test."""
+    seconds = 30
+    spark.conf.set(LIMIT, str(seconds))
+    spark.conf.set(ENDS, "true")
+    yield seconds
+    spark.conf.unset(LIMIT)
+    spark.conf.unset(ENDS)
 
 
 VISITORS, EACH = 200, 6

@@ -28,6 +28,7 @@ from clickscore.storage.table import Table
 from clickscore.stream.definition import Definition, read_definition
 from clickscore.stream.deployment import Deployment
 from clickscore.stream.pipeline import REASON, Stamp, with_outcomes
+from clickscore.stream.silence import ending_silent_workers
 
 REMEDIES = {
     UNREADABLE_FILE: "mend the file and land it under a new name",
@@ -136,14 +137,15 @@ def judge(
         ReplayError: if it hangs again and again.
     """
     deployment = Deployment(spark, config.model)
-    deployment.warm_up(model, tuple(config.model.picks.values()))
     # What a model fails on stays rejected, so it may fail as often as it likes; and who was rejected may be dangerous.
     tolerance = Tolerance(config.model.time_limit_ms / 1000, count=inf, in_child=True)
     score = deployment.score_with(definition.contract, definition.features, model, tolerance)
     verdicts = with_outcomes(as_raw(records, definition.layout.kept), score)
     try:
-        # The model might answer otherwise if it was asked again.
-        return guarded(verdicts.localCheckpoint)
+        with ending_silent_workers(spark, config.model):
+            deployment.warm_up(model, tuple(config.model.picks.values()))
+            # The model might answer otherwise if it was asked again.
+            return guarded(verdicts.localCheckpoint)
     except (TooManyError, WorkerCrashError) as error:
         raise ReplayError(
             f"{model.label}: {error}. Nothing was changed. Let {config.model.uri} point to a version that works, "

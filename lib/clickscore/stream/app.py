@@ -29,6 +29,7 @@ from clickscore.stream.deployment import Deployment
 from clickscore.stream.plan import find, show
 from clickscore.stream.preflight import check
 from clickscore.stream.query import Stream
+from clickscore.stream.silence import ending_silent_workers
 
 
 def run(config: Config, make_session: Callable[[], SparkSession], console: Console, accept_loss: bool = False) -> None:
@@ -54,7 +55,7 @@ def run(config: Config, make_session: Callable[[], SparkSession], console: Conso
         fetch = partial(fetch_version, config.model, folder=Path(folder))
         spark = make_session()
         # From here on: before, there is nothing to finish, and the session sets a handler of its own.
-        with _stop_signals() as stopping:
+        with _stop_signals() as stopping, ending_silent_workers(spark, config.model):
             deployment = Deployment(spark, config.model)
             picks = tuple(config.model.picks.values())
             warming = aside.submit(lambda: deployment.warm_up(fetching.result(), picks))

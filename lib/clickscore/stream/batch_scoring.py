@@ -2,27 +2,30 @@
 
 A model may fail on some clicks; they are found and counted. If it fails on more than it may, nothing is committed and
 the run ends. If a Python worker dies, the challenger is the first to be suspected; without one, the micro-batch is
-scored once more with the model in a process of its own, so that the click that ends it can be found.
+scored once more with the model in a process of its own, so that the click that ends it can be found. A worker that was
+silent for too long and was ended says nothing against a model: the micro-batch is just scored once more.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
 from math import inf
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from pyspark import StorageLevel
-from pyspark.sql import DataFrame, Observation, Row
+from pyspark.sql import DataFrame, Observation
 from pyspark.sql import functions as F
 
 from clickscore.errors import StreamError, WorkerLostError
 from clickscore.reasons import SCORING_FAILED
 from clickscore.registry.version import ModelVersion
 from clickscore.scoring.isolation import HANGS, Tolerance
-from clickscore.spark_errors import TooManyError, WorkerCrashError, guarded
+from clickscore.spark_errors import TooManyError, WorkerCrashError, WorkerSilentError, guarded
 from clickscore.storage.schemas import Layout
-from clickscore.stream import pipeline
+from clickscore.stream import pipeline, silence
+from clickscore.stream.batch_counts import BatchCounts
 from clickscore.stream.pipeline import Score, Stamp
 
 ALWAYS_ALLOWED = 10
@@ -31,43 +34,6 @@ SLACK = 10_000
 """Clicks of an Arrow batch; a task judges a share against at least so many."""
 
 Result = TypeVar("Result")
-
-
-@dataclass(frozen=True)
-class BatchCounts:
-    """What a pass over a micro-batch has counted; see ``pipeline.census``."""
-
-    read: int
-    duplicates: int
-    rejected: int
-    failed: int
-    newest: int | None
-    arrived: int | None
-    sources: Sequence[str]
-    listed: Sequence[Row]
-    challenged: int = 0
-    challenger_failed: int = 0
-    challenger_failure: str | None = None
-
-    @classmethod
-    def of(cls, counted: Mapping[str, Any]) -> "BatchCounts":
-        """Return what the aggregates have found; Spark has no empty list of the least."""
-        return cls(**{**counted, "listed": counted["listed"] or ()})
-
-    @property
-    def scored(self) -> int:
-        """Clicks that got a score."""
-        return self.read - self.duplicates - self.rejected
-
-    @property
-    def asked(self) -> int:
-        """Clicks that the model was asked about."""
-        return self.scored + self.failed
-
-    @property
-    def has_all_rejected(self) -> bool:
-        """Whether all rejected records have come along."""
-        return len(self.listed) == self.rejected
 
 
 @dataclass
@@ -136,6 +102,7 @@ class FirstPass:
 
         Raises:
             BrokenModelError: if the champion fails on more clicks than it may.
+            WorkerLostError: if Python workers die or fall silent, and the models are not to blame.
         """
         tally = self._tallies.setdefault(champion.key, Tally(self.failure_limit))
         tolerance = Tolerance(self.time_limit_s, tally.count, tally.share, SLACK)
@@ -152,11 +119,11 @@ class FirstPass:
             return counts
 
         try:
-            counts = self._surviving(attempt, champion, challenger, tolerance, stamp.batch_id)
+            counts = self._surviving(attempt, champion, challenger, tolerance, raw, stamp.batch_id)
         except TooManyError:  # One task has met too many; whether all of them together have is another question.
             tolerance = self._judge(raw, champion, tally, tolerance, stamp.batch_id)
             try:
-                counts = self._surviving(attempt, champion, challenger, tolerance, stamp.batch_id)
+                counts = self._surviving(attempt, champion, challenger, tolerance, raw, stamp.batch_id)
             except TooManyError as error:
                 raise self._broken(champion, stamp.batch_id, str(error)) from error
         tally.add(counts.failed, counts.asked)
@@ -179,7 +146,8 @@ class FirstPass:
                 raise
             return kept
 
-        outcomes = self._surviving(attempt, champion, None, Tolerance(self.time_limit_s, inf, hangs=inf), batch_id)
+        boundless = Tolerance(self.time_limit_s, inf, hangs=inf)
+        outcomes = self._surviving(attempt, champion, None, boundless, raw, batch_id)
         try:
             yield outcomes
         finally:
@@ -192,14 +160,29 @@ class FirstPass:
 
     def _surviving(
         self, attempt: Callable[[Tolerance, ModelVersion | None], Result], champion: ModelVersion,
-        challenger: ModelVersion | None, tolerance: Tolerance, batch_id: int,
+        challenger: ModelVersion | None, tolerance: Tolerance, raw: DataFrame, batch_id: int,
     ) -> Result:  # fmt: skip
         """Try until no Python worker dies of a model; the suspects go one after the other."""
+        was_silent = False
         while True:
+            began = time.monotonic()
             try:
                 return guarded(partial(attempt, tolerance, challenger))
             except WorkerCrashError as error:
-                if challenger:
+                ran_s, limit_s = time.monotonic() - began, silence.limit_s(raw.sparkSession)
+                is_silent = isinstance(error, WorkerSilentError)
+                # A silent worker with input that it has not read looks like one that has crashed: it gets one attempt.
+                if not was_silent and (is_silent or 0 < limit_s <= ran_s):
+                    was_silent = True
+                    what = "was" if is_silent else f"has died after {ran_s:.0f} s, perhaps as it was"
+                    self.tell(f"a Python worker {what} silent for {limit_s:.0f} s and was ended; "
+                              f"batch {batch_id} is scored again")  # fmt: skip
+                elif is_silent:
+                    raise WorkerLostError(
+                        f"a Python worker was silent for {limit_s:.0f} s, twice in batch {batch_id}, and was ended "
+                        f"each time: look for what stops the workers on that machine"
+                    ) from error
+                elif challenger:
                     self.bench(challenger, f"a Python worker has died while it was at work: {error}", batch_id)
                     challenger = None
                 elif tolerance.in_child:
@@ -227,7 +210,7 @@ class FirstPass:
 
         most = replace(tolerance, count=tally.allowed(raw.count()), share=0.0)
         try:
-            failed, scored = self._surviving(attempt, champion, None, most, batch_id)
+            failed, scored = self._surviving(attempt, champion, None, most, raw, batch_id)
         except TooManyError as error:
             raise self._broken(champion, batch_id, str(error)) from error
         if failed > tally.allowed(failed + scored):

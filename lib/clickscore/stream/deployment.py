@@ -2,6 +2,7 @@
 
 import shutil
 import threading
+import time
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -27,14 +28,13 @@ from clickscore.scoring.outputs import Pick
 from clickscore.spark_errors import SPARK_ERRORS, model_fault
 from clickscore.stream.pipeline import Score
 from clickscore.stream.score_function import Side, score_function
+from clickscore.stream.silence import LOAD_LIMIT_S, limit_s
 from clickscore.stream.worker_models import Served, loaded
 
 TRIAL_TOLERANCE = 1e-6
 """Relative difference of a trial prediction that is put down to another processor; float32 has seven digits."""
 MOST_CORES = 1_000
 """Rows of the job that touches all workers; a task without a row would touch none."""
-LOAD_LIMIT_S = 120
-"""How long a worker may take to load a version; the libraries of some take half a minute on a busy machine."""
 MOST_RETIRED = 50
 """Versions, newest first, that workers are told to forget; one that is older has left with its worker by then."""
 
@@ -81,11 +81,12 @@ class Deployment:
             ModelUnavailableError: if Spark fails for another reason.
         """
         trial = _Trial(self.serve(model), picks, _example(model), model.answers, self._config.time_limit_ms / 1000)
+        began = time.monotonic()
         try:
             self._in_all_workers([trial])
         except SPARK_ERRORS as error:
-            fault = model_fault(error)
-            if not fault:  # an executor was lost, or the session is about to end: no fault of the model's
+            fault, is_silent = model_fault(error), 0 < limit_s(self._spark) <= time.monotonic() - began
+            if not fault or is_silent:  # an executor was lost, or the session is about to end: no fault of the model's
                 raise ModelUnavailableError(f"{model.label} could not be tried: {gist(error)}") from error
             raise ModelError(f"{model.label} cannot be used for scoring: {fault}") from None
 

@@ -49,6 +49,24 @@ def test_click_that_ends_the_worker_is_isolated(spark: SparkSession, moody: Any,
     assert row["detail"] == "ProcessError: the model ended its process (exit code 7)"
 
 
+def test_worker_that_is_silent_is_ended_and_no_model_is_blamed(
+    spark: SparkSession, moody: Any, make_click: MakeClick, register_moody: Callable[..., str], registry_uri: str,
+    most_silence_s: int,
+) -> None:  # fmt: skip
+    register_moody("moody", "challenger")
+    moody.set(model={"uri": "models:/moody@champion", "challenger": "models:/moody@challenger", "trust": "pickle",
+                     "registry": registry_uri, "time_limit": "1 second"})  # fmt: skip
+    landed = [make_click(number, quantity=number) for number in range(50)]
+    landed[7]["price"] = moody.stops
+    moody.land("a.jsonl", *landed)
+    seen = moody.run(spark)
+    assert f"a Python worker was silent for {most_silence_s} s and was ended; batch 0 is scored again" in seen
+    assert "a process of its own" not in seen
+    assert len(moody.scored) == 50
+    assert len(moody.rejected) == 0
+    assert "benched" not in set(moody.table("model_timeline")["event"])
+
+
 def test_model_that_fails_on_too_many_clicks_ends_the_run_before_anything_is_written(
     spark: SparkSession, moody: Any, make_click: MakeClick, registry_uri: str, register_booster: Callable[..., str]
 ) -> None:

@@ -1,0 +1,44 @@
+"""What a pass over a micro-batch has counted on its way."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pyspark.sql import Row
+
+
+@dataclass(frozen=True)
+class BatchCounts:
+    """What a pass over a micro-batch has counted; see ``pipeline.census``."""
+
+    read: int
+    duplicates: int
+    rejected: int
+    failed: int
+    newest: int | None
+    arrived: int | None
+    sources: Sequence[str]
+    listed: Sequence[Row]
+    challenged: int = 0
+    challenger_failed: int = 0
+    challenger_failure: str | None = None
+
+    @classmethod
+    def of(cls, counted: Mapping[str, Any]) -> "BatchCounts":
+        """Return what the aggregates have found; Spark has no empty list of the least."""
+        return cls(**{**counted, "listed": counted["listed"] or ()})
+
+    @property
+    def scored(self) -> int:
+        """Clicks that got a score."""
+        return self.read - self.duplicates - self.rejected
+
+    @property
+    def asked(self) -> int:
+        """Clicks that the model was asked about."""
+        return self.scored + self.failed
+
+    @property
+    def has_all_rejected(self) -> bool:
+        """Whether all rejected records have come along."""
+        return len(self.listed) == self.rejected
