@@ -36,7 +36,7 @@ def test_failures_that_pass_are_told_from_those_that_stay(spark: SparkSession, u
     assert transient_cause(conflict) == "ConcurrentTransactionException: two at once"
     assert transient_cause(WorkerLostError("a worker has died")) == "a worker has died"
     replaced = PySparkException("[STREAM_FAILED] Query terminated: Concurrent update to the log. Multiple jobs for 6")
-    assert "Concurrent update to the log" in str(transient_cause(replaced))  # who has the claim goes on
+    assert "Concurrent update to the log" in str(transient_cause(replaced))  # the run behind the fence goes on
     for stays in (
         raised_by(lambda: spark.table("there_is_none")),
         raised_by(lambda: jvm.java.lang.Integer.parseInt("seven")),

@@ -1,12 +1,12 @@
-"""The claim on a stream: of all runs on one checkpoint, only the one that was started last can write.
+"""The fence on a stream: of all runs on one checkpoint, only the one that was started last can write.
 
 Looking up Delta's own transaction number rebuilds the state of the whole table at every commit, which costs a small
-micro-batch more than everything else. Instead, a run claims the stream once: it writes its id into the checkpoint, and
-then into a property of each table. Every append looks at the id in the checkpoint, as a part of its own Spark job, so
-after Delta's transaction has begun and before it commits. For an append of a run that was replaced, perhaps paused at
-the worst moment, there are two ways. Either it sees another id, and fails. Or it has seen its own; then the new run had
-not claimed the tables yet when the transaction began, and the commit conflicts with the claim, as with any change of
-metadata. What was committed before the claim, the new run finds in the tables, and does not write again.
+micro-batch more than everything else. Instead, a run puts its fence up once: it writes its id into the checkpoint, and
+then into a property of each table. Every append reads the id in the checkpoint, as a part of its own Spark job, after
+Delta's transaction has begun and before it commits. For an append of a run that was replaced, perhaps paused at the
+worst moment, there are two cases. Either it reads another id, and fails. Or it has read its own; then the new run had
+not set the property of the table yet when the transaction began, and the commit conflicts with that, as with any change
+of metadata. What was committed before, the new run finds in the tables, and does not write again.
 """
 
 from dataclasses import dataclass
@@ -29,7 +29,7 @@ _GONE = ("PATH_NOT_FOUND", "FAILED_READ_FILE.FILE_NOT_EXIST")
 
 
 @dataclass(frozen=True)
-class Claim:
+class Fence:
     """The right of a run to write the tables of a stream.
 
     Attributes:
@@ -45,7 +45,7 @@ class Claim:
     is_held: Column
 
     @classmethod
-    def take(cls, spark: SparkSession, checkpoint: str, run_id: str) -> "Claim":
+    def acquire(cls, spark: SparkSession, checkpoint: str, run_id: str) -> "Fence":
         """Take the stream over; the tables must be given ``RUN_PROPERTY`` next, and only then be looked at.
 
         Raises:
@@ -57,9 +57,9 @@ class Claim:
         owner = spark.read.schema(_SCHEMA).text(folder)
         replaced = F.raise_error(F.lit(f"run {run_id} has been replaced by another one")).cast("boolean")
         is_held = F.coalesce(owner.select(F.col("run") == run_id).scalar(), replaced)
-        claim = cls(spark, folder, run_id, is_held)
-        claim.check()
-        return claim
+        fence = cls(spark, folder, run_id, is_held)
+        fence.check()
+        return fence
 
     def guard(self, rows: DataFrame) -> DataFrame:
         """Return the same rows; writing them fails if the run has no right to."""

@@ -9,7 +9,7 @@ from pyspark.sql import functions as F
 
 from clickscore.errors import UntrustedModelError
 from clickscore.registry.version import ModelVersion
-from clickscore.storage.fence import Claim
+from clickscore.storage.fence import Fence
 from clickscore.storage.schemas import MODEL_TIMELINE
 from clickscore.storage.table import Table
 
@@ -62,7 +62,7 @@ class Timeline:
     """
 
     def __init__(
-        self, spark: SparkSession, table: Table, fetch: Callable[[str, str], ModelVersion], claim: Claim
+        self, spark: SparkSession, table: Table, fetch: Callable[[str, str], ModelVersion], fence: Fence
     ) -> None:
         """Begin with the timeline that earlier runs have written.
 
@@ -70,9 +70,9 @@ class Timeline:
             spark: the session.
             table: the timeline, which exists.
             fetch: gets another version by name and version, for a micro-batch that it was pinned for.
-            claim: on the stream; a run that has lost it pins nothing.
+            fence: on the stream; a run that has lost it pins nothing.
         """
-        self._spark, self._table, self._fetch, self._claim = spark, table, fetch, claim
+        self._spark, self._table, self._fetch, self._fence = spark, table, fetch, fence
         self._latest: Pin | None = None
         self._challenger: tuple[str, str] | None = None
         self._knows_challenger = False
@@ -115,9 +115,9 @@ class Timeline:
         """Write what has happened to a version, which may be known by name and version alone."""
         run_id, digest = (model.run_id, model.digest) if isinstance(model, ModelVersion) else (None, None)
         name, version = model.key if isinstance(model, ModelVersion) else model
-        self._claim.check()
+        self._fence.check()
         now = datetime.now(timezone.utc)
         row = (batch_id, name, version, run_id, digest, now, role, event, reason)
-        self._table.append(self._claim.guard(self._spark.createDataFrame([row], MODEL_TIMELINE)))
+        self._table.append(self._fence.guard(self._spark.createDataFrame([row], MODEL_TIMELINE)))
         if event == WITHDRAWN:
             self._latest = None

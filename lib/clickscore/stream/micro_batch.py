@@ -15,7 +15,7 @@ from clickscore.reasons import UNREADABLE_FILE
 from clickscore.registry.version import ModelVersion
 from clickscore.scoring.parsing import parse
 from clickscore.sources.unreadable_files import UnreadableFileError, as_unreadable_file
-from clickscore.storage.fence import Claim
+from clickscore.storage.fence import Fence
 from clickscore.storage.model_timeline import Timeline
 from clickscore.storage.schemas import LINEAGE, rejected_clicks
 from clickscore.storage.table import Table, of_batch
@@ -45,7 +45,7 @@ class Tables:
 
     Attributes:
         stream: id of the stream.
-        claim: the right to write them.
+        fence: the right to write them.
         scored: ``scored_clicks``.
         rejected: ``rejected_clicks``.
         timeline: the model timeline.
@@ -54,7 +54,7 @@ class Tables:
     """
 
     stream: str
-    claim: Claim
+    fence: Fence
     scored: Table
     rejected: Table
     timeline: Timeline
@@ -63,7 +63,7 @@ class Tables:
 
     def append(self, table: Table, rows: DataFrame, batch_id: int) -> None:
         """Append what a micro-batch has for one of the tables."""
-        table.append(self.claim.guard(rows), of_batch(self.stream, batch_id))
+        table.append(self.fence.guard(rows), of_batch(self.stream, batch_id))
 
 
 @dataclass

@@ -26,7 +26,7 @@ from clickscore.sources.readers import read_stream
 from clickscore.sources.unreadable_files import UnreadableFileError
 from clickscore.storage import schemas
 from clickscore.storage.checkpoint import Checkpoint, read_checkpoint, written_upto
-from clickscore.storage.fence import RUN_PROPERTY, Claim
+from clickscore.storage.fence import RUN_PROPERTY, Fence
 from clickscore.storage.model_timeline import Timeline
 from clickscore.storage.table import STREAM_PROPERTY
 from clickscore.stream.active_models import Lineup
@@ -38,7 +38,7 @@ from clickscore.stream.preflight import Wiring, describe_loss
 
 POLL_SECONDS = 1
 """How often the main thread looks whether it has been asked to stop."""
-CLAIM_CHECK_S = 10
+FENCE_CHECK_S = 10
 """How often a run looks whether another one has taken the stream over; two at once only cost each other time."""
 
 
@@ -80,7 +80,7 @@ class Stream:
     _keep_all: bool = False
     _queries: int = 0
     _finished: int = 0
-    _claim: Claim | None = None
+    _fence: Fence | None = None
 
     def run(self) -> None:
         """Score until the source is exhausted or the run is asked to stop.
@@ -132,7 +132,7 @@ class Stream:
             self.lineup.bind(tables.timeline, checkpoint.last_planned + 1)
             self.watch.start()
             batches.tables.set_result(tables)
-            return self._await(query, batches, tables.claim)
+            return self._await(query, batches, tables.fence)
         except StreamingQueryException as failure:
             return self._judge(batches, failure)
         finally:
@@ -143,8 +143,8 @@ class Stream:
         """Tell whether a query that failed was the last; raise what a person, or a new attempt, has to deal with."""
         if isinstance(batches.failure, StopRequestedError):
             return bool(self.stopping)
-        if self._claim:  # A run that was replaced fails in several ways, and this is the reason for all of them.
-            self._claim.check()
+        if self._fence:  # A run that was replaced fails in several ways, and this is the reason for all of them.
+            self._fence.check()
         match batches.failure:
             case StreamError() as broken:
                 raise broken from failure
@@ -209,12 +209,12 @@ class Stream:
     def _bind_tables(self, checkpoint: Checkpoint, stream: str) -> Tables:
         """Create the tables that are missing and bind all of them to the stream, now that it has an id."""
         wiring, contract, spark = self.wiring, self.wiring.contract, self.spark
-        # First the claim, then the look at what is there: nobody else adds to it any more.
-        if self._claim:
-            self._claim.check()
+        # First the fence, then the look at what is there: nobody else adds to it any more.
+        if self._fence:
+            self._fence.check()
         else:
-            self._claim = Claim.take(spark, checkpoint.path, str(uuid.uuid4()))
-        ours = {STREAM_PROPERTY: stream, RUN_PROPERTY: self._claim.run_id}
+            self._fence = Fence.acquire(spark, checkpoint.path, str(uuid.uuid4()))
+        ours = {STREAM_PROPERTY: stream, RUN_PROPERTY: self._fence.run_id}
         asked_by = [contract.time, contract.visitor]
         shape = schemas.scored_clicks(contract.click, contract.kept, contract.scores)
         wiring.scored.create(spark, shape, [*asked_by, "batch_id"], ours, asked_by, schemas.FINITE_SCORE)
@@ -224,19 +224,19 @@ class Stream:
         if wiring.watch and not wiring.gaps:
             wiring.watch.remember_topics()
         return Tables(
-            stream, self._claim, wiring.scored, wiring.rejected,
-            Timeline(spark, wiring.timeline, self.fetch, self._claim),
+            stream, self._fence, wiring.scored, wiring.rejected,
+            Timeline(spark, wiring.timeline, self.fetch, self._fence),
             written_upto(spark, checkpoint, wiring.scored, "scored_at", stream),
             written_upto(spark, checkpoint, wiring.rejected, "received_at", stream),
         )  # fmt: skip
 
-    def _await(self, query: StreamingQuery, batches: MicroBatches, claim: Claim) -> bool:
+    def _await(self, query: StreamingQuery, batches: MicroBatches, fence: Fence) -> bool:
         """Wait for the end of a query; tell whether it was the last."""
         checked, clock, set_back_s = time.monotonic(), Clock(), 0.0
         while not query.awaitTermination(POLL_SECONDS):
-            if time.monotonic() - checked > CLAIM_CHECK_S:
+            if time.monotonic() - checked > FENCE_CHECK_S:
                 checked = time.monotonic()
-                claim.check()
+                fence.check()
             if not set_back_s and (set_back_s := clock.set_back_s()):
                 # Spark waits for the time of day of the next micro-batch.
                 self.tell(f"the clock was set back by {set_back_s:,.0f} s; the stream goes on by the new time")

@@ -10,7 +10,7 @@ from pyspark.sql import types as T
 
 from clickscore.errors import StreamError, UntrustedModelError
 from clickscore.registry.version import BOOSTER, ModelVersion
-from clickscore.storage.fence import Claim
+from clickscore.storage.fence import Fence
 from clickscore.storage.model_timeline import CHALLENGER, CHAMPION, REFUSED, WITHDRAWN, Timeline, read_pin
 from clickscore.storage.schemas import MODEL_TIMELINE
 from clickscore.storage.table import Table
@@ -29,8 +29,8 @@ def table(spark: SparkSession, tmp_path: Path) -> Table:
 @pytest.fixture
 def open_timeline(spark: SparkSession, table: Table, tmp_path: Path) -> Callable[[], Timeline]:
     def open_timeline() -> Timeline:
-        claim = Claim.take(spark, str(tmp_path / "checkpoint"), f"run {next(runs)}")
-        return Timeline(spark, table, lambda name, version: replace(V1, name=name, version=version), claim)
+        fence = Fence.acquire(spark, str(tmp_path / "checkpoint"), f"run {next(runs)}")
+        return Timeline(spark, table, lambda name, version: replace(V1, name=name, version=version), fence)
 
     runs = count(1)
     return open_timeline
