@@ -44,7 +44,7 @@ class Lineup:
         self._where, self._features = str(config.features), features
         self._picks = tuple(model.picks.values())
         self._deployment, self._tell = deployment, tell
-        self._timeline: Timeline | None = None
+        self._timeline: Timeline[ModelVersion] | None = None
         self._next_batch = 0
         self._benched: tuple[str, str] | None = None
         follow = partial(Follower, model, folder=folder, tell=tell)
@@ -81,7 +81,7 @@ class Lineup:
         """The versions that score now."""
         return tuple(follower.current for follower in self.followers if follower.current)
 
-    def bind(self, timeline: Timeline, next_batch: int) -> None:
+    def bind(self, timeline: Timeline[ModelVersion], next_batch: int) -> None:
         """Take a timeline to write to; a challenger that is there already is ready afterwards."""
         is_first = self._timeline is None
         self._timeline, self._next_batch = timeline, next_batch

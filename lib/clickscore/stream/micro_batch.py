@@ -57,7 +57,7 @@ class Tables:
     fence: Fence
     scored: Table
     rejected: Table
-    timeline: Timeline
+    timeline: Timeline[ModelVersion]
     scored_upto: int
     rejected_upto: int
 
