@@ -12,13 +12,7 @@ from pyspark.sql import Row, SparkSession
 from pyspark.sql.streaming.query import StreamingQuery
 
 from clickscore.config.run import AVAILABLE_NOW
-from clickscore.errors import (
-    ClickscoreError,
-    ModelUnavailableError,
-    SourceError,
-    SourceUnavailableError,
-    StreamError,
-)
+from clickscore.errors import ClickscoreError, SourceError, StreamError
 from clickscore.monitoring.report import Report
 from clickscore.registry.version import ModelVersion
 from clickscore.retries import STREAM_LIMIT_S, retrying, transient_cause
@@ -33,7 +27,8 @@ from clickscore.stream.active_models import Lineup
 from clickscore.stream.alias_poller import ModelWatch
 from clickscore.stream.clock import Clock
 from clickscore.stream.deduplication import mark_duplicates, prepare_state, unpack
-from clickscore.stream.micro_batch import MicroBatches, RawNeededError, StopRequestedError, Tables
+from clickscore.stream.micro_batch import MicroBatches, Tables
+from clickscore.stream.next_step import Done, ExplainLoss, Failure, Raise, State, Step, WithoutFile, WithRaw, next_step
 from clickscore.stream.preflight import Wiring, describe_loss
 
 POLL_SECONDS = 1
@@ -132,40 +127,50 @@ class Stream:
             self.lineup.bind(tables.timeline, checkpoint.last_planned + 1)
             self.watch.start()
             batches.tables.set_result(tables)
-            return self._await(query, batches, tables.fence)
+            is_clock_set_back = self._await(query, batches, tables.fence)
+            step = next_step(None, self._state(is_clock_set_back))
         except StreamingQueryException as failure:
-            return self._judge(batches, failure)
+            step = next_step(Failure(failure, batches.failure), self._state(False, self._replaced()))
         finally:
             batches.tables.cancel()
             query.stop()
+        return self._follow(step)
 
-    def _judge(self, batches: MicroBatches, failure: StreamingQueryException) -> bool:
-        """Tell whether a query that failed was the last; raise what a person, or a new attempt, has to deal with."""
-        if isinstance(batches.failure, StopRequestedError):
-            return bool(self.stopping)
-        if self._fence:  # A run that was replaced fails in several ways, and this is the reason for all of them.
-            self._fence.check()
-        match batches.failure:
-            case StreamError() as broken:
-                raise broken from failure
-            case SourceUnavailableError() | ModelUnavailableError() as away:
-                raise away from failure
-            case ClickscoreError() as fault:
-                raise StreamError(f"the stream cannot go on: {fault}") from failure
-            case RawNeededError() as needed if not self._keep_all:
+    def _follow(self, step: Step) -> bool:
+        """Prepare the next query, and tell whether there is none; raise what ends this attempt."""
+        match step:
+            case WithRaw(needed):
                 self._keep_all, self._seen[needed.batch_id] = True, needed.seen
-                return False
-            case UnreadableFileError() as file if file.path not in [other.path for other in self._unreadable]:
+            case WithoutFile(file):
                 self._unreadable.append(file)
                 self.tell(f"cannot read {file}; it goes to the rejected clicks")
-                return False
-        if batches.failure and transient_cause(batches.failure):
-            raise batches.failure from failure
-        if not self.accept_loss and not transient_cause(failure):
-            self._explain_loss(failure)
-        raise failure
+            case ExplainLoss(error):
+                self._explain_loss()
+                raise error
+            case Raise(error):
+                raise error
+        return isinstance(step, Done)
 
-    def _explain_loss(self, failure: StreamingQueryException) -> None:
+    def _state(self, is_clock_set_back: bool, replaced: StreamError | None = None) -> State:
+        return State(
+            is_stopping=bool(self.stopping),
+            is_clock_set_back=is_clock_set_back,
+            replaced=replaced,
+            carries_raw=self._keep_all,
+            unreadable=frozenset(file.path for file in self._unreadable),
+            accept_loss=self.accept_loss,
+        )
+
+    def _replaced(self) -> StreamError | None:
+        """Return the error that names the run which has taken the stream over, if one has."""
+        try:
+            if self._fence:
+                self._fence.check()
+        except StreamError as error:
+            return error
+        return None
+
+    def _explain_loss(self) -> None:
         """Raise a better error than the engine's, if records that are gone are why the stream has failed."""
         if not self.wiring.watch:
             return
@@ -174,7 +179,7 @@ class Stream:
         except SourceError:
             return  # The broker is away, so the engine's own error is the better one.
         if gaps:
-            raise StreamError(describe_loss(gaps)) from failure
+            raise StreamError(describe_loss(gaps))
 
     def _checkpoint(self) -> Checkpoint:
         return read_checkpoint(self.spark, self.wiring.checkpoint.path)
@@ -231,7 +236,7 @@ class Stream:
         )  # fmt: skip
 
     def _await(self, query: StreamingQuery, batches: MicroBatches, fence: Fence) -> bool:
-        """Wait for the end of a query; tell whether it was the last."""
+        """Wait for the end of a query; tell whether it was ended because the clock was set back."""
         checked, clock, set_back_s = time.monotonic(), Clock(), 0.0
         while not query.awaitTermination(POLL_SECONDS):
             if time.monotonic() - checked > FENCE_CHECK_S:
@@ -247,4 +252,4 @@ class Stream:
                 if not query.status["isTriggerActive"]:
                     query.stop()
             self.look(query)
-        return bool(self.stopping) or not set_back_s
+        return set_back_s > 0
