@@ -4,7 +4,7 @@ import signal
 import tempfile
 import threading
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -22,6 +22,7 @@ from clickscore.monitoring.progress import ProgressLines
 from clickscore.monitoring.report import Report
 from clickscore.monitoring.summary import print_summary
 from clickscore.registry.registry import fetch_current, fetch_version
+from clickscore.registry.version import ModelVersion
 from clickscore.retries import START_LIMIT_S, retrying
 from clickscore.sources import kafka
 from clickscore.sources.file_log import list_landed, read_log
@@ -29,7 +30,7 @@ from clickscore.sources.readers import check_source
 from clickscore.stream.active_models import Lineup
 from clickscore.stream.alias_poller import ModelWatch
 from clickscore.stream.deployment import Deployment
-from clickscore.stream.plan import find, show
+from clickscore.stream.plan import look_at_challenger, show
 from clickscore.stream.preflight import Wiring, check
 from clickscore.stream.query import Stream
 
@@ -59,18 +60,14 @@ def run(config: Config, make_session: Callable[[], SparkSession], console: Conso
         # From here on: before, there is nothing to finish, and the session sets a handler of its own.
         with _stop_signals() as stopping:
             deployment = Deployment(spark, config.model)
-            picks = tuple(config.model.picks.values())
-            warming = aside.submit(lambda: deployment.warm_up(fetching.result(), picks))
-            wiring = check(spark, config, fetching, fetch, accept_loss, partial(patiently, check_source))
-            if fetching.exception():
-                deployment.warm_up(wiring.model, picks)
-            else:
-                warming.result()
+            try_out = _trying_out(deployment, config, fetching, aside)
+            found = check(spark, config, fetching, fetch, try_out, accept_loss, partial(patiently, check_source))
+            wiring = found.require()
             health.serves(*wiring.model.key)
             is_finite = config.trigger == AVAILABLE_NOW
             backlog = _files_to_read(spark, wiring) if is_finite and console.is_terminal else None
             with ProgressLines(console, backlog) as lines:
-                for warning in [*_warnings(config), *wiring.warnings]:
+                for warning in [*_warnings(config), *found.warnings]:
                     lines.warn(warning)
                 lineup = Lineup(
                     config, wiring.contract, wiring.features, wiring.model, Path(folder), deployment, lines.warn
@@ -92,16 +89,41 @@ def run(config: Config, make_session: Callable[[], SparkSession], console: Conso
             print_summary(spark, console, config.output, config.click, lines)
 
 
-def plan(config: Config, make_session: Callable[[], SparkSession], console: Console) -> bool:
+def plan(config: Config, make_session: Callable[[], SparkSession], console: Console, accept_loss: bool = False) -> bool:
     """Print what a run would do and what it would refuse, without reading a click.
 
     Returns:
         Whether it could start.
     """
-    with tempfile.TemporaryDirectory(prefix="clickscore-") as folder:
-        found = find(config, make_session, Path(folder))
-        show(config, found, console)
-    return not found.problems
+    with tempfile.TemporaryDirectory(prefix="clickscore-") as folder, ThreadPoolExecutor(1) as aside:
+        fetching = aside.submit(fetch_current, config.model, Path(folder))
+        spark = make_session()
+        deployment = Deployment(spark, config.model)
+        try_out = _trying_out(deployment, config, fetching, aside)
+        fetch = partial(fetch_version, config.model, folder=Path(folder))
+        found = check(spark, config, fetching, fetch, try_out, accept_loss)
+        first_pick = tuple(config.model.picks.values())[:1]
+        challenger = look_at_challenger(
+            config, found.features, Path(folder), lambda model: deployment.warm_up(model, first_pick)
+        )
+        show(config, found, challenger, console)
+    return found.wiring is not None
+
+
+def _trying_out(
+    deployment: Deployment, config: Config, fetching: "Future[ModelVersion]", aside: ThreadPoolExecutor
+) -> Callable[[ModelVersion], None]:
+    """Let the executors try the fetched version aside; return what waits for the end of that, or tries another one."""
+    picks = tuple(config.model.picks.values())
+    trying = aside.submit(lambda: deployment.warm_up(fetching.result(), picks))
+
+    def try_out(model: ModelVersion) -> None:
+        if fetching.exception():
+            deployment.warm_up(model, picks)
+        else:
+            trying.result()
+
+    return try_out
 
 
 def _warnings(config: Config) -> list[str]:

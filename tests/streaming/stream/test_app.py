@@ -19,6 +19,7 @@ from clickscore.errors import (
     SignatureError,
     SourceError,
     TableError,
+    WiringError,
 )
 from clickscore.registry.registry import fetch_current
 from clickscore.scoring.contract import read_contract
@@ -198,6 +199,28 @@ def test_wrong_wiring_stops_before_anything_is_written(spark: SparkSession, shop
         assert nothing_written(shop), change
 
 
+def test_everything_that_is_wrong_is_told_at_once(
+    spark: SparkSession, shop: Any, registry_uri: str, register_classifier: Callable[..., None]
+) -> None:
+    register_classifier(registry_uri, pd.DataFrame({"double_price": [1.0, 2.0], "stock": [1, 2]}), "wants_stock")
+    shop.set(
+        source={"kind": "folder", "path": str(shop.home / "nowhere")},
+        model={"uri": "models:/wants_stock@champion", "registry": registry_uri},
+        output={"scored": str(shop.landing.parent / "notes"), "rejected": str(shop.home / "rejected_clicks")},
+    )
+    (shop.home / "notes").mkdir()
+    (shop.home / "notes" / "a.txt").write_text("no table")
+    with pytest.raises(WiringError) as caught:
+        shop.run(spark)
+    assert [type(problem) for problem in caught.value.problems] == [SourceError, TableError, SignatureError]
+    message = str(caught.value)
+    assert message.startswith("the run cannot start, for 3 reasons:\n1. source.path: no such folder")
+    assert "\n2. " in message
+    assert "- missing: stock bigint" in message
+    assert not (shop.home / "checkpoint").exists()
+    assert not (shop.home / "rejected_clicks").exists()
+
+
 def test_model_whose_registry_is_damaged_is_refused(spark: SparkSession, shop: Any) -> None:
     damaged = shop.home / "damaged.db"
     damaged.write_text("this is no database, but long enough to be taken for one" * 100)
@@ -220,8 +243,10 @@ def test_new_checkpoint_for_tables_that_are_written_is_refused(
     shop.land("a.jsonl", make_click(1))
     shop.run(spark)
     shop.set(checkpoint=str(shop.home / "other_checkpoint"))
-    with pytest.raises(CheckpointError, match="is new"):
+    with pytest.raises(WiringError) as caught:
         shop.run(spark)
+    assert [type(problem) for problem in caught.value.problems] == [CheckpointError] * 3  # one for each table
+    assert all("is new: clicks that are in the table" in str(problem) for problem in caught.value.problems)
     assert len(shop.scored) == 1
     assert not (shop.home / "other_checkpoint").exists()
 
@@ -234,7 +259,7 @@ def test_foreign_checkpoint_is_refused(spark: SparkSession, shop: Any, make_clic
     shop.set(checkpoint=str(shop.home / "second" / "checkpoint"), output=outputs)
     shop.run(spark)
     shop.set(output=first.model_dump())
-    with pytest.raises(CheckpointError, match="belongs to stream"):
+    with pytest.raises(WiringError, match="belongs to stream"):
         shop.run(spark)
 
 
