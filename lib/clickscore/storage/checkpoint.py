@@ -1,4 +1,4 @@
-"""The checkpoint: who the stream is and how far it came, as Spark's own logs tell."""
+"""The checkpoint: who the stream is, and how far it came as Spark's own logs tell."""
 
 import json
 from collections.abc import Iterable
@@ -12,6 +12,7 @@ from pyspark.sql import functions as F
 
 from clickscore.errors import CheckpointError
 from clickscore.storage.files import file_names, path_exists
+from clickscore.storage.stream_id import read_stream_id
 from clickscore.storage.table import STREAM_PROPERTY, Table
 
 OFFSET_LINES, COMMIT_LINES = 2, 1
@@ -24,7 +25,8 @@ class Checkpoint:
 
     Attributes:
         path: where it is.
-        stream: id of the stream that it belongs to; None before the first start.
+        stream: id of the stream that it belongs to, its own or, where an earlier version of clickscore has made it,
+            that of Spark's query; None before the first start.
         last_planned: last micro-batch in the offset log, -1 without one.
         last_done: last micro-batch in the commit log, -1 without one.
     """
@@ -41,19 +43,23 @@ def read_checkpoint(spark: SparkSession, path: str) -> Checkpoint:
     Raises:
         CheckpointError: if it is damaged.
     """
-    metadata = f"{path}/metadata"
-    stream = None
-    if path_exists(spark, metadata):
-        row = spark.read.text(metadata, wholetext=True).first()
-        try:
-            stream = json.loads(row[0] if row else "")["id"]
-        except (ValueError, KeyError, TypeError):
-            raise CheckpointError(
-                f"{metadata} does not name the stream: the checkpoint is damaged. Restore it, or begin anew with a new "
-                f"checkpoint and new tables."
-            ) from None
+    stream = read_stream_id(spark, path) or _query_id(spark, path)
     planned, done = (_last_batch(spark, f"{path}/{log}") for log in ("offsets", "commits"))
     return Checkpoint(path, stream, planned, done)
+
+
+def _query_id(spark: SparkSession, path: str) -> str | None:
+    metadata = f"{path}/metadata"
+    if not path_exists(spark, metadata):
+        return None
+    row = spark.read.text(metadata, wholetext=True).first()
+    try:
+        return str(json.loads(row[0] if row else "")["id"])
+    except (ValueError, KeyError, TypeError):
+        raise CheckpointError(
+            f"{metadata} does not name the stream: the checkpoint is damaged. Restore it, or begin anew with a new "
+            f"checkpoint and new tables."
+        ) from None
 
 
 def _last_batch(spark: SparkSession, log: str) -> int:

@@ -11,11 +11,11 @@ of metadata. What was committed before, the new run finds in the tables, and doe
 
 from dataclasses import dataclass
 
-from pyspark.errors import PySparkException
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from clickscore.errors import StreamError
+from clickscore.storage.files import read_lines
 
 RUN_PROPERTY = "clickscore.run"
 """Table property: the run that may write, which is the one that was started last."""
@@ -24,8 +24,6 @@ FOLDER = "clickscore-run"
 """Folder of the checkpoint with the id of that run."""
 
 _SCHEMA = "run STRING"
-_GONE = ("PATH_NOT_FOUND", "FAILED_READ_FILE.FILE_NOT_EXIST")
-"""Somebody has taken the id away, or is just replacing it."""
 
 
 @dataclass(frozen=True)
@@ -71,18 +69,16 @@ class Fence:
         Raises:
             StreamError: if one has.
         """
-        owners = self._owners()
-        if owners != [self.run_id]:
-            raise StreamError(
-                f"another run on the same checkpoint has taken the stream over: {self.folder} says "
-                f"{', '.join(owners) or 'nothing'}, this run is {self.run_id}. It ends here; nothing is lost or "
-                f"written twice. Make sure that only one run is started at a time."
-            )
+        if error := self.loss():
+            raise error
 
-    def _owners(self) -> list[str]:
-        try:
-            return [row.run for row in self.spark.read.schema(_SCHEMA).text(self.folder).collect()]
-        except PySparkException as error:
-            if error.getCondition() in _GONE:
-                return []
-            raise
+    def loss(self) -> StreamError | None:
+        """Return the error that names the run which has taken the stream over, if one has."""
+        owners = read_lines(self.spark, self.folder)
+        if owners == [self.run_id]:
+            return None
+        return StreamError(
+            f"another run on the same checkpoint has taken the stream over: {self.folder} says "
+            f"{', '.join(owners) or 'nothing'}, this run is {self.run_id}. It ends here; nothing is lost or "
+            f"written twice. Make sure that only one run is started at a time."
+        )

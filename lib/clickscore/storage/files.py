@@ -3,9 +3,12 @@
 from pathlib import PurePosixPath
 from urllib.parse import unquote, urlsplit
 
-from pyspark.errors import AnalysisException
+from pyspark.errors import AnalysisException, PySparkException
 from pyspark.sql import Column, SparkSession
 from pyspark.sql import functions as F
+
+_GONE = ("PATH_NOT_FOUND", "FAILED_READ_FILE.FILE_NOT_EXIST")
+"""There is no such file, or another process is just replacing it."""
 
 
 def path_exists(spark: SparkSession, path: str) -> bool:
@@ -26,6 +29,16 @@ def file_names(spark: SparkSession, folder: str) -> list[str]:
     # The listing itself: a scan would pass over empty files, and an empty entry of a log is one that is damaged.
     files = spark.read.format("binaryFile").option("recursiveFileLookup", "true").load(folder).inputFiles()
     return [PurePosixPath(plain_path(file)).name for file in files]
+
+
+def read_lines(spark: SparkSession, folder: str) -> list[str]:
+    """Return the lines of the text files in a folder; none if there is no such folder."""
+    try:
+        return [row.value for row in spark.read.schema("value STRING").text(folder).collect()]
+    except PySparkException as error:
+        if error.getCondition() in _GONE:
+            return []
+        raise
 
 
 def plain_path(path: str) -> str:

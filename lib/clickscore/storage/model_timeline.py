@@ -127,7 +127,9 @@ class Timeline(Generic[Model]):
             self._challenger, self._knows_challenger = self._last_challenger(), True
         key = challenger.key if challenger else None
         if challenger and key != self._challenger:
+            self._knows_challenger = False  # an append that fails may have been committed all the same
             self.note(batch_id, CHALLENGER, SCORES, challenger)
+            self._knows_challenger = True
         self._challenger = key
 
     def _last_challenger(self) -> tuple[str, str] | None:

@@ -27,12 +27,15 @@ from clickscore.retries import START_LIMIT_S, retrying
 from clickscore.sources import kafka
 from clickscore.sources.file_log import list_landed, read_log
 from clickscore.sources.readers import check_source
-from clickscore.stream.active_models import Lineup
-from clickscore.stream.alias_poller import ModelWatch
+from clickscore.storage.model_timeline import Timeline
+from clickscore.stream.active_models import ActiveModels
+from clickscore.stream.alias_poller import AliasPoller
+from clickscore.stream.batch_scoring import FirstPass
 from clickscore.stream.deployment import Deployment
+from clickscore.stream.output_tables import bind
 from clickscore.stream.plan import look_at_challenger, show
 from clickscore.stream.preflight import Wiring, check
-from clickscore.stream.query import Stream
+from clickscore.stream.query import Stream, failing_clearly
 
 
 def run(config: Config, make_session: Callable[[], SparkSession], console: Console, accept_loss: bool = False) -> None:
@@ -55,12 +58,12 @@ def run(config: Config, make_session: Callable[[], SparkSession], console: Conso
     with place as folder, endpoint.serving(config.health, health, console), ThreadPoolExecutor(1) as aside:
         patiently = retrying(partial(warn, console), START_LIMIT_S)
         fetching = aside.submit(patiently, fetch_current, config.model, Path(folder))
-        fetch = partial(fetch_version, config.model, folder=Path(folder))
         spark = make_session()
         # From here on: before, there is nothing to finish, and the session sets a handler of its own.
-        with _stop_signals() as stopping:
+        with _stop_signals() as signals:
             deployment = Deployment(spark, config.model)
             try_out = _trying_out(deployment, config, fetching, aside)
+            fetch = partial(fetch_version, config.model, folder=Path(folder))
             found = check(spark, config, fetching, fetch, try_out, accept_loss, partial(patiently, check_source))
             wiring = found.require()
             health.serves(*wiring.model.key)
@@ -69,23 +72,37 @@ def run(config: Config, make_session: Callable[[], SparkSession], console: Conso
             with ProgressLines(console, backlog) as lines:
                 for warning in [*_warnings(config), *found.warnings]:
                     lines.warn(warning)
-                lineup = Lineup(
-                    config, wiring.contract, wiring.features, wiring.model, Path(folder), deployment, lines.warn
+                with failing_clearly(START_LIMIT_S):
+                    binding = retrying(lines.warn, START_LIMIT_S, failed=health.failed)(bind, spark, wiring)
+                models = ActiveModels(
+                    config, wiring.features, wiring.model, Timeline(spark, wiring.timeline, fetch, binding.fence),
+                    wiring.checkpoint.last_planned + 1, Path(folder), deployment, lines.warn,
+                )  # fmt: skip
+                first_pass = FirstPass(
+                    contract=wiring.contract,
+                    predict_with=deployment.predict_with,
+                    share=config.model.challenger_share,
+                    time_limit_s=config.model.time_limit_ms / 1000,
+                    failure_limit=config.model.failure_limit,
+                    suspend=models.suspend,
+                    withdraw=models.withdraw,
+                    tell=lines.warn,
                 )
-                watch = ModelWatch(lineup, config.model.poll_ms / 1000, deployment, lines.warn)
 
                 def report(done: Report) -> None:
                     lines.report(done)
                     health.report(done)
 
                 stream = Stream(
-                    spark, wiring, lineup, watch, fetch, report=report, tell=lines.warn, failed=health.failed,
-                    look=StreamWatch(spark, config, health).look, stopping=stopping, accept_loss=accept_loss,
+                    spark, wiring, binding, models, first_pass, report=report, tell=lines.warn, failed=health.failed,
+                    look=StreamWatch(spark, config, health).look, signals=signals, accept_loss=accept_loss,
                 )  # fmt: skip
+                poller = AliasPoller(models, config.model.poll_ms / 1000, deployment, lines.warn)
+                poller.start()
                 try:
                     stream.run()
                 finally:
-                    watch.stop()
+                    poller.stop()
             print_summary(spark, console, config.output, config.click, lines)
 
 

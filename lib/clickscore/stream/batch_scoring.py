@@ -82,7 +82,7 @@ class FirstPass:
         share: share of the visitors that a challenger scores.
         time_limit_s: how long one call of the model may take.
         failure_limit: share of clicks that it may fail on.
-        bench: takes the challenger from the field, for a reason, from a micro-batch on.
+        suspend: lets the challenger score no more, for a reason, from a micro-batch on.
         withdraw: takes the promise back that a champion scores a micro-batch.
         tell: tells a person.
     """
@@ -92,7 +92,7 @@ class FirstPass:
     share: float
     time_limit_s: float
     failure_limit: float
-    bench: Callable[[ModelVersion, str, int], None]
+    suspend: Callable[[ModelVersion, str, int], None]
     withdraw: Callable[[ModelVersion, str, int], None]
     tell: Callable[[str], None]
     _tallies: dict[tuple[str, str], Tally] = field(default_factory=dict)
@@ -129,7 +129,7 @@ class FirstPass:
                 break
             except WorkerCrashError as error:
                 if challenger:
-                    self.bench(challenger, f"a Python worker has died while it was at work: {error}", stamp.batch_id)
+                    self.suspend(challenger, f"a Python worker has died while it was at work: {error}", stamp.batch_id)
                     challenger = None
                 elif tolerance.in_child:
                     raise WorkerLostError(f"a Python worker has died, and not of the model: {error}") from error
@@ -192,7 +192,7 @@ class FirstPass:
         failed, challenged = answered["challenger_failed"], answered["challenged"]
         if failed > tally.allowed(challenged):
             cause = f"it failed on {failed} of {challenged} clicks: {answered['challenger_failure']}"
-            self.bench(challenger, cause, next_batch)
+            self.suspend(challenger, cause, next_batch)
         tally.add(failed, challenged)
 
 

@@ -1,9 +1,8 @@
 """One micro-batch: raw records in, rows of both tables out, exactly once, in one pass over the records."""
 
 import threading
-from collections.abc import Callable
-from concurrent.futures import Future
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timezone
 from time import monotonic
 
@@ -15,13 +14,11 @@ from clickscore.reasons import UNREADABLE_FILE
 from clickscore.registry.version import ModelVersion
 from clickscore.scoring.parsing import parse
 from clickscore.sources.unreadable_files import UnreadableFileError, as_unreadable_file
-from clickscore.storage.fence import Fence
-from clickscore.storage.model_timeline import Timeline
 from clickscore.storage.schemas import LINEAGE, rejected_clicks
-from clickscore.storage.table import Table, of_batch
 from clickscore.stream import failures, pipeline
-from clickscore.stream.active_models import Lineup
-from clickscore.stream.batch_scoring import Answered
+from clickscore.stream.active_models import ActiveModels
+from clickscore.stream.batch_scoring import Answered, FirstPass
+from clickscore.stream.output_tables import Tables
 from clickscore.stream.pipeline import Challenge, Contract, Decode
 from clickscore.stream.rows import Stamp
 
@@ -39,44 +36,32 @@ class RawNeededError(Exception):
         super().__init__(f"batch {batch_id}")
 
 
-@dataclass
-class Tables:
-    """The output tables, bound to the stream.
+@dataclass(frozen=True)
+class BatchResult:
+    """What has become of a micro-batch: one of the two.
 
     Attributes:
-        stream: id of the stream.
-        fence: the right to write them.
-        scored: ``scored_clicks``.
-        rejected: ``rejected_clicks``.
-        timeline: the model timeline.
-        scored_upto: last micro-batch that was in ``scored`` when the run began.
-        rejected_upto: the same for ``rejected``.
+        report: what it did, if it is done.
+        failure: what it has raised, if not; Spark leaves of that no more than the text.
     """
 
-    stream: str
-    fence: Fence
-    scored: Table
-    rejected: Table
-    timeline: Timeline[ModelVersion]
-    scored_upto: int
-    rejected_upto: int
-
-    def append(self, table: Table, rows: DataFrame, batch_id: int) -> None:
-        """Append what a micro-batch has for one of the tables."""
-        table.append(self.fence.guard(rows), of_batch(self.stream, batch_id))
+    report: Report | None = None
+    failure: Exception | None = None
 
 
-@dataclass
+@dataclass(frozen=True)
 class MicroBatches:
     """Processes micro-batches as the stream brings them; the function that ``foreachBatch`` calls.
 
     Attributes:
         spark: the session.
         contract: what a click is.
-        lineup: the models.
-        planned_before: last micro-batch that an earlier run may have begun.
-        report: told about every finished micro-batch.
-        tables: the output tables, as soon as they are bound to the stream.
+        models: champion and challenger.
+        first_pass: scores with them.
+        tables: the output tables.
+        planned_before: last micro-batch that an earlier query may have begun.
+        stopping: set as soon as no micro-batch may begin any more.
+        hand_over: takes the result of every micro-batch, before Spark hears of it.
         unreadable: files of a micro-batch that cannot be read.
         seen: clicks that failed, by micro-batch, where that was seen before the stream was started again.
         decode: raw records, or what the stream made of them, to decoded ones.
@@ -86,31 +71,37 @@ class MicroBatches:
 
     spark: SparkSession
     contract: Contract
-    lineup: Lineup
+    models: ActiveModels
+    first_pass: FirstPass
+    tables: Tables
     planned_before: int
-    report: Callable[[Report], None]
-    tables: Future[Tables] = field(default_factory=Future)
-    unreadable: list[UnreadableFileError] = field(default_factory=list)
-    seen: dict[int, list[Row]] = field(default_factory=dict)
+    stopping: threading.Event
+    hand_over: Callable[[BatchResult], None]
+    unreadable: Sequence[UnreadableFileError]
+    seen: Mapping[int, list[Row]]
     decode: Decode = parse
     is_raw_at_hand: bool = True
     record_gaps: Callable[[int, datetime, str], None] | None = None
-    stopping: threading.Event = field(default_factory=threading.Event)
-    failure: Exception | None = None
 
     def __call__(self, raw: DataFrame, batch_id: int) -> None:
-        """Process one micro-batch; remember why, if it fails."""
-        try:
-            self._process(raw, batch_id, self.tables.result())
-        except Exception as error:
-            self.failure = as_unreadable_file(error, batch_id) or error
-            raise self.failure from error
+        """Process one micro-batch and hand its result over; raise why, if it fails, for Spark to end the query."""
+        result = self.process(raw, batch_id)
+        self.hand_over(result)
+        if result.failure:
+            raise result.failure
 
-    def _process(self, raw: DataFrame, batch_id: int, tables: Tables) -> None:
+    def process(self, raw: DataFrame, batch_id: int) -> BatchResult:
+        """Process one micro-batch."""
+        try:
+            return BatchResult(report=self._process(raw, batch_id, self.tables))
+        except Exception as error:  # whatever it is, the query loop decides about it
+            return BatchResult(failure=as_unreadable_file(error, batch_id) or error)
+
+    def _process(self, raw: DataFrame, batch_id: int, tables: Tables) -> Report:
         if self.stopping.is_set():
             raise StopRequestedError
         began, now = monotonic(), datetime.now(timezone.utc)
-        champion, challenger = self.lineup.models_for(batch_id, batch_id <= self.planned_before)
+        champion, challenger = self.models.models_for(batch_id, batch_id <= self.planned_before)
         if champion.has_required_inputs and not self.is_raw_at_hand:
             raise RawNeededError(batch_id, [])
         stamp = Stamp(batch_id, F.lit(now), *champion.key)
@@ -126,20 +117,18 @@ class MicroBatches:
             tables.append(tables.rejected, rows, batch_id)
         if self.record_gaps:
             self.record_gaps(batch_id, now, tables.stream)
-        self.report(
-            Report(
-                batch_id=batch_id,
-                read=seen["read"] + len(unreadable),
-                scored=seen["read"] - seen["rejected"] - seen["failed"] - seen["duplicates"],
-                rejected=rejected,
-                duplicates=None if self.decode is parse else seen["duplicates"],
-                sources=len(seen["sources"]) + len(unreadable),
-                seconds=monotonic() - began,
-                newest_us=seen["newest"],
-                arrived_us=seen["arrived"],
-                model_name=champion.name,
-                model_version=champion.version,
-            )
+        return Report(
+            batch_id=batch_id,
+            read=seen["read"] + len(unreadable),
+            scored=seen["read"] - seen["rejected"] - seen["failed"] - seen["duplicates"],
+            rejected=rejected,
+            duplicates=None if self.decode is parse else seen["duplicates"],
+            sources=len(seen["sources"]) + len(unreadable),
+            seconds=monotonic() - began,
+            newest_us=seen["newest"],
+            arrived_us=seen["arrived"],
+            model_name=champion.name,
+            model_version=champion.version,
         )
 
     def _outcomes(
@@ -151,7 +140,7 @@ class MicroBatches:
         self, raw: DataFrame, champion: ModelVersion, challenger: ModelVersion | None, stamp: Stamp, tables: Tables
     ) -> Answered:
         """Write the scored clicks of a micro-batch; return what was seen on the way."""
-        return self.lineup.first_pass.score(
+        return self.first_pass.score(
             lambda challenge: self._outcomes(raw, champion, False, challenge),
             champion,
             challenger,

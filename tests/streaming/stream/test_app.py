@@ -1,4 +1,6 @@
 import json
+import re
+import shutil
 from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
@@ -25,6 +27,8 @@ from clickscore.registry.registry import fetch_current
 from clickscore.scoring.contract import read_contract
 from clickscore.scoring.isolation import Tolerance
 from clickscore.sources.readers import read_batch
+from clickscore.storage.stream_id import read_stream_id
+from clickscore.storage.table import STREAM_PROPERTY, Table
 from clickscore.stream import pipeline
 from clickscore.stream.deployment import Deployment
 
@@ -249,6 +253,40 @@ def test_new_checkpoint_for_tables_that_are_written_is_refused(
     assert all("is new: clicks that are in the table" in str(problem) for problem in caught.value.problems)
     assert len(shop.scored) == 1
     assert not (shop.home / "other_checkpoint").exists()
+
+
+def test_checkpoint_of_an_earlier_version_is_taken_over_and_keeps_its_id(
+    spark: SparkSession, shop: Any, make_click: MakeClick
+) -> None:
+    shop.land("a.jsonl", make_click(1), "rubbish")
+    shop.run(spark)
+    # Before, a stream was known by the id of Spark's query: the tables had that, and the checkpoint had no other.
+    checkpoint = shop.home / "checkpoint"
+    old = json.loads((checkpoint / "metadata").read_text())["id"]
+    for name in ("scored_clicks", "rejected_clicks", "model_timeline"):
+        table = Table(str(shop.home / name))
+        assert table.stream(spark) != old
+        table.set_properties(spark, {STREAM_PROPERTY: old})
+    shutil.rmtree(checkpoint / "clickscore-stream")
+    (checkpoint / "commits" / "0").unlink()  # and it was killed before the end of its micro-batch
+    (checkpoint / "commits" / ".0.crc").unlink()
+    for name in ("scored_clicks", "rejected_clicks"):
+        bind_commit_to(shop.home / name, old)
+    shop.land("b.jsonl", make_click(2))
+    shop.run(spark)
+    assert read_stream_id(spark, str(checkpoint)) == old
+    assert Table(str(shop.home / "scored_clicks")).stream(spark) == old
+    assert shop.scored[["id", "batch_id"]].to_numpy().tolist() == [["c1", 0], ["c2", 1]]
+    assert len(shop.rejected) == 1
+
+
+def bind_commit_to(table: Path, stream: str) -> None:
+    """Let the commit of the first micro-batch say that it is of another stream."""
+    [commit] = [file for file in table.glob("_delta_log/*.json") if '\\"batch\\"' in file.read_text()]
+    was = re.findall(r'\\"stream\\": ?\\"([^\\]+)', commit.read_text())[0]
+    commit.write_text(commit.read_text().replace(was, stream))
+    for checksum in (commit.with_suffix(".crc"), commit.with_name(f".{commit.name}.crc")):
+        checksum.unlink(missing_ok=True)
 
 
 def test_foreign_checkpoint_is_refused(spark: SparkSession, shop: Any, make_click: MakeClick) -> None:
