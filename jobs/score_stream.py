@@ -27,7 +27,8 @@ def main() -> int:
     try:
         config = load(arguments.config, arguments.set)
         if arguments.plan:
-            return 0 if app.plan(config, partial(build_classic_session, "clickscore-plan"), make_console()) else 2
+            make_session = partial(build_classic_session, "clickscore-plan")
+            return 0 if app.plan(config, make_session, make_console(), arguments.accept_loss) else 2
         app.run(config, partial(build_classic_session, "clickscore"), make_console(), arguments.accept_loss)
     except ClickscoreError as error:
         print(error, file=sys.stderr)

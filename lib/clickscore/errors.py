@@ -13,7 +13,8 @@
     │   ├── DataLossError          records are gone from the source before they were read
     │   └── SourceUnavailableError the broker does not answer now
     ├── TableError         an output table exists in another shape
-    └── CheckpointError    checkpoint and output tables do not belong together
+    ├── CheckpointError    checkpoint and output tables do not belong together
+    └── WiringError        several of these at once
 
     StreamError            a running stream cannot go on; exit status 1
     └── WorkerLostError        a Python worker has died, and the model is not to blame
@@ -24,6 +25,8 @@ Bad records never raise: they become rows of ``rejected_clicks``. Bad wiring alw
 a job turns them into one message and exit status 2. Each message says where, what was expected, what was found, and
 what to do next.
 """
+
+from collections.abc import Sequence
 
 _OF_A_WORKER = "PythonException"
 """Class of PySpark's errors, of both kinds of sessions, that carry the trace of a Python worker."""
@@ -100,3 +103,13 @@ class TableError(ClickscoreError):
 
 class CheckpointError(ClickscoreError):
     """Raised when going on from this checkpoint would lose clicks or write them twice."""
+
+
+class WiringError(ClickscoreError):
+    """Raised when more than one part of a run is wrong; lists every problem at once."""
+
+    def __init__(self, problems: Sequence[ClickscoreError]) -> None:
+        """Keep the problems, and number their messages."""
+        self.problems = tuple(problems)
+        listed = "\n".join(f"{number}. {problem}" for number, problem in enumerate(problems, 1))
+        super().__init__(f"the run cannot start, for {len(self.problems)} reasons:\n{listed}")

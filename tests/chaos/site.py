@@ -71,7 +71,7 @@ class Site:
         self.env: dict[str, str] = {}
         self.job: Job | None = None
         self._files = self._clicks = 0
-        self._claims = -1
+        self._starts = -1
         self.landing.mkdir(parents=True)
         self.registry = self._open_registry()
         self.register_models()
@@ -154,14 +154,14 @@ class Site:
 
     def start(self, *arguments: str, env: Mapping[str, str] | None = None) -> Job:
         """Start the job; it is the one that should be alive from now on."""
-        self._claims = self.last_version("model_timeline")
+        self._starts = self.last_version("model_timeline")
         self.job = self.launch(*arguments, env=env)
         return self.job
 
     @property
     def is_up(self) -> bool:
-        """Whether the job has come through its checks: it writes its claim into the timeline then."""
-        return self.last_version("model_timeline") > self._claims
+        """Whether the job has come through its checks: it puts its fence into the timeline then."""
+        return self.last_version("model_timeline") > self._starts
 
     def launch(self, *arguments: str, env: Mapping[str, str] | None = None) -> Job:
         """Start a job beside the one that should be alive."""

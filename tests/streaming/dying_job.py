@@ -18,7 +18,7 @@ from clickscore.config.run import load
 from clickscore.registry.registry import Registry
 from clickscore.storage.model_timeline import Timeline
 from clickscore.storage.table import Table
-from clickscore.stream.active_models import Lineup
+from clickscore.stream.active_models import ActiveModels
 from clickscore.stream.micro_batch import MicroBatches
 
 point, batch, config = sys.argv[1], int(sys.argv[2]), sys.argv[3]
@@ -49,15 +49,15 @@ def dying_before(method: Callable[..., Any], is_the_moment: Callable[..., bool])
 
 
 def moving_before(method: Callable[..., Any], version: str) -> Callable[..., Any]:
-    def call(lineup: Lineup, number: int, *arguments: Any) -> Any:
+    def call(models: ActiveModels, number: int, *arguments: Any) -> Any:
         if number == batch:
             model = load(Path(config)).model
             name, alias, _ = split_uri(model.uri)
             Registry(model.registry).set_alias(name, str(alias), version)
-            lineup.champion.poll()
-            assert lineup.champion.current
-            assert lineup.champion.current.version == version
-        return method(lineup, number, *arguments)
+            models.champion.poll()
+            assert models.champion.current
+            assert models.champion.current.version == version
+        return method(models, number, *arguments)
 
     return call
 
@@ -75,7 +75,7 @@ elif point == "before_commit_log":
 else:
     sys.exit(f"no such point: {point}")
 if moves_to:
-    Lineup.models_for = moving_before(Lineup.models_for, moves_to)
+    ActiveModels.models_for = moving_before(ActiveModels.models_for, moves_to)
 
 sys.argv = ["score_stream.py", "--config", config]
 runpy.run_path("jobs/score_stream.py", run_name="__main__")

@@ -55,7 +55,7 @@ class Model(Section):
         allow: what a model may be made of.
         challenger: another version, or another model, that scores some visitors for comparison.
         challenger_share: share of visitors that it scores.
-        challenger_time_limit_ms: how long one call of its ``predict`` may take before it is benched.
+        challenger_time_limit_ms: how long one call of its ``predict`` may take before it is suspended.
     """
 
     uri: ModelUri

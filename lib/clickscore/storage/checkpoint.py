@@ -1,4 +1,4 @@
-"""The checkpoint: which stream it belongs to, how far that came, and whether the tables fit to it."""
+"""The checkpoint: who the stream is, and how far it came as Spark's own logs tell."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -11,6 +11,7 @@ from clickscore.errors import CheckpointError
 from clickscore.storage import offset_log
 from clickscore.storage.files import path_exists
 from clickscore.storage.offset_log import COMMITS, LINES, OFFSETS
+from clickscore.storage.stream_id import read_stream_id
 from clickscore.storage.table import STREAM_PROPERTY, Table
 
 
@@ -20,7 +21,8 @@ class Checkpoint:
 
     Attributes:
         path: where it is.
-        stream: id of the stream that it belongs to; None before the first start.
+        stream: id of the stream that it belongs to, its own or, where an earlier version of clickscore has made it,
+            that of Spark's query; None before the first start.
         last_planned: last micro-batch in the offset log, -1 without one.
         last_done: last micro-batch in the commit log, -1 without one.
     """
@@ -38,7 +40,8 @@ def read_checkpoint(spark: SparkSession, path: str) -> Checkpoint:
         CheckpointError: if it is damaged.
     """
     planned, done = (offset_log.last_entry(spark, path, log) for log in (OFFSETS, COMMITS))
-    return Checkpoint(path, offset_log.read_query_id(spark, path), planned, done)
+    stream = read_stream_id(spark, path) or offset_log.read_query_id(spark, path)
+    return Checkpoint(path, stream, planned, done)
 
 
 def written_upto(spark: SparkSession, checkpoint: Checkpoint, table: Table, moment: str, stream: str) -> int:

@@ -1,12 +1,12 @@
-"""The claim on a stream: of all runs on one checkpoint, only the one that was started last can write.
+"""The fence on a stream: of all runs on one checkpoint, only the one that was started last can write.
 
 Looking up Delta's own transaction number rebuilds the state of the whole table at every commit, which costs a small
-micro-batch more than everything else. Instead, a run claims the stream once: it writes its id into the checkpoint, and
-then into a property of each table. Every append looks at the id in the checkpoint, as a part of its own Spark job, so
-after Delta's transaction has begun and before it commits. For an append of a run that was replaced, perhaps paused at
-the worst moment, there are two ways. Either it sees another id, and fails. Or it has seen its own; then the new run had
-not claimed the tables yet when the transaction began, and the commit conflicts with the claim, as with any change of
-metadata. What was committed before the claim, the new run finds in the tables, and does not write again.
+micro-batch more than everything else. Instead, a run puts its fence up once: it writes its id into the checkpoint, and
+then into a property of each table. Every append reads the id in the checkpoint, as a part of its own Spark job, after
+Delta's transaction has begun and before it commits. For an append of a run that was replaced, perhaps paused at the
+worst moment, there are two cases. Either it reads another id, and fails. Or it has read its own; then the new run had
+not set the property of the table yet when the transaction began, and the commit conflicts with that, as with any change
+of metadata. What was committed before, the new run finds in the tables, and does not write again.
 """
 
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from clickscore.errors import StreamError
-from clickscore.spark_errors import SPARK_ERRORS, is_missing_file
+from clickscore.storage.files import read_lines
 
 RUN_PROPERTY = "clickscore.run"
 """Table property: the run that may write, which is the one that was started last."""
@@ -27,7 +27,7 @@ _SCHEMA = "run STRING"
 
 
 @dataclass(frozen=True)
-class Claim:
+class Fence:
     """The right of a run to write the tables of a stream.
 
     Attributes:
@@ -43,7 +43,7 @@ class Claim:
     is_held: Column
 
     @classmethod
-    def take(cls, spark: SparkSession, checkpoint: str, run_id: str) -> "Claim":
+    def acquire(cls, spark: SparkSession, checkpoint: str, run_id: str) -> "Fence":
         """Take the stream over; the tables must be given ``RUN_PROPERTY`` next, and only then be looked at.
 
         Raises:
@@ -55,9 +55,9 @@ class Claim:
         owner = spark.read.schema(_SCHEMA).text(folder)
         replaced = F.raise_error(F.lit(f"run {run_id} has been replaced by another one")).cast("boolean")
         is_held = F.coalesce(owner.select(F.col("run") == run_id).scalar(), replaced)
-        claim = cls(spark, folder, run_id, is_held)
-        claim.check()
-        return claim
+        fence = cls(spark, folder, run_id, is_held)
+        fence.check()
+        return fence
 
     def guard(self, rows: DataFrame) -> DataFrame:
         """Return the same rows; writing them fails if the run has no right to."""
@@ -69,18 +69,16 @@ class Claim:
         Raises:
             StreamError: if one has.
         """
-        owners = self._owners()
-        if owners != [self.run_id]:
-            raise StreamError(
-                f"another run on the same checkpoint has taken the stream over: {self.folder} says "
-                f"{', '.join(owners) or 'nothing'}, this run is {self.run_id}. It ends here; nothing is lost or "
-                f"written twice. Make sure that only one run is started at a time."
-            )
+        if error := self.loss():
+            raise error
 
-    def _owners(self) -> list[str]:
-        try:
-            return [row.run for row in self.spark.read.schema(_SCHEMA).text(self.folder).collect()]
-        except SPARK_ERRORS as error:
-            if is_missing_file(error):  # it was taken away, or another run is just replacing it
-                return []
-            raise
+    def loss(self) -> StreamError | None:
+        """Return the error that names the run which has taken the stream over, if one has."""
+        owners = read_lines(self.spark, self.folder)
+        if owners == [self.run_id]:
+            return None
+        return StreamError(
+            f"another run on the same checkpoint has taken the stream over: {self.folder} says "
+            f"{', '.join(owners) or 'nothing'}, this run is {self.run_id}. It ends here; nothing is lost or "
+            f"written twice. Make sure that only one run is started at a time."
+        )

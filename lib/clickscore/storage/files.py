@@ -7,7 +7,7 @@ from pyspark.errors import AnalysisException
 from pyspark.sql import Column, SparkSession
 from pyspark.sql import functions as F
 
-from clickscore.spark_errors import is_missing_path
+from clickscore.spark_errors import SPARK_ERRORS, is_missing_file, is_missing_path
 
 
 def path_exists(spark: SparkSession, path: str) -> bool:
@@ -28,6 +28,16 @@ def file_names(spark: SparkSession, folder: str) -> list[str]:
     # The listing itself: a scan would pass over empty files, and an empty entry of a log is one that is damaged.
     files = spark.read.format("binaryFile").option("recursiveFileLookup", "true").load(folder).inputFiles()
     return [PurePosixPath(plain_path(file)).name for file in files]
+
+
+def read_lines(spark: SparkSession, folder: str) -> list[str]:
+    """Return the lines of the text files in a folder; none if there is no such folder."""
+    try:
+        return [row.value for row in spark.read.schema("value STRING").text(folder).collect()]
+    except SPARK_ERRORS as error:
+        if is_missing_path(error) or is_missing_file(error):  # or another process is just replacing it
+            return []
+        raise
 
 
 def plain_path(path: str) -> str:

@@ -2,14 +2,13 @@
 
 from collections.abc import Callable
 from datetime import datetime, timezone
-from typing import NamedTuple
+from typing import Generic, NamedTuple, Protocol, TypeVar
 
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
 from clickscore.errors import UntrustedModelError
-from clickscore.registry.version import ModelVersion
-from clickscore.storage.fence import Claim
+from clickscore.storage.fence import Fence
 from clickscore.storage.schemas import MODEL_TIMELINE
 from clickscore.storage.table import Table
 
@@ -17,9 +16,39 @@ CHAMPION, CHALLENGER = "champion", "challenger"
 SCORES, REFUSED, WITHDRAWN, BENCHED = "scores", "refused", "withdrawn", "benched"
 """Events: a version scores from this micro-batch on; was not taken; gave up at this one; scores no more beside it."""
 
-
 _NEWEST = ("from_batch", "pinned_at")
 """What is newer is so by its micro-batch first: the clocks of two drivers may differ."""
+
+
+class Version(Protocol):
+    """What the timeline says of a model version; that of ``registry`` is one."""
+
+    @property
+    def name(self) -> str:
+        """The registered model."""
+
+    @property
+    def version(self) -> str:
+        """Its version."""
+
+    @property
+    def run_id(self) -> str | None:
+        """The run that made it, if that is known."""
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of its files."""
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """Name and version."""
+
+    @property
+    def label(self) -> str:
+        """The version as messages name it."""
+
+
+Model = TypeVar("Model", bound=Version)
 
 
 class Pin(NamedTuple):
@@ -29,7 +58,7 @@ class Pin(NamedTuple):
     version: str
     digest: str | None
 
-    def check(self, model: ModelVersion) -> ModelVersion:
+    def check(self, model: Model) -> Model:
         """Return the version, if it is the promised one.
 
         Raises:
@@ -54,30 +83,28 @@ def read_pin(spark: SparkSession, table: Table, batch_id: int) -> Pin | None:
     return Pin(row[0], row[1], row[2]) if row and row["event"] == SCORES else None
 
 
-class Timeline:
+class Timeline(Generic[Model]):
     """Chooses the model version of each micro-batch, and makes the choice durable before it counts.
 
     A micro-batch that was planned in an earlier run gets the version that the timeline says: some of its rows may be
     in the tables already. Any other gets the current version; a row is written only when that is a new one.
     """
 
-    def __init__(
-        self, spark: SparkSession, table: Table, fetch: Callable[[str, str], ModelVersion], claim: Claim
-    ) -> None:
+    def __init__(self, spark: SparkSession, table: Table, fetch: Callable[[str, str], Model], fence: Fence) -> None:
         """Begin with the timeline that earlier runs have written.
 
         Args:
             spark: the session.
             table: the timeline, which exists.
             fetch: gets another version by name and version, for a micro-batch that it was pinned for.
-            claim: on the stream; a run that has lost it pins nothing.
+            fence: on the stream; a run that has lost it pins nothing.
         """
-        self._spark, self._table, self._fetch, self._claim = spark, table, fetch, claim
+        self._spark, self._table, self._fetch, self._fence = spark, table, fetch, fence
         self._latest: Pin | None = None
         self._challenger: tuple[str, str] | None = None
         self._knows_challenger = False
 
-    def model_for(self, batch_id: int, planned_before: bool, current: ModelVersion) -> ModelVersion:
+    def model_for(self, batch_id: int, planned_before: bool, current: Model) -> Model:
         """Return the version that scores a micro-batch; afterwards it is in the timeline.
 
         Args:
@@ -94,13 +121,15 @@ class Timeline:
         self._latest = Pin(*current.key, current.digest)
         return current
 
-    def challenge(self, batch_id: int, challenger: ModelVersion | None) -> None:
+    def challenge(self, batch_id: int, challenger: Model | None) -> None:
         """Write down which challenger scores beside the champion, if that is a new one."""
         if not self._knows_challenger and challenger:
             self._challenger, self._knows_challenger = self._last_challenger(), True
         key = challenger.key if challenger else None
         if challenger and key != self._challenger:
+            self._knows_challenger = False  # an append that fails may have been committed all the same
             self.note(batch_id, CHALLENGER, SCORES, challenger)
+            self._knows_challenger = True
         self._challenger = key
 
     def _last_challenger(self) -> tuple[str, str] | None:
@@ -109,15 +138,14 @@ class Timeline:
         return (row[0], row[1]) if row and row["event"] == SCORES else None
 
     def note(
-        self, batch_id: int, role: str, event: str, model: "ModelVersion | tuple[str, str]",
-        reason: str | None = None,
-    ) -> None:  # fmt: skip
+        self, batch_id: int, role: str, event: str, model: Version | tuple[str, str], reason: str | None = None
+    ) -> None:
         """Write what has happened to a version, which may be known by name and version alone."""
-        run_id, digest = (model.run_id, model.digest) if isinstance(model, ModelVersion) else (None, None)
-        name, version = model.key if isinstance(model, ModelVersion) else model
-        self._claim.check()
+        run_id, digest = (None, None) if isinstance(model, tuple) else (model.run_id, model.digest)
+        name, version = model if isinstance(model, tuple) else model.key
+        self._fence.check()
         now = datetime.now(timezone.utc)
         row = (batch_id, name, version, run_id, digest, now, role, event, reason)
-        self._table.append(self._claim.guard(self._spark.createDataFrame([row], MODEL_TIMELINE)))
+        self._table.append(self._fence.guard(self._spark.createDataFrame([row], MODEL_TIMELINE)))
         if event == WITHDRAWN:
             self._latest = None

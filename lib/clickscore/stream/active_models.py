@@ -4,46 +4,47 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
+import pyarrow as pa
+
 from clickscore.config.run import Config
 from clickscore.registry.alias_follower import Follower
 from clickscore.registry.version import ModelVersion
 from clickscore.scoring.features import check_features
 from clickscore.storage.model_timeline import BENCHED, CHALLENGER, CHAMPION, REFUSED, WITHDRAWN, Timeline
-from clickscore.stream.batch_scoring import FirstPass
-from clickscore.stream.definition import Definition
 from clickscore.stream.deployment import Deployment
 
 
-class Lineup:
+class ActiveModels:
     """The models of a run.
 
     Attributes:
         champion: follows the model that scores every click.
         challenger: follows the one beside it, where the configuration names one.
-        first_pass: scores micro-batches with them.
     """
 
     def __init__(
-        self, config: Config, definition: Definition, current: ModelVersion, folder: Path,
-        deployment: Deployment, tell: Callable[[str], None],
+        self, config: Config, features: pa.Schema, current: ModelVersion, timeline: Timeline[ModelVersion],
+        next_batch: int, folder: Path, deployment: Deployment, tell: Callable[[str], None],
     ) -> None:  # fmt: skip
         """Begin with a champion that is ready.
 
         Args:
             config: the run.
-            definition: what the run computes.
+            features: what the features file produces.
             current: the champion.
+            timeline: keeps what becomes of the versions.
+            next_batch: first micro-batch that a version may score which comes now.
             folder: where the files of new versions go.
             deployment: the executors.
             tell: tells a person.
         """
         model = config.model
-        self._where, self._features = str(config.features), definition.features.schema
+        self._where, self._features = str(config.features), features
         self._picks = tuple(model.picks.values())
         self._deployment, self._tell = deployment, tell
-        self._timeline: Timeline | None = None
-        self._next_batch = 0
-        self._benched: tuple[str, str] | None = None
+        self._timeline, self._next_batch = timeline, next_batch
+        self._first = current
+        self._suspended: tuple[str, str] | None = None
         follow = partial(Follower, model, folder=folder, tell=tell)
         self.champion = follow(
             model.uri, current=current, prepare=self._prepare_champion, refuse=partial(self._refuse, CHAMPION)
@@ -57,15 +58,6 @@ class Lineup:
                 refuse=partial(self._refuse, CHALLENGER),
                 is_optional=True,
             )
-        self.first_pass = FirstPass(
-            layout=definition.layout,
-            score_with=partial(deployment.score_with, definition.contract, definition.features),
-            time_limit_s=model.time_limit_ms / 1000,
-            failure_limit=model.failure_limit,
-            bench=self._bench,
-            withdraw=self._withdraw,
-            tell=tell,
-        )
 
     @property
     def followers(self) -> tuple[Follower, ...]:
@@ -73,35 +65,37 @@ class Lineup:
         return (self.champion, self.challenger) if self.challenger else (self.champion,)
 
     @property
-    def at_work(self) -> tuple[ModelVersion, ...]:
+    def in_service(self) -> tuple[ModelVersion, ...]:
         """The versions that score now."""
         return tuple(follower.current for follower in self.followers if follower.current)
-
-    def bind(self, timeline: Timeline, next_batch: int) -> None:
-        """Take a timeline to write to; a challenger that is there already is ready afterwards."""
-        is_first = self._timeline is None
-        self._timeline, self._next_batch = timeline, next_batch
-        if is_first and self.challenger:  # afterwards, the watch polls
-            self.challenger.poll()
 
     def models_for(self, batch_id: int, planned_before: bool) -> tuple[ModelVersion, ModelVersion | None]:
         """Return champion and challenger of a micro-batch; afterwards the timeline knows them.
 
         Args:
             batch_id: the micro-batch.
-            planned_before: whether an earlier run may have begun it.
+            planned_before: whether an earlier query may have begun it.
         """
-        assert self._timeline
-        assert self.champion.current
         self._next_batch = batch_id
-        champion = self._timeline.model_for(batch_id, planned_before, self.champion.current)
+        current = self.champion.current or self._first
+        champion = self._timeline.model_for(batch_id, planned_before, current)
         challenger = self.challenger.current if self.challenger else None
-        if challenger and challenger.key in (champion.key, self._benched):
+        if challenger and challenger.key in (champion.key, self._suspended):
             challenger = None
         self._timeline.challenge(batch_id, challenger)
-        self._deployment.retire_all_but({champion, *self.at_work})
+        self._deployment.retire_all_but({champion, *self.in_service})
         self._next_batch = batch_id + 1
         return champion, challenger
+
+    def suspend(self, model: ModelVersion, reason: str, batch_id: int) -> None:
+        """Let a challenger score no more, from a micro-batch on."""
+        self._suspended = model.key
+        self._tell(f"{model.label} is suspended until another version comes: {reason}")
+        self._timeline.note(batch_id, CHALLENGER, BENCHED, model, reason)
+
+    def withdraw(self, model: ModelVersion, reason: str, batch_id: int) -> None:
+        """Take the pin back by which a champion was to score a micro-batch."""
+        self._timeline.note(batch_id, CHAMPION, WITHDRAWN, model, reason)
 
     def _prepare_champion(self, model: ModelVersion) -> None:
         # What the champion does not know may be for a challenger, even one that has not come yet.
@@ -112,16 +106,5 @@ class Lineup:
         check_features(self._features, model.inputs, self._where, self._features)
         self._deployment.warm_up(model, self._picks[:1])
 
-    def _bench(self, model: ModelVersion, reason: str, batch_id: int) -> None:
-        assert self._timeline
-        self._benched = model.key
-        self._tell(f"{model.label} is benched until another version comes: {reason}")
-        self._timeline.note(batch_id, CHALLENGER, BENCHED, model, reason)
-
-    def _withdraw(self, model: ModelVersion, reason: str, batch_id: int) -> None:
-        assert self._timeline
-        self._timeline.note(batch_id, CHAMPION, WITHDRAWN, model, reason)
-
-    def _refuse(self, role: str, model: "ModelVersion | tuple[str, str]", reason: str) -> None:
-        assert self._timeline
+    def _refuse(self, role: str, model: ModelVersion | tuple[str, str], reason: str) -> None:
         self._timeline.note(self._next_batch, role, REFUSED, model, reason)

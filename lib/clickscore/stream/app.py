@@ -4,7 +4,7 @@ import signal
 import tempfile
 import threading
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -21,14 +21,18 @@ from clickscore.monitoring.progress import ProgressLines
 from clickscore.monitoring.report import Report
 from clickscore.monitoring.summary import print_summary
 from clickscore.registry.registry import fetch_current, fetch_version
+from clickscore.registry.version import ModelVersion
 from clickscore.retries import START_LIMIT_S, retrying
 from clickscore.sources.kinds import check_source, kind_of
-from clickscore.stream.active_models import Lineup
-from clickscore.stream.alias_poller import ModelWatch
+from clickscore.storage.model_timeline import Timeline
+from clickscore.stream.active_models import ActiveModels
+from clickscore.stream.alias_poller import AliasPoller
+from clickscore.stream.batch_scoring import FirstPass
 from clickscore.stream.deployment import Deployment
-from clickscore.stream.plan import find, show
+from clickscore.stream.output_tables import bind
+from clickscore.stream.plan import look_at_challenger, show
 from clickscore.stream.preflight import check
-from clickscore.stream.query import Stream
+from clickscore.stream.query import Stream, failing_clearly
 from clickscore.stream.silence import ending_silent_workers
 
 
@@ -48,58 +52,99 @@ def run(config: Config, make_session: Callable[[], SparkSession], console: Conso
     """
     # A poll that hangs at a dead registry may still write into the folder when the run ends.
     place = tempfile.TemporaryDirectory(prefix="clickscore-", ignore_cleanup_errors=True)
-    health, kind = Health.of(config), kind_of(config.source)
+    health = Health.of(config)
     with place as folder, endpoint.serving(config.health, health, console), ThreadPoolExecutor(1) as aside:
         patiently = retrying(partial(warn, console), START_LIMIT_S)
         fetching = aside.submit(patiently, fetch_current, config.model, Path(folder))
-        fetch = partial(fetch_version, config.model, folder=Path(folder))
         spark = make_session()
         # From here on: before, there is nothing to finish, and the session sets a handler of its own.
-        with _stop_signals() as stopping, ending_silent_workers(spark, config.model):
+        with _stop_signals() as signals, ending_silent_workers(spark, config.model):
             deployment = Deployment(spark, config.model)
-            picks = tuple(config.model.picks.values())
-            warming = aside.submit(lambda: deployment.warm_up(fetching.result(), picks))
-            wiring = check(spark, config, fetching, fetch, accept_loss, partial(patiently, check_source))
-            if fetching.exception():
-                deployment.warm_up(wiring.model, picks)
-            else:
-                warming.result()
+            try_out = _trying_out(deployment, config, fetching, aside)
+            fetch = partial(fetch_version, config.model, folder=Path(folder))
+            found = check(spark, config, fetching, fetch, try_out, accept_loss, partial(patiently, check_source))
+            wiring = found.require()
             health.serves(*wiring.model.key)
             is_finite = config.trigger == AVAILABLE_NOW
+            kind = kind_of(config.source)
             backlog = None
             if is_finite and console.is_terminal:
-                backlog = kind.files_ahead(spark, config.source, config.checkpoint)
+                backlog = kind.files_ahead(spark, config.source, wiring.checkpoint.path)
             with ProgressLines(console, backlog) as lines:
-                for warning in [*kind.warnings(config.source), *wiring.warnings]:
+                for warning in [*kind.warnings(config.source), *found.warnings]:
                     lines.warn(warning)
-                lineup = Lineup(config, wiring.definition, wiring.model, Path(folder), deployment, lines.warn)
-                watch = ModelWatch(lineup, config.model.poll_ms / 1000, deployment, lines.warn)
+                with failing_clearly(START_LIMIT_S):
+                    binding = retrying(lines.warn, START_LIMIT_S, failed=health.failed)(bind, spark, wiring)
+                models = ActiveModels(
+                    config, wiring.definition.features.schema, wiring.model,
+                    Timeline(spark, wiring.timeline, fetch, binding.fence),
+                    wiring.checkpoint.last_planned + 1, Path(folder), deployment, lines.warn,
+                )  # fmt: skip
+                first_pass = FirstPass(
+                    layout=wiring.definition.layout,
+                    score_with=partial(deployment.score_with, wiring.definition.contract, wiring.definition.features),
+                    time_limit_s=config.model.time_limit_ms / 1000,
+                    failure_limit=config.model.failure_limit,
+                    suspend=models.suspend,
+                    withdraw=models.withdraw,
+                    tell=lines.warn,
+                )
 
                 def report(done: Report) -> None:
                     lines.report(done)
                     health.report(done)
 
                 stream = Stream(
-                    spark, wiring, lineup, watch, fetch, report=report, tell=lines.warn, failed=health.failed,
-                    look=StreamWatch(spark, config, health).look, stopping=stopping, accept_loss=accept_loss,
+                    spark, wiring, binding, models, first_pass, report=report, tell=lines.warn, failed=health.failed,
+                    look=StreamWatch(spark, config, health).look, signals=signals, accept_loss=accept_loss,
                 )  # fmt: skip
+                poller = AliasPoller(models, config.model.poll_ms / 1000, deployment, lines.warn)
+                poller.start()
                 try:
                     stream.run()
                 finally:
-                    watch.stop()
+                    poller.stop()
             print_summary(spark, console, config.output, config.click, lines)
 
 
-def plan(config: Config, make_session: Callable[[], SparkSession], console: Console) -> bool:
+def plan(config: Config, make_session: Callable[[], SparkSession], console: Console, accept_loss: bool = False) -> bool:
     """Print what a run would do and what it would refuse, without reading a click.
 
     Returns:
         Whether it could start.
     """
-    with tempfile.TemporaryDirectory(prefix="clickscore-") as folder:
-        found = find(config, make_session, Path(folder))
-        show(config, found, console)
-    return not found.problems
+    with tempfile.TemporaryDirectory(prefix="clickscore-") as folder, ThreadPoolExecutor(1) as aside:
+        fetching = aside.submit(fetch_current, config.model, Path(folder))
+        spark = make_session()
+        deployment = Deployment(spark, config.model)
+        try_out = _trying_out(deployment, config, fetching, aside)
+        fetch = partial(fetch_version, config.model, folder=Path(folder))
+        found = check(spark, config, fetching, fetch, try_out, accept_loss)
+        first_pick = tuple(config.model.picks.values())[:1]
+        challenger = look_at_challenger(
+            config,
+            found.features.schema if found.features else None,
+            Path(folder),
+            lambda model: deployment.warm_up(model, first_pick),
+        )
+        show(config, found, challenger, console)
+    return found.wiring is not None
+
+
+def _trying_out(
+    deployment: Deployment, config: Config, fetching: "Future[ModelVersion]", aside: ThreadPoolExecutor
+) -> Callable[[ModelVersion], None]:
+    """Let the executors try the fetched version aside; return what waits for the end of that, or tries another one."""
+    picks = tuple(config.model.picks.values())
+    trying = aside.submit(lambda: deployment.warm_up(fetching.result(), picks))
+
+    def try_out(model: ModelVersion) -> None:
+        if fetching.exception():
+            deployment.warm_up(model, picks)
+        else:
+            trying.result()
+
+    return try_out
 
 
 @contextmanager

@@ -73,7 +73,7 @@ class FirstPass:
         score_with: version, tolerance and challenger to the function that scores records.
         time_limit_s: how long one call of the model may take.
         failure_limit: share of clicks that it may fail on.
-        bench: takes the challenger out of service, for a reason, from a micro-batch on.
+        suspend: lets the challenger score no more, for a reason, from a micro-batch on.
         withdraw: takes the promise back that a champion scores a micro-batch.
         tell: tells a person.
     """
@@ -82,7 +82,7 @@ class FirstPass:
     score_with: Callable[[ModelVersion, Tolerance, ModelVersion | None], Score]
     time_limit_s: float
     failure_limit: float
-    bench: Callable[[ModelVersion, str, int], None]
+    suspend: Callable[[ModelVersion, str, int], None]
     withdraw: Callable[[ModelVersion, str, int], None]
     tell: Callable[[str], None]
     _tallies: dict[tuple[str, str], Tally] = field(default_factory=dict)
@@ -183,7 +183,7 @@ class FirstPass:
                         f"each time: look for what stops the workers on that machine"
                     ) from error
                 elif challenger:
-                    self.bench(challenger, f"a Python worker has died while it was at work: {error}", batch_id)
+                    self.suspend(challenger, f"a Python worker has died while it was at work: {error}", batch_id)
                     challenger = None
                 elif tolerance.in_child:
                     raise WorkerLostError(f"a Python worker has died, and not of the model: {error}") from error
@@ -236,5 +236,5 @@ class FirstPass:
         failed, challenged = counts.challenger_failed, counts.challenged
         if failed > tally.allowed(challenged):
             cause = f"it failed on {failed} of {challenged} clicks: {counts.challenger_failure}"
-            self.bench(challenger, cause, next_batch)
+            self.suspend(challenger, cause, next_batch)
         tally.add(failed, challenged)

@@ -1,118 +1,82 @@
 """The plan of a run: what would be read, computed, scored and written, and what would be refused; reads no click."""
 
-from collections.abc import Callable, Iterator
-from concurrent.futures import Future
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 import pyarrow as pa
-from pyspark.sql import SparkSession
 from rich.console import Console
 from rich.table import Table as Grid
 
 from clickscore.config.run import Config
 from clickscore.errors import ClickscoreError
 from clickscore.reasons import FEATURE_FAILED, MISSING_FEATURE, SCORING_FAILED
-from clickscore.registry.registry import fetch_current, fetch_version, redacted
+from clickscore.registry.registry import fetch_current, redacted
 from clickscore.registry.version import ModelVersion
 from clickscore.scoring.feature_engine import sql_type
 from clickscore.scoring.features import check_features
-from clickscore.stream.definition import Definition, read_definition
-from clickscore.stream.deployment import Deployment
-from clickscore.stream.preflight import Wiring, check
+from clickscore.stream.preflight import Findings
 
 LABEL_WIDTH = 12
 
 
-@dataclass
-class Findings:
-    """What is known of a run, as far as it is right, and what is wrong with the rest.
+@dataclass(frozen=True)
+class Challenger:
+    """The challenger of a run, which stops nothing if it is wrong.
 
     Attributes:
-        definition: what the run computes.
-        champion: the model.
-        challenger: the one beside it.
-        wiring: all of it together.
-        doubts: what would be told at its start.
-        problems: why the run would be refused.
+        model: the version, if it can be had.
+        doubts: why it would not score.
     """
 
-    definition: Definition | None = None
-    champion: ModelVersion | None = None
-    challenger: ModelVersion | None = None
-    wiring: Wiring | None = None
-    doubts: list[str] = field(default_factory=list)
-    problems: list[str] = field(default_factory=list)
-
-    @contextmanager
-    def part(self) -> Iterator[None]:
-        """Note what is wrong with a part, and go on with the next."""
-        try:
-            yield
-        except ClickscoreError as error:
-            if str(error) not in self.problems:
-                self.problems.append(str(error))
+    model: ModelVersion | None = None
+    doubts: tuple[str, ...] = ()
 
 
-def find(config: Config, make_session: Callable[[], SparkSession], folder: Path) -> Findings:
-    """Look at every part of a run.
+def look_at_challenger(
+    config: Config, produced: pa.Schema | None, folder: Path, try_out: Callable[[ModelVersion], None]
+) -> Challenger:
+    """Find out what would become of the challenger, if the configuration names one.
 
     Args:
         config: the run.
-        make_session: builds the session.
-        folder: where the files of the models may go.
+        produced: what the features file produces, if that is known.
+        folder: where its files may go.
+        try_out: lets the executors load a version and score its input example.
     """
-    found, champion = Findings(), Future[ModelVersion]()
+    if not config.model.challenger:
+        return Challenger()
     try:
-        found.champion = fetch_current(config.model, folder)
-        champion.set_result(found.champion)
+        model = fetch_current(config.model.model_copy(update={"uri": config.model.challenger}), folder)
     except ClickscoreError as error:
-        champion.set_exception(error)  # the run may still go on with the version that was at work last
-    if config.model.challenger:
-        try:
-            found.challenger = fetch_current(config.model.model_copy(update={"uri": config.model.challenger}), folder)
-        except ClickscoreError as error:
-            found.doubts.append(f"no challenger: {error}")
-    spark = make_session()
-    where, deployment, picks = str(config.features), Deployment(spark, config.model), tuple(config.model.picks.values())
-    with found.part():
-        found.definition = read_definition(config)
-    if found.champion:
-        with found.part():
-            deployment.warm_up(found.champion, picks)
-    if found.challenger and found.definition:
-        produced = found.definition.features.schema
-        try:
-            check_features(produced, found.challenger.inputs, where, produced)
-            deployment.warm_up(found.challenger, picks[:1])
-        except ClickscoreError as error:
-            found.doubts.append(f"the challenger would be refused: {error}")
-    with found.part():
-        found.wiring = check(spark, config, champion, partial(fetch_version, config.model, folder=folder))
-        found.champion = found.wiring.model
-        found.doubts += found.wiring.warnings
-    return found
+        return Challenger(doubts=(f"no challenger: {error}",))
+    if produced is None:
+        return Challenger(model)
+    try:
+        check_features(produced, model.inputs, str(config.features), produced)
+        try_out(model)
+    except ClickscoreError as error:
+        return Challenger(model, (f"the challenger would be refused: {error}",))
+    return Challenger(model)
 
 
-def show(config: Config, found: Findings, console: Console) -> None:
+def show(config: Config, found: Findings, challenger: Challenger, console: Console) -> None:
     """Print the plan."""
     say = partial(_say, console)
     source = {key: value for key, value in config.source.model_dump(exclude_defaults=True).items() if key != "kind"}
     say("source", f"{config.source.kind}: " + ", ".join(f"{key} {value}" for key, value in source.items()))
     click = config.click
     say("contract", f"{click.ddl}: id {click.id}, time {click.time}, visitor {click.visitor}")
-    if found.definition:
-        fields = found.definition.contract.click
-        required = [field.name for field in fields if not field.nullable]
-        say("", f"{len(fields)} fields, {len(required)} required: {', '.join(required)}")
+    if found.contract:
+        required = [field.name for field in found.contract.click if not field.nullable]
+        say("", f"{len(found.contract.click)} fields, {len(required)} required: {', '.join(required)}")
     say("features", str(config.features))
-    if found.definition:
-        console.print(_features(found.definition.features.schema, found.champion, found.challenger))
+    if found.features:
+        console.print(_features(found.features.schema, found.model, challenger.model))
     for role, uri, model in (
-        ("model", config.model.uri, found.champion),
-        ("challenger", config.model.challenger, found.challenger),
+        ("model", config.model.uri, found.model),
+        ("challenger", config.model.challenger, challenger.model),
     ):
         if uri:
             for label, line in zip((role, "", "", ""), _model(uri, model), strict=False):
@@ -125,15 +89,15 @@ def show(config: Config, found: Findings, console: Console) -> None:
         for table in (found.wiring.scored, found.wiring.rejected, found.wiring.timeline):
             say("table", table.name)
     say("rejected", "records that do not fit the contract")
-    if found.champion and found.champion.has_required_inputs:
-        names = ", ".join(field.name for field in found.champion.inputs if not field.nullable)
+    if found.model and found.model.has_required_inputs:
+        names = ", ".join(field.name for field in found.model.inputs if not field.nullable)
         say("", f"{MISSING_FEATURE}: clicks for which one of {names} is null")
     say("", f"{FEATURE_FAILED}: clicks for which DuckDB cannot compute a feature")
     say("", f"{SCORING_FAILED}: clicks on which the model fails, up to {config.model.failure_limit:.2%}")
-    for warning in found.doubts:
+    for warning in (*challenger.doubts, *found.warnings):
         say("warning", warning)
     for problem in found.problems:
-        say("refused", problem)
+        say("refused", str(problem))
     say("", "the run would be refused" if found.problems else "the run can start")
 
 

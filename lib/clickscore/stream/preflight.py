@@ -1,25 +1,30 @@
-"""The wiring of a run: everything that can be checked before the stream starts, checked."""
+"""The wiring of a run: everything that can be checked before the stream starts is checked, and all problems named."""
 
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass
+from functools import partial
+from typing import TypeVar
 
 import pyarrow as pa
 from pyspark.sql import SparkSession
 
 from clickscore.config.run import Config
 from clickscore.config.source import Source
-from clickscore.errors import DataLossError, ModelError
+from clickscore.errors import ClickscoreError, DataLossError, ModelError, WiringError
 from clickscore.registry.version import ModelVersion
-from clickscore.scoring.features import check_features
+from clickscore.scoring.contract import Contract
+from clickscore.scoring.features import Features, check_features, read_features
 from clickscore.sources.gap_detection import TopicWatch
 from clickscore.sources.gaps import AGED_OUT, Gap
 from clickscore.sources.kinds import check_source, kind_of
 from clickscore.storage import schemas
 from clickscore.storage.checkpoint import Checkpoint, check_belongs, check_logs, check_state, read_checkpoint
-from clickscore.storage.model_timeline import read_pin
+from clickscore.storage.model_timeline import Pin, read_pin
 from clickscore.storage.table import Table
-from clickscore.stream.definition import Definition, read_definition
+from clickscore.stream.definition import Definition, define_contract, define_layout
+
+Part = TypeVar("Part")
 
 
 @dataclass(frozen=True)
@@ -36,7 +41,6 @@ class Wiring:
         timeline: the model timeline.
         watch: over the topics, where the source is Kafka.
         gaps: what is lost from the topics, which the person who runs the job has accepted.
-        warnings: what the person should know.
     """
 
     config: Config
@@ -48,65 +52,132 @@ class Wiring:
     timeline: Table
     watch: TopicWatch | None
     gaps: tuple[Gap, ...]
+
+
+@dataclass(frozen=True)
+class Findings:
+    """What is known of a run before it starts: the parts that are right, and what is wrong with the others.
+
+    Attributes:
+        contract: what a click is.
+        features: what is computed from it.
+        model: the champion.
+        wiring: all parts, if they fit together.
+        warnings: what the person should know.
+        problems: everything for which the run is refused.
+    """
+
+    contract: Contract | None
+    features: Features | None
+    model: ModelVersion | None
+    wiring: Wiring | None
     warnings: tuple[str, ...]
+    problems: tuple[ClickscoreError, ...]
+
+    def require(self) -> Wiring:
+        """Return the wiring.
+
+        Raises:
+            ClickscoreError: the problem if there is one, a ``WiringError`` with all of them if there are more.
+        """
+        if not self.wiring:
+            raise self.problems[0] if len(self.problems) == 1 else WiringError(self.problems)
+        return self.wiring
+
+
+class _Problems(list[ClickscoreError]):
+    """The problems that were found, each of them once."""
+
+    def attempt(self, step: Callable[[], Part]) -> Part | None:
+        """Return the result of a check; note what is wrong, and return None."""
+        try:
+            return step()
+        except ClickscoreError as error:
+            if str(error) not in map(str, self):
+                self.append(error)
+            return None
+
+    def passes(self, step: Callable[[], object]) -> bool:
+        """Tell whether a check finds nothing wrong."""
+        before = len(self)
+        self.attempt(step)
+        return len(self) == before
 
 
 def check(
     spark: SparkSession, config: Config, fetching: "Future[ModelVersion]",
-    fetch: Callable[[str, str], ModelVersion], accept_loss: bool = False,
+    fetch: Callable[[str, str], ModelVersion], try_out: Callable[[ModelVersion], None], accept_loss: bool = False,
     look: Callable[[SparkSession, Source], None] = check_source,
-) -> Wiring:  # fmt: skip
+) -> Findings:  # fmt: skip
     """Check everything that can be checked without reading a click.
+
+    A check that needs a part which is wrong itself is left out: it has nothing to say.
 
     Args:
         spark: the session.
         config: the run.
         fetching: brings the version that the configuration stands for.
         fetch: brings any version by name and version.
+        try_out: lets the executors load a version and score its input example.
         accept_loss: whether records may be gone from the source.
         look: makes sure that the source is there.
-
-    Raises:
-        ClickscoreError: for the first part that does not fit, with all that is wrong with it.
     """
-    definition = read_definition(config)
-    layout, produced = definition.layout, definition.features.schema
+    found, where = _Problems(), str(config.features)
     scored, rejected = Table(config.output.scored), Table(config.output.rejected)
-    timeline = scored.beside("model_timeline")
-    checkpoint = read_checkpoint(spark, config.checkpoint)
-    where = str(config.features)
-    timeline.check(spark, schemas.MODEL_TIMELINE)
-    model, warnings = _champion(spark, config, produced, timeline, checkpoint, fetching, fetch)
-    if not config.model.challenger:
-        check_features(produced, model.inputs, where)
-    else:  # What the champion does not know may be for the challenger, which is checked once it is there.
-        check_features(produced, model.inputs, where, produced)
-    look(spark, config.source)
-    scored.check(spark, layout.scored)
-    rejected.check(spark, layout.rejected)
-    for table in (scored, rejected, timeline):
-        check_belongs(spark, checkpoint, table)
-    check_logs(spark, checkpoint, (scored, rejected))
-    check_state(spark, checkpoint, config.deduplicate is not None)
-    watch, gaps = kind_of(config.source).watch_gaps(spark, config.source, config.checkpoint, scored, rejected), []
-    if watch:
-        watch.gaps_table.check(spark, schemas.SOURCE_GAPS)
-        gaps = watch.gaps_ahead(checkpoint)
-        if gaps and not accept_loss:
-            raise DataLossError(describe_loss(gaps))
+    timeline, watch, gaps, warnings = scored.beside("model_timeline"), None, list[Gap](), list[str]()
+
+    contract = found.attempt(lambda: define_contract(config))
+    features = found.attempt(lambda: read_features(config.features, contract.click)) if contract else None
+    produced = features.schema if features else None
+    checkpoint = found.attempt(lambda: read_checkpoint(spark, config.checkpoint))
+    is_there = found.passes(lambda: look(spark, config.source))
+
+    shapes = {timeline: schemas.MODEL_TIMELINE}
+    if contract:
+        layout = define_layout(config, contract)
+        shapes |= {scored: layout.scored, rejected: layout.rejected}
+    sound = [table for table, shape in shapes.items() if found.passes(partial(table.check, spark, shape))]
+
+    pin = None
+    if checkpoint and timeline in sound and timeline.exists(spark):
+        pin = read_pin(spark, timeline, checkpoint.last_planned)
+    model = found.attempt(lambda: _champion(fetching, fetch, pin, warnings))
+    if model:
+        found.attempt(lambda: try_out(model))
+        if pin and checkpoint:
+            found.attempt(lambda: _check_pin(pin, model, checkpoint, fetch, produced, where))
+    if produced is not None and model:
+        # What the champion does not know may be for the challenger, which is checked once it is there.
+        others = produced if config.model.challenger else None
+        found.attempt(lambda: check_features(produced, model.inputs, where, others))
+
+    if checkpoint:
+        for table in sound:
+            found.attempt(partial(check_belongs, spark, checkpoint, table))
+        found.attempt(lambda: check_state(spark, checkpoint, config.deduplicate is not None))
+        if scored in sound and rejected in sound:
+            is_whole = found.passes(lambda: check_logs(spark, checkpoint, (scored, rejected)))
+            if is_whole and is_there:
+                kind = kind_of(config.source)
+                watch = kind.watch_gaps(spark, config.source, config.checkpoint, scored, rejected)
+            if watch:
+                found.attempt(partial(watch.gaps_table.check, spark, schemas.SOURCE_GAPS))
+                gaps = found.attempt(partial(watch.gaps_ahead, checkpoint)) or []
+    if gaps and not accept_loss:
+        found.append(DataLossError(describe_loss(gaps)))
     warnings += map(str, gaps)
-    return Wiring(
-        config, definition, model, checkpoint, scored, rejected, timeline, watch, tuple(gaps), tuple(warnings)
-    )
+
+    wiring = None
+    if contract and features and checkpoint and model and not found:
+        definition = Definition(contract, features, define_layout(config, contract))
+        wiring = Wiring(config, definition, model, checkpoint, scored, rejected, timeline, watch, tuple(gaps))
+    return Findings(contract, features, model, wiring, tuple(warnings), tuple(found))
 
 
 def _champion(
-    spark: SparkSession, config: Config, produced: pa.Schema, timeline: Table, checkpoint: Checkpoint,
-    fetching: "Future[ModelVersion]", fetch: Callable[[str, str], ModelVersion],
-) -> tuple[ModelVersion, list[str]]:  # fmt: skip
+    fetching: "Future[ModelVersion]", fetch: Callable[[str, str], ModelVersion], pin: Pin | None, warnings: list[str]
+) -> ModelVersion:
     """Return the champion; the last one that was at work, where the one that the alias stands for cannot be had."""
-    pin = read_pin(spark, timeline, checkpoint.last_planned) if timeline.exists(spark) else None
-    warnings = []
     try:
         model = fetching.result()
     except ModelError as fault:
@@ -117,13 +188,21 @@ def _champion(
         except ModelError:
             raise fault from None
         warnings.append(f"{fault} Going on with {model.label}, which was at work last.")
-    if pin:
-        pin.check(model)
-        if checkpoint.last_planned > checkpoint.last_done and pin[:2] != model.key:
-            # The interrupted micro-batch was promised to it; that it cannot be had, or used, any more is said here.
-            promised = pin.check(fetch(pin.name, pin.version))
-            check_features(produced, promised.inputs, str(config.features), produced)
-    return model, [*warnings, *model.doubts]
+    warnings += model.doubts
+    return model
+
+
+def _check_pin(
+    pin: Pin, model: ModelVersion, checkpoint: Checkpoint, fetch: Callable[[str, str], ModelVersion],
+    produced: pa.Schema | None, where: str,
+) -> None:  # fmt: skip
+    """Make sure that the version which the timeline names is unchanged, and can score what it is pinned for."""
+    pin.check(model)
+    if checkpoint.last_planned > checkpoint.last_done and pin[:2] != model.key:
+        # The interrupted micro-batch is pinned to it; that it cannot be had, or used, any more is said here.
+        promised = pin.check(fetch(pin.name, pin.version))
+        if produced is not None:
+            check_features(produced, promised.inputs, where, produced)
 
 
 def describe_loss(gaps: list[Gap]) -> str:

@@ -1,84 +1,68 @@
 """The stream: queries over the source, one after the other where that helps, until the end or a request to stop."""
 
+import threading
 import time
-import uuid
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from py4j.protocol import Py4JJavaError
-from pyspark.errors import PySparkException, StreamingQueryException
+from pyspark.errors import StreamingQueryException
 from pyspark.sql import SparkSession
 from pyspark.sql.streaming.query import StreamingQuery
 
 from clickscore.config.run import AVAILABLE_NOW
-from clickscore.errors import (
-    ClickscoreError,
-    ModelUnavailableError,
-    SourceError,
-    SourceUnavailableError,
-    StreamError,
-)
+from clickscore.errors import ClickscoreError, SourceError, StreamError
 from clickscore.monitoring.report import Report
-from clickscore.registry.version import ModelVersion
 from clickscore.retries import STREAM_LIMIT_S, retrying
 from clickscore.sources.kinds import kind_of
 from clickscore.sources.unreadable_files import UnreadableFileError
-from clickscore.spark_errors import transient_cause
-from clickscore.storage import schemas
-from clickscore.storage.checkpoint import Checkpoint, read_checkpoint, written_upto
-from clickscore.storage.fence import RUN_PROPERTY, Claim
-from clickscore.storage.model_timeline import Timeline
-from clickscore.storage.table import STREAM_PROPERTY
-from clickscore.stream.active_models import Lineup
-from clickscore.stream.alias_poller import ModelWatch
-from clickscore.stream.clock import Clock
+from clickscore.spark_errors import SPARK_ERRORS, transient_cause
+from clickscore.storage.checkpoint import Checkpoint, read_checkpoint
+from clickscore.stream.active_models import ActiveModels
+from clickscore.stream.batch_scoring import FirstPass
 from clickscore.stream.deduplication import mark_duplicates, prepare_state
-from clickscore.stream.micro_batch import MicroBatches, StopRequestedError, Tables
+from clickscore.stream.micro_batch import BatchResult, MicroBatches
+from clickscore.stream.next_step import Done, ExplainLoss, Failure, Raise, State, Step, WithoutFile, next_step
+from clickscore.stream.output_tables import Binding
 from clickscore.stream.preflight import Wiring, describe_loss
-
-POLL_SECONDS = 1
-"""How often the main thread looks whether it has been asked to stop."""
-CLAIM_CHECK_S = 10
-"""How often a run looks whether another one has taken the stream over; two at once only cost each other time."""
+from clickscore.stream.supervision import POLL_SECONDS, Supervision
 
 
 @dataclass
 class Stream:
     """Scores the clicks of the source, over as many queries as it takes.
 
-    A query ends before its time when a file cannot be read, when the clock was
-    set back, and when something fails that may pass. The next one plans the same micro-batch again, from the
-    checkpoint.
+    A query ends before its time when a file cannot be read, when the clock was set back, and when something fails that
+    may pass. The next one plans the same micro-batch again, from the checkpoint.
 
     Attributes:
         spark: the session.
         wiring: the parts of the run.
-        lineup: the models.
-        watch: over the models.
-        fetch: brings any version by name and version.
+        binding: of the output tables to this stream and this run.
+        models: champion and challenger.
+        first_pass: scores micro-batches with them.
         report: is told about every finished micro-batch.
         tell: tells a person.
         failed: is told about every failure that the stream tries to get over.
         look: sees the query every second.
-        stopping: holds something as soon as the run is asked to stop.
+        signals: holds something as soon as the run is asked to stop.
         accept_loss: go on where records are gone from the source.
     """
 
     spark: SparkSession
     wiring: Wiring
-    lineup: Lineup
-    watch: ModelWatch
-    fetch: Callable[[str, str], ModelVersion]
+    binding: Binding
+    models: ActiveModels
+    first_pass: FirstPass
     report: Callable[[Report], None]
     tell: Callable[[str], None]
     failed: Callable[[], None]
     look: Callable[[StreamingQuery], None]
-    stopping: list[int]
+    signals: list[int]
     accept_loss: bool = False
     _unreadable: list[UnreadableFileError] = field(default_factory=list)
-    _queries: int = 0
-    _finished: int = 0
-    _claim: Claim | None = None
+    _progressed: bool = False
 
     def run(self) -> None:
         """Score until the source is exhausted or the run is asked to stop.
@@ -88,106 +72,60 @@ class Stream:
             StreamingQueryException: if it cannot go on for another reason.
         """
         patiently = retrying(self.tell, STREAM_LIMIT_S, self._pause, self._has_progressed, self.failed)
-        try:
+        with failing_clearly(STREAM_LIMIT_S):
             patiently(self._run_queries)
-        except (PySparkException, Py4JJavaError, ClickscoreError) as error:
-            if cause := transient_cause(error):
-                raise StreamError(
-                    f"{cause}: this has not passed within {STREAM_LIMIT_S:.0f} s. Nothing is lost: put it right and "
-                    f"start again, and the stream goes on where it was."
-                ) from error
-            raise
 
     def _run_queries(self) -> None:
-        while not self.stopping and not self._run_query():
+        while not self.signals and not self._run_query():
             pass
-
-    def _pause(self, seconds: float) -> None:
-        until = time.monotonic() + seconds
-        while not self.stopping and time.monotonic() < until:
-            time.sleep(min(POLL_SECONDS, seconds))
-
-    def _has_progressed(self) -> bool:
-        finished, self._finished = self._finished, 0
-        return finished > 0
-
-    def _finish(self, done: Report) -> None:
-        self._finished += 1
-        self.report(done)
 
     def _run_query(self) -> bool:
         """Run one query; tell whether it was the last."""
-        # An earlier query of this run may have planned micro-batches, and failed.
-        checkpoint = self._checkpoint() if self._queries else self.wiring.checkpoint
-        self._queries += 1
-        batches = self._micro_batches(checkpoint)
-        query = self._start(batches)
+        # First the fence, then the checkpoint: an earlier run or query may have planned micro-batches until then.
+        self.binding.fence.check()
+        checkpoint = read_checkpoint(self.spark, self.wiring.checkpoint.path)
+        stopping, results = threading.Event(), deque[BatchResult](maxlen=1)
+        query = self._start(self._micro_batches(checkpoint, stopping, results))
+        watch = Supervision(self.binding.fence, self.signals, self.tell, self.look)
         try:
-            tables = self._bind_tables(checkpoint, str(query.id))
-            self.lineup.bind(tables.timeline, checkpoint.last_planned + 1)
-            self.watch.start()
-            batches.tables.set_result(tables)
-            return self._await(query, batches, tables.claim)
-        except StreamingQueryException as failure:
-            return self._judge(batches, failure)
+            step = next_step(None, self._state(is_clock_set_back=watch.await_end(query, stopping)))
+        except StreamingQueryException as error:
+            failure = Failure(error, results[-1].failure if results else None)
+            step = next_step(failure, self._state(replaced=self.binding.fence.loss()))
         finally:
-            batches.tables.cancel()
             query.stop()
+        return self._follow(step)
 
-    def _judge(self, batches: MicroBatches, failure: StreamingQueryException) -> bool:
-        """Tell whether a query that failed was the last; raise what a person, or a new attempt, has to deal with."""
-        if isinstance(batches.failure, StopRequestedError):
-            return bool(self.stopping)
-        if self._claim:  # A run that was replaced fails in several ways, and this is the reason for all of them.
-            self._claim.check()
-        match batches.failure:
-            case StreamError() as broken:
-                raise broken from failure
-            case SourceUnavailableError() | ModelUnavailableError() as away:
-                raise away from failure
-            case ClickscoreError() as fault:
-                raise StreamError(f"the stream cannot go on: {fault}") from failure
-            case UnreadableFileError() as file if file.path not in [other.path for other in self._unreadable]:
-                self._unreadable.append(file)
-                self.tell(f"cannot read {file}; it goes to the rejected clicks")
-                return False
-        if batches.failure and transient_cause(batches.failure):
-            raise batches.failure from failure
-        if not self.accept_loss and not transient_cause(failure):
-            self._explain_loss(failure)
-        raise failure
+    def _micro_batches(
+        self, checkpoint: Checkpoint, stopping: threading.Event, results: deque[BatchResult]
+    ) -> MicroBatches:
+        def take(result: BatchResult) -> None:
+            results.append(result)
+            if result.report:
+                self._progressed = True
+                self.report(result.report)
 
-    def _explain_loss(self, failure: StreamingQueryException) -> None:
-        """Raise a better error than the engine's, if records that are gone are why the stream has failed."""
-        if not self.wiring.watch:
-            return
-        try:
-            gaps = self.wiring.watch.gaps_ahead(self._checkpoint())
-        except SourceError:
-            return  # The broker is away, so the engine's own error is the better one.
-        if gaps:
-            raise StreamError(describe_loss(gaps)) from failure
-
-    def _checkpoint(self) -> Checkpoint:
-        return read_checkpoint(self.spark, self.wiring.checkpoint.path)
-
-    def _micro_batches(self, checkpoint: Checkpoint) -> MicroBatches:
         wiring = self.wiring
-        batches = MicroBatches(
-            self.spark, wiring.definition.layout, self.lineup, checkpoint.last_planned, self._finish,
-            unreadable=self._unreadable, has_duplicates=wiring.config.deduplicate is not None,
-        )  # fmt: skip
-        if wiring.watch and self.accept_loss:
-            batches.record_gaps = wiring.watch.record
-        return batches
+        return MicroBatches(
+            spark=self.spark,
+            layout=wiring.definition.layout,
+            models=self.models,
+            first_pass=self.first_pass,
+            tables=self.binding.tables(self.spark, wiring, checkpoint),
+            planned_before=checkpoint.last_planned,
+            stopping=stopping,
+            hand_over=take,
+            unreadable=tuple(self._unreadable),
+            has_duplicates=wiring.config.deduplicate is not None,
+            record_gaps=wiring.watch.record if wiring.watch and self.accept_loss else None,
+        )
 
     def _start(self, batches: MicroBatches) -> StreamingQuery:
-        config = self.wiring.config
+        config, definition = self.wiring.config, self.wiring.definition
         unreadable = [file.path for file in self._unreadable]
         rows = kind_of(config.source).read_stream(self.spark, config.source, unreadable, self.accept_loss)
         if config.deduplicate:
             prepare_state(self.spark)
-            definition = self.wiring.definition
             rows = mark_duplicates(rows, definition.contract, definition.layout, config.deduplicate.window_ms)
         writer = rows.writeStream.queryName("clickscore").option("checkpointLocation", config.checkpoint)
         if config.trigger == AVAILABLE_NOW:
@@ -196,43 +134,67 @@ class Stream:
             writer = writer.trigger(processingTime=config.trigger)
         return writer.foreachBatch(batches).start()
 
-    def _bind_tables(self, checkpoint: Checkpoint, stream: str) -> Tables:
-        """Create the tables that are missing and bind all of them to the stream, now that it has an id."""
-        wiring, layout, spark = self.wiring, self.wiring.definition.layout, self.spark
-        # First the claim, then the look at what is there: nobody else adds to it any more.
-        if self._claim:
-            self._claim.check()
-        else:
-            self._claim = Claim.take(spark, checkpoint.path, str(uuid.uuid4()))
-        ours = {STREAM_PROPERTY: stream, RUN_PROPERTY: self._claim.run_id}
-        asked_by = [layout.time, layout.visitor]
-        wiring.scored.create(spark, layout.scored, [*asked_by, "batch_id"], ours, asked_by, schemas.FINITE_SCORE)
-        wiring.rejected.create(spark, layout.rejected, ["received_at", "batch_id"], ours, ["received_at"])
-        wiring.timeline.create(spark, schemas.MODEL_TIMELINE, ["from_batch"], ours)
-        if wiring.watch and not wiring.gaps:
-            wiring.watch.remember_topics()
-        return Tables(
-            stream, self._claim, wiring.scored, wiring.rejected,
-            Timeline(spark, wiring.timeline, self.fetch, self._claim),
-            written_upto(spark, checkpoint, wiring.scored, "scored_at", stream),
-            written_upto(spark, checkpoint, wiring.rejected, "received_at", stream),
-        )  # fmt: skip
+    def _state(self, is_clock_set_back: bool = False, replaced: StreamError | None = None) -> State:
+        return State(
+            is_stopping=bool(self.signals),
+            is_clock_set_back=is_clock_set_back,
+            replaced=replaced,
+            unreadable=frozenset(file.path for file in self._unreadable),
+            accept_loss=self.accept_loss,
+        )
 
-    def _await(self, query: StreamingQuery, batches: MicroBatches, claim: Claim) -> bool:
-        """Wait for the end of a query; tell whether it was the last."""
-        checked, clock, set_back_s = time.monotonic(), Clock(), 0.0
-        while not query.awaitTermination(POLL_SECONDS):
-            if time.monotonic() - checked > CLAIM_CHECK_S:
-                checked = time.monotonic()
-                claim.check()
-            if not set_back_s and (set_back_s := clock.set_back_s()):
-                # Spark waits for the time of day of the next micro-batch.
-                self.tell(f"the clock was set back by {set_back_s:,.0f} s; the stream goes on by the new time")
-            if self.stopping or set_back_s:
-                # The micro-batch in flight is finished, any later one refuses to begin; between two, the query can
-                # stop.
-                batches.stopping.set()
-                if not query.status["isTriggerActive"]:
-                    query.stop()
-            self.look(query)
-        return bool(self.stopping) or not set_back_s
+    def _follow(self, step: Step) -> bool:
+        """Prepare the next query, and tell whether there is none; raise what ends this attempt."""
+        match step:
+            case WithoutFile(file):
+                self._unreadable.append(file)
+                self.tell(f"cannot read {file}; it goes to the rejected clicks")
+            case ExplainLoss(error):
+                self._explain_loss()
+                raise error
+            case Raise(error):
+                raise error
+        return isinstance(step, Done)
+
+    def _explain_loss(self) -> None:
+        """Raise a better error than the engine's, if records that are gone are why the stream has failed."""
+        if not self.wiring.watch:
+            return
+        try:
+            gaps = self.wiring.watch.gaps_ahead(read_checkpoint(self.spark, self.wiring.checkpoint.path))
+        except SourceError:
+            return  # The broker is away, so the engine's own error is the better one.
+        if gaps:
+            raise StreamError(describe_loss(gaps))
+
+    def _pause(self, seconds: float) -> None:
+        until = time.monotonic() + seconds
+        while not self.signals and time.monotonic() < until:
+            time.sleep(min(POLL_SECONDS, seconds))
+
+    def _has_progressed(self) -> bool:
+        progressed, self._progressed = self._progressed, False
+        return progressed
+
+
+@contextmanager
+def failing_clearly(limit_s: float) -> Iterator[None]:
+    """Turn what ends a stream, once it has begun to write, into an error that says what to do.
+
+    Args:
+        limit_s: for how long transient failures have been retried.
+
+    Raises:
+        StreamError: for a transient failure, and for wiring that has become wrong.
+    """
+    try:
+        yield
+    except (*SPARK_ERRORS, ClickscoreError) as error:
+        if cause := transient_cause(error):
+            raise StreamError(
+                f"{cause}: this has not passed within {limit_s:.0f} s. Nothing is lost: put it right and start again, "
+                f"and the stream goes on where it was."
+            ) from error
+        if isinstance(error, ClickscoreError):
+            raise StreamError(f"the stream cannot go on: {error}") from error
+        raise

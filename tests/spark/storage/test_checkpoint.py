@@ -25,7 +25,9 @@ def test_missing_checkpoint_is_new(spark: SparkSession, tmp_path: Path) -> None:
     assert read_checkpoint(spark, path) == Checkpoint(path, None, -1, -1)
 
 
-def test_checkpoint_tells_its_stream_and_how_far_it_came(spark: SparkSession, tmp_path: Path) -> None:
+def test_checkpoint_of_an_earlier_version_tells_its_stream_and_how_far_it_came(
+    spark: SparkSession, tmp_path: Path
+) -> None:
     (tmp_path / "metadata").write_text(json.dumps({"id": "stream-1"}))
     for log, batches in (("offsets", ("9", "10", "11")), ("commits", ("9", "10"))):
         (tmp_path / log).mkdir()
@@ -33,6 +35,21 @@ def test_checkpoint_tells_its_stream_and_how_far_it_came(spark: SparkSession, tm
             (tmp_path / log / batch).write_text("v1")
             (tmp_path / log / f".{batch}.crc").write_text("x")
     assert read_checkpoint(spark, str(tmp_path)) == Checkpoint(str(tmp_path), "stream-1", 11, 10)
+
+
+def test_stream_of_a_checkpoint_is_named_by_its_own_id_and_not_by_that_of_a_query(
+    spark: SparkSession, tmp_path: Path
+) -> None:
+    (tmp_path / "metadata").write_text(json.dumps({"id": "query-1"}))
+    (tmp_path / "clickscore-stream").mkdir()
+    (tmp_path / "clickscore-stream" / "part-0.txt").write_text("stream-1\n")
+    assert read_checkpoint(spark, str(tmp_path)).stream == "stream-1"
+
+
+def test_checkpoint_that_names_no_stream_is_damaged(spark: SparkSession, tmp_path: Path) -> None:
+    (tmp_path / "metadata").write_text("{")
+    with pytest.raises(CheckpointError, match="metadata does not name the stream"):
+        read_checkpoint(spark, str(tmp_path))
 
 
 def test_checkpoint_of_the_table_belongs(spark: SparkSession, table: Table) -> None:

@@ -10,7 +10,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import types as T
 
 from clickscore.errors import StreamError
-from clickscore.storage.fence import RUN_PROPERTY, Claim
+from clickscore.storage.fence import RUN_PROPERTY, Fence
 from clickscore.storage.table import Table
 
 SCHEMA = T.StructType([T.StructField("id", T.StringType())])
@@ -23,13 +23,13 @@ def table(spark: SparkSession, tmp_path: Path) -> Table:
 
 
 @pytest.fixture
-def start_run(spark: SparkSession, table: Table, tmp_path: Path) -> Callable[[], Claim]:
+def start_run(spark: SparkSession, table: Table, tmp_path: Path) -> Callable[[], Fence]:
     """Take the stream over as a run does: first the checkpoint, then the table."""
 
-    def start_run() -> Claim:
-        claim = Claim.take(spark, str(tmp_path / "checkpoint"), f"run {next(numbers)}")
-        table.create(spark, SCHEMA, ["id"], {RUN_PROPERTY: claim.run_id})
-        return claim
+    def start_run() -> Fence:
+        fence = Fence.acquire(spark, str(tmp_path / "checkpoint"), f"run {next(numbers)}")
+        table.create(spark, SCHEMA, ["id"], {RUN_PROPERTY: fence.run_id})
+        return fence
 
     numbers = count(1)
     return start_run
@@ -43,18 +43,18 @@ def ids(spark: SparkSession, table: Table) -> list[str]:
     return sorted(row.id for row in table.read(spark).collect())
 
 
-def test_run_appends_all_its_rows_for_as_long_as_it_holds_the_claim(
-    spark: SparkSession, table: Table, start_run: Callable[[], Claim]
+def test_run_appends_all_its_rows_for_as_long_as_it_holds_the_fence(
+    spark: SparkSession, table: Table, start_run: Callable[[], Fence]
 ) -> None:
-    claim = start_run()
+    fence = start_run()
     for name in ("a", "b"):
-        table.append(claim.guard(rows(spark, name, name + name)))
-    claim.check()
+        table.append(fence.guard(rows(spark, name, name + name)))
+    fence.check()
     assert ids(spark, table) == ["a", "aa", "b", "bb"]
 
 
 def test_run_that_was_replaced_appends_nothing_and_is_told(
-    spark: SparkSession, table: Table, start_run: Callable[[], Claim]
+    spark: SparkSession, table: Table, start_run: Callable[[], Fence]
 ) -> None:
     paused = start_run()
     start_run()
@@ -66,7 +66,7 @@ def test_run_that_was_replaced_appends_nothing_and_is_told(
 
 
 def test_append_that_had_begun_when_the_run_was_replaced_is_not_committed(
-    spark: SparkSession, table: Table, start_run: Callable[[], Claim], tmp_path: Path
+    spark: SparkSession, table: Table, start_run: Callable[[], Fence], tmp_path: Path
 ) -> None:
     first, begun = start_run(), tmp_path / "begun"
 
@@ -89,18 +89,18 @@ def test_append_that_had_begun_when_the_run_was_replaced_is_not_committed(
     assert ids(spark, table) == ["b"]
 
 
-def test_missing_claim_lets_nobody_write(
-    spark: SparkSession, table: Table, start_run: Callable[[], Claim], tmp_path: Path
+def test_no_run_writes_without_a_fence(
+    spark: SparkSession, table: Table, start_run: Callable[[], Fence], tmp_path: Path
 ) -> None:
-    claim = start_run()
+    fence = start_run()
     for file in (tmp_path / "checkpoint" / "clickscore-run").iterdir():
         file.unlink()
     spark.conf.set("spark.sql.files.ignoreMissingFiles", "true")  # as some clusters have it
     try:
         with pytest.raises(Exception, match="has been replaced by another one"):
-            table.append(claim.guard(rows(spark, "a")))
+            table.append(fence.guard(rows(spark, "a")))
     finally:
         spark.conf.unset("spark.sql.files.ignoreMissingFiles")
     with pytest.raises(StreamError, match="says nothing, this run is run 1"):
-        claim.check()
+        fence.check()
     assert ids(spark, table) == []

@@ -10,7 +10,7 @@ from pyspark.sql import types as T
 
 from clickscore.errors import StreamError, UntrustedModelError
 from clickscore.registry.version import BOOSTER, ModelVersion
-from clickscore.storage.fence import Claim
+from clickscore.storage.fence import Fence
 from clickscore.storage.model_timeline import CHALLENGER, CHAMPION, REFUSED, WITHDRAWN, Timeline, read_pin
 from clickscore.storage.schemas import MODEL_TIMELINE
 from clickscore.storage.table import Table
@@ -27,17 +27,17 @@ def table(spark: SparkSession, tmp_path: Path) -> Table:
 
 
 @pytest.fixture
-def open_timeline(spark: SparkSession, table: Table, tmp_path: Path) -> Callable[[], Timeline]:
-    def open_timeline() -> Timeline:
-        claim = Claim.take(spark, str(tmp_path / "checkpoint"), f"run {next(runs)}")
-        return Timeline(spark, table, lambda name, version: replace(V1, name=name, version=version), claim)
+def open_timeline(spark: SparkSession, table: Table, tmp_path: Path) -> Callable[[], Timeline[ModelVersion]]:
+    def open_timeline() -> Timeline[ModelVersion]:
+        fence = Fence.acquire(spark, str(tmp_path / "checkpoint"), f"run {next(runs)}")
+        return Timeline(spark, table, lambda name, version: replace(V1, name=name, version=version), fence)
 
     runs = count(1)
     return open_timeline
 
 
 def test_run_that_another_one_has_taken_over_from_pins_nothing(
-    spark: SparkSession, table: Table, open_timeline: Callable[[], Timeline]
+    spark: SparkSession, table: Table, open_timeline: Callable[[], Timeline[ModelVersion]]
 ) -> None:
     paused = open_timeline()
     assert open_timeline().model_for(0, False, V2) == V2
@@ -52,7 +52,7 @@ def rows(spark: SparkSession, table: Table) -> list[tuple[int, str, str, str]]:
 
 
 def test_row_is_written_only_when_the_version_changes(
-    spark: SparkSession, table: Table, open_timeline: Callable[[], Timeline]
+    spark: SparkSession, table: Table, open_timeline: Callable[[], Timeline[ModelVersion]]
 ) -> None:
     first = open_timeline()
     assert [first.model_for(batch, False, V1) for batch in (0, 1, 2)] == [V1, V1, V1]
@@ -62,7 +62,7 @@ def test_row_is_written_only_when_the_version_changes(
 
 
 def test_micro_batch_that_was_planned_before_keeps_its_version(
-    spark: SparkSession, table: Table, open_timeline: Callable[[], Timeline]
+    spark: SparkSession, table: Table, open_timeline: Callable[[], Timeline[ModelVersion]]
 ) -> None:
     assert open_timeline().model_for(0, False, V1) == V1
     restarted = open_timeline()
@@ -72,14 +72,14 @@ def test_micro_batch_that_was_planned_before_keeps_its_version(
 
 
 def test_micro_batch_that_was_planned_but_not_pinned_gets_the_current_version(
-    spark: SparkSession, table: Table, open_timeline: Callable[[], Timeline]
+    spark: SparkSession, table: Table, open_timeline: Callable[[], Timeline[ModelVersion]]
 ) -> None:
     assert open_timeline().model_for(0, True, V2) == V2
     assert rows(spark, table) == [(0, "champion", "scores", "2")]
 
 
 def test_refused_version_is_written_down_and_no_promise(
-    spark: SparkSession, table: Table, open_timeline: Callable[[], Timeline]
+    spark: SparkSession, table: Table, open_timeline: Callable[[], Timeline[ModelVersion]]
 ) -> None:
     timeline = open_timeline()
     timeline.model_for(0, False, V1)
@@ -90,7 +90,7 @@ def test_refused_version_is_written_down_and_no_promise(
 
 
 def test_withdrawn_version_gives_the_micro_batch_back(
-    spark: SparkSession, table: Table, open_timeline: Callable[[], Timeline]
+    spark: SparkSession, table: Table, open_timeline: Callable[[], Timeline[ModelVersion]]
 ) -> None:
     timeline = open_timeline()
     timeline.model_for(0, False, V1)
@@ -104,7 +104,7 @@ def test_withdrawn_version_gives_the_micro_batch_back(
 
 
 def test_challenger_is_written_down_beside_the_champion(
-    spark: SparkSession, table: Table, open_timeline: Callable[[], Timeline]
+    spark: SparkSession, table: Table, open_timeline: Callable[[], Timeline[ModelVersion]]
 ) -> None:
     timeline = open_timeline()
     timeline.model_for(0, False, V1)
@@ -116,7 +116,7 @@ def test_challenger_is_written_down_beside_the_champion(
 
 
 def test_version_whose_files_were_changed_since_it_was_at_work_is_refused(
-    spark: SparkSession, table: Table, open_timeline: Callable[[], Timeline]
+    spark: SparkSession, table: Table, open_timeline: Callable[[], Timeline[ModelVersion]]
 ) -> None:
     open_timeline().model_for(0, False, V1)
     changed = replace(V1, digest="e" * 64)
@@ -125,14 +125,14 @@ def test_version_whose_files_were_changed_since_it_was_at_work_is_refused(
 
 
 def test_notes_are_no_micro_batches_of_the_stream(
-    spark: SparkSession, table: Table, open_timeline: Callable[[], Timeline]
+    spark: SparkSession, table: Table, open_timeline: Callable[[], Timeline[ModelVersion]]
 ) -> None:
     open_timeline().note(7, CHAMPION, REFUSED, V2, "no")
     assert table.last_batch(spark, "s") == -1
 
 
 def test_promise_is_read_by_micro_batch_and_not_by_the_clock(
-    spark: SparkSession, table: Table, open_timeline: Callable[[], Timeline]
+    spark: SparkSession, table: Table, open_timeline: Callable[[], Timeline[ModelVersion]]
 ) -> None:
     open_timeline().model_for(2, False, V1)
     # A second driver, whose clock is an hour behind.

@@ -109,7 +109,7 @@ def test_challenger_scores_some_visitors_always_the_same(
 
 
 @pytest.mark.parametrize("habit", ["raises", "hangs", "dies"])
-def test_challenger_that_fails_is_benched_and_the_champion_goes_on(
+def test_challenger_that_fails_is_suspended_and_the_champion_goes_on(
     habit: str, spark: SparkSession, shop: Any, make_click: MakeClick, registry_uri: str,
     register_moody: Callable[..., str], register_booster: Callable[..., str],
 ) -> None:  # fmt: skip
@@ -130,7 +130,7 @@ def test_challenger_that_fails_is_benched_and_the_champion_goes_on(
     assert list(zip(timeline["from_batch"], timeline["role"], timeline["event"], strict=True)) == [
         (0, "champion", "scores"), (0, "challenger", "scores"), (0 if habit == "dies" else 1, "challenger", "benched"),
     ]  # fmt: skip
-    assert f"patient_{habit} version {challenger} is benched until another version comes" in seen
+    assert f"patient_{habit} version {challenger} is suspended until another version comes" in seen
 
 
 def test_challenger_that_is_not_there_is_no_obstacle(

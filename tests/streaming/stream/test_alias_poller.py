@@ -1,27 +1,40 @@
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 from pyspark.sql import SparkSession
 
-from clickscore.registry.registry import fetch_current
-from clickscore.scoring.contract import feature_types, read_contract
+from clickscore.registry.registry import fetch_current, fetch_version
+from clickscore.storage.fence import Fence
+from clickscore.storage.model_timeline import Timeline
+from clickscore.storage.schemas import MODEL_TIMELINE
+from clickscore.storage.table import Table
 from clickscore.stream import alias_poller
-from clickscore.stream.active_models import Lineup
-from clickscore.stream.alias_poller import ModelWatch
+from clickscore.stream.active_models import ActiveModels
+from clickscore.stream.alias_poller import AliasPoller
+from clickscore.stream.definition import read_definition
 from clickscore.stream.deployment import Deployment
 
 
 @pytest.fixture
-def open_watch(spark: SparkSession, shop: Any, tmp_path: Path) -> Callable[[list[str]], tuple[ModelWatch, Lineup]]:
-    def build(told: list[str]) -> tuple[ModelWatch, Lineup]:
+def open_watch(
+    spark: SparkSession, shop: Any, tmp_path: Path
+) -> Callable[[list[str]], tuple[AliasPoller, ActiveModels]]:
+    def build(told: list[str]) -> tuple[AliasPoller, ActiveModels]:
         config = shop.config
-        contract, deployment = read_contract(config), Deployment(spark, config.model)
-        lineup = Lineup(config, contract, feature_types(spark, contract, "f"), fetch_current(config.model, tmp_path),
-                        tmp_path, deployment, told.append)  # fmt: skip
-        return ModelWatch(lineup, 0.05, deployment, told.append), lineup
+        features, deployment = read_definition(config).features, Deployment(spark, config.model)
+        timeline = Table(str(tmp_path / "model_timeline"))
+        timeline.create(spark, MODEL_TIMELINE, ["from_batch"], {})
+        fence = Fence.acquire(spark, str(tmp_path / "checkpoint"), "run")
+        fetch = partial(fetch_version, config.model, folder=tmp_path)
+        models = ActiveModels(
+            config, features.schema, fetch_current(config.model, tmp_path),
+            Timeline(spark, timeline, fetch, fence), 0, tmp_path, deployment, told.append,
+        )  # fmt: skip
+        return AliasPoller(models, 0.05, deployment, told.append), models
 
     return build
 
@@ -34,7 +47,7 @@ def wait_until(is_so: Callable[[], bool]) -> None:
 
 
 def test_workers_are_touched_in_long_pauses(
-    open_watch: Callable[[list[str]], tuple[ModelWatch, Lineup]], monkeypatch: pytest.MonkeyPatch
+    open_watch: Callable[[list[str]], tuple[AliasPoller, ActiveModels]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(alias_poller, "HEARTBEAT_S", 0.2)
     touched: list[int] = []
@@ -49,10 +62,10 @@ def test_workers_are_touched_in_long_pauses(
 
 
 def test_fault_of_one_turn_is_told_and_the_watch_goes_on(
-    open_watch: Callable[[list[str]], tuple[ModelWatch, Lineup]], monkeypatch: pytest.MonkeyPatch
+    open_watch: Callable[[list[str]], tuple[AliasPoller, ActiveModels]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     told: list[str] = []
-    watch, lineup = open_watch(told)
+    watch, models = open_watch(told)
     turns: list[int] = []
 
     def poll() -> None:
@@ -60,14 +73,30 @@ def test_fault_of_one_turn_is_told_and_the_watch_goes_on(
         if len(turns) == 1:
             raise OSError("no room on the disk")
 
-    monkeypatch.setattr(lineup.champion, "poll", poll)
+    monkeypatch.setattr(models.champion, "poll", poll)
     watch.start()
     wait_until(lambda: len(turns) >= 3)
     watch.stop()
     assert told == ["the watch over the models had to skip a turn: no room on the disk"]
 
 
-def test_watch_that_never_began_can_be_stopped(open_watch: Callable[[list[str]], tuple[ModelWatch, Lineup]]) -> None:
-    watch, lineup = open_watch([])
+def test_watch_that_never_began_can_be_stopped(
+    open_watch: Callable[[list[str]], tuple[AliasPoller, ActiveModels]],
+) -> None:
+    watch, models = open_watch([])
     watch.stop()
-    assert lineup.champion.silent_polls == 0
+    assert models.champion.silent_polls == 0
+
+
+def test_challenger_that_is_there_already_is_ready_before_the_first_micro_batch(
+    shop: Any, open_watch: Callable[[list[str]], tuple[AliasPoller, ActiveModels]], registry_uri: str,
+    register_booster: Callable[..., str],
+) -> None:  # fmt: skip
+    version = register_booster(registry_uri, seed=5, name="ready", alias="challenger")
+    shop.set(model={"uri": "models:/small_model@champion", "registry": registry_uri,
+                    "challenger": "models:/ready@challenger"})  # fmt: skip
+    watch, models = open_watch([])
+    watch.start()
+    assert [model.key for model in models.in_service][1:] == [("ready", version)]
+    assert models.models_for(0, False)[1] is not None
+    watch.stop()

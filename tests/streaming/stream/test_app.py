@@ -1,4 +1,6 @@
 import json
+import re
+import shutil
 from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
@@ -19,12 +21,15 @@ from clickscore.errors import (
     SignatureError,
     SourceError,
     TableError,
+    WiringError,
 )
 from clickscore.registry.registry import fetch_current
-from clickscore.scoring.contract import read_contract
 from clickscore.scoring.isolation import Tolerance
 from clickscore.sources.folder import read_batch
+from clickscore.storage.stream_id import read_stream_id
+from clickscore.storage.table import STREAM_PROPERTY, Table
 from clickscore.stream import pipeline
+from clickscore.stream.definition import read_definition
 from clickscore.stream.deployment import Deployment
 
 MakeClick = Callable[..., dict[str, Any]]
@@ -87,16 +92,14 @@ def test_stream_and_batch_give_the_same_scores_to_the_last_bit(
     shop.run(spark)
     streamed = shop.scored.set_index("id")
     assert sorted(set(streamed["batch_id"])) == [0, 1, 2]
-    contract = read_contract(shop.config)
-    model = fetch_current(shop.config.model, tmp_path / "model")
-    predict = Deployment(spark, shop.config.model).predict_with(model, Tolerance(time_limit_s=10, count=0))
-    outcomes = pipeline.with_outcomes(read_batch(spark, str(shop.landing)), contract, model.inputs)
-    batch = (
-        outcomes.select("id", "_features.*", predict("_features")["score"].alias("score")).toPandas().set_index("id")
+    definition, model = read_definition(shop.config), fetch_current(shop.config.model, tmp_path / "model")
+    score = Deployment(spark, shop.config.model).score_with(
+        definition.contract, definition.features, model, Tolerance(time_limit_s=10, count=0)
     )
+    outcomes = pipeline.with_outcomes(read_batch(spark, str(shop.landing)), score)
+    batch = outcomes.select("_outcome.id", "_outcome.score").toPandas().set_index("id")
     assert len(batch) == 300
     assert (batch["score"] == streamed["score"].loc[batch.index]).all()
-    assert (batch["double_price"] == streamed["price"].loc[batch.index] * 2).all()
 
 
 def test_micro_batch_of_nothing_but_rubbish_goes_to_the_rejected_clicks(
@@ -198,6 +201,28 @@ def test_wrong_wiring_stops_before_anything_is_written(spark: SparkSession, shop
         assert nothing_written(shop), change
 
 
+def test_everything_that_is_wrong_is_told_at_once(
+    spark: SparkSession, shop: Any, registry_uri: str, register_classifier: Callable[..., None]
+) -> None:
+    register_classifier(registry_uri, pd.DataFrame({"double_price": [1.0, 2.0], "stock": [1, 2]}), "wants_stock")
+    shop.set(
+        source={"kind": "folder", "path": str(shop.home / "nowhere")},
+        model={"uri": "models:/wants_stock@champion", "registry": registry_uri},
+        output={"scored": str(shop.landing.parent / "notes"), "rejected": str(shop.home / "rejected_clicks")},
+    )
+    (shop.home / "notes").mkdir()
+    (shop.home / "notes" / "a.txt").write_text("no table")
+    with pytest.raises(WiringError) as caught:
+        shop.run(spark)
+    assert [type(problem) for problem in caught.value.problems] == [SourceError, TableError, SignatureError]
+    message = str(caught.value)
+    assert message.startswith("the run cannot start, for 3 reasons:\n1. source.path: no such folder")
+    assert "\n2. " in message
+    assert "- missing: stock bigint" in message
+    assert not (shop.home / "checkpoint").exists()
+    assert not (shop.home / "rejected_clicks").exists()
+
+
 def test_model_whose_registry_is_damaged_is_refused(spark: SparkSession, shop: Any) -> None:
     damaged = shop.home / "damaged.db"
     damaged.write_text("this is no database, but long enough to be taken for one" * 100)
@@ -220,10 +245,46 @@ def test_new_checkpoint_for_tables_that_are_written_is_refused(
     shop.land("a.jsonl", make_click(1))
     shop.run(spark)
     shop.set(checkpoint=str(shop.home / "other_checkpoint"))
-    with pytest.raises(CheckpointError, match="is new"):
+    with pytest.raises(WiringError) as caught:
         shop.run(spark)
+    assert [type(problem) for problem in caught.value.problems] == [CheckpointError] * 3  # one for each table
+    assert all("is new: clicks that are in the table" in str(problem) for problem in caught.value.problems)
     assert len(shop.scored) == 1
     assert not (shop.home / "other_checkpoint").exists()
+
+
+def test_checkpoint_of_an_earlier_version_is_taken_over_and_keeps_its_id(
+    spark: SparkSession, shop: Any, make_click: MakeClick
+) -> None:
+    shop.land("a.jsonl", make_click(1), "rubbish")
+    shop.run(spark)
+    # Before, a stream was known by the id of Spark's query: the tables had that, and the checkpoint had no other.
+    checkpoint = shop.home / "checkpoint"
+    old = json.loads((checkpoint / "metadata").read_text())["id"]
+    for name in ("scored_clicks", "rejected_clicks", "model_timeline"):
+        table = Table(str(shop.home / name))
+        assert table.stream(spark) != old
+        table.set_properties(spark, {STREAM_PROPERTY: old})
+    shutil.rmtree(checkpoint / "clickscore-stream")
+    (checkpoint / "commits" / "0").unlink()  # and it was killed before the end of its micro-batch
+    (checkpoint / "commits" / ".0.crc").unlink()
+    for name in ("scored_clicks", "rejected_clicks"):
+        bind_commit_to(shop.home / name, old)
+    shop.land("b.jsonl", make_click(2))
+    shop.run(spark)
+    assert read_stream_id(spark, str(checkpoint)) == old
+    assert Table(str(shop.home / "scored_clicks")).stream(spark) == old
+    assert shop.scored[["id", "batch_id"]].to_numpy().tolist() == [["c1", 0], ["c2", 1]]
+    assert len(shop.rejected) == 1
+
+
+def bind_commit_to(table: Path, stream: str) -> None:
+    """Let the commit of the first micro-batch say that it is of another stream."""
+    [commit] = [file for file in table.glob("_delta_log/*.json") if '\\"batch\\"' in file.read_text()]
+    was = re.findall(r'\\"stream\\": ?\\"([^\\]+)', commit.read_text())[0]
+    commit.write_text(commit.read_text().replace(was, stream))
+    for checksum in (commit.with_suffix(".crc"), commit.with_name(f".{commit.name}.crc")):
+        checksum.unlink(missing_ok=True)
 
 
 def test_foreign_checkpoint_is_refused(spark: SparkSession, shop: Any, make_click: MakeClick) -> None:
@@ -234,7 +295,7 @@ def test_foreign_checkpoint_is_refused(spark: SparkSession, shop: Any, make_clic
     shop.set(checkpoint=str(shop.home / "second" / "checkpoint"), output=outputs)
     shop.run(spark)
     shop.set(output=first.model_dump())
-    with pytest.raises(CheckpointError, match="belongs to stream"):
+    with pytest.raises(WiringError, match="belongs to stream"):
         shop.run(spark)
 
 

@@ -53,6 +53,8 @@ def test_plan_tells_everything_that_would_be_refused(
     assert "- missing: stock bigint" in seen
     assert "- extra: quantity, which the model does not know" in seen
     assert "missing_feature: clicks for which one of double_price, stock is null" in seen
+    assert f"refused     source.path: no such folder: {shop.home}/nowhere" in seen
+    assert seen.count("\nrefused ") == 2
     assert "the run would be refused" in seen
 
 
