@@ -48,7 +48,7 @@ def test_micro_batch_that_did_not_begin_is_left_to_the_next_query_or_run(state: 
     assert next_step(Failure(FAILED, StopRequestedError()), state) == step
 
 
-@pytest.mark.parametrize("batch", [None, RAW_NEEDED, FILE, TableError("t"), SourceUnavailableError("s"), OSError("o")])
+@pytest.mark.parametrize("batch", [None, FILE, TableError("t"), SourceUnavailableError("s"), OSError("o")])
 def test_run_that_was_replaced_ends_with_that_reason_whatever_has_failed(batch: Exception | None) -> None:
     assert next_step(Failure(FAILED, batch), State(replaced=REPLACED)) == Raise(REPLACED)
 
