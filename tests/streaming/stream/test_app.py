@@ -190,7 +190,7 @@ def test_wrong_wiring_stops_before_anything_is_written(spark: SparkSession, shop
         ({"click": {**whole["click"], "schema": str(broken_ddl)}}, ConfigError, "expected fields in Spark DDL"),
         ({"click": {**whole["click"], "visitor": "user"}}, ConfigError, "click.visitor is user"),
         ({"features": str(broken_sql)}, ConfigError, "prize"),
-        ({"features": str(other_sql)}, SignatureError, "missing: double_price double"),
+        ({"features": str(other_sql)}, SignatureError, "missing: double_price DOUBLE"),
         ({"model": {**whole["model"], "uri": "models:/small_model@nobody"}}, ModelNotFoundError, "@champion"),
         ({"output": {"scored": str(shop.landing), "rejected": "x"}}, TableError, "is no Delta table"),
     ]
