@@ -218,7 +218,7 @@ def test_everything_that_is_wrong_is_told_at_once(
     message = str(caught.value)
     assert message.startswith("the run cannot start, for 3 reasons:\n1. source.path: no such folder")
     assert "\n2. " in message
-    assert "- missing: stock bigint" in message
+    assert "- missing: stock BIGINT" in message
     assert not (shop.home / "checkpoint").exists()
     assert not (shop.home / "rejected_clicks").exists()
 

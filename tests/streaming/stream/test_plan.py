@@ -28,8 +28,8 @@ def test_plan_shows_every_part_and_reads_and_writes_nothing(
     lines = {" ".join(line.split()) for line in seen.splitlines()}
     assert f"source folder: path {shop.landing}" in lines
     assert "5 fields, 3 required: id, at, visitor" in lines
-    assert "double_price double double the model sees null" in lines
-    assert "quantity int double the model sees null" in lines
+    assert "double_price DOUBLE DOUBLE the model sees null" in lines
+    assert "quantity INTEGER DOUBLE the model sees null" in lines
     assert any(
         line.startswith("model small_model version 1 (models:/small_model@champion), fed as light") for line in lines
     )
@@ -50,7 +50,7 @@ def test_plan_tells_everything_that_would_be_refused(
              source={"kind": "folder", "path": str(shop.home / "nowhere")})  # fmt: skip
     can_start, seen = plan()
     assert not can_start
-    assert "- missing: stock bigint" in seen
+    assert "- missing: stock BIGINT" in seen
     assert "- extra: quantity, which the model does not know" in seen
     assert "missing_feature: clicks for which one of double_price, stock is null" in seen
     assert f"refused     source.path: no such folder: {shop.home}/nowhere" in seen
