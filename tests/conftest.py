@@ -1,5 +1,6 @@
 """One Spark session, one registry and one small shop for all tests of a run."""
 
+import importlib.util
 import json
 import math
 import os
@@ -10,6 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from io import StringIO
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 # Read when a JVM, or a library with OpenMP, is loaded, so they stand before the imports. The JVM's second compiler
@@ -238,6 +240,46 @@ def open_shop(home: Path, registry_uri: str) -> Shop:
 @pytest.fixture(scope="session")
 def make_click() -> Callable[..., dict[str, Any]]:
     return click
+
+
+@dataclass(frozen=True)
+class Done:
+    """What a job has left behind."""
+
+    status: int
+    out: str
+    err: str
+
+
+@pytest.fixture
+def load_job() -> Callable[[str], ModuleType]:
+    return job_module
+
+
+def job_module(name: str) -> ModuleType:
+    """Return a job as a module, new each time."""
+    spec = importlib.util.spec_from_file_location(f"jobs.{name}", f"jobs/{name}.py")
+    assert spec
+    assert spec.loader
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture
+def run_job(capsys: pytest.CaptureFixture[str]) -> Callable[..., Done]:
+    """Run a job, by name or as a module, with its arguments, in this process and with the session that is there."""
+
+    def run(job: str | ModuleType, *arguments: str) -> Done:
+        module = job_module(job) if isinstance(job, str) else job
+        capsys.readouterr()
+        try:
+            status = module.main(list(arguments))
+        except SystemExit as end:  # of the parser of the arguments
+            status = int(end.code or 0)
+        return Done(status, *capsys.readouterr())
+
+    return run
 
 
 @pytest.fixture
