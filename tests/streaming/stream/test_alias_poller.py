@@ -1,3 +1,4 @@
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -67,7 +68,13 @@ def test_fault_of_one_turn_is_told_and_the_watch_goes_on(
     assert told == ["the watch over the models had to skip a turn: no room on the disk"]
 
 
-def test_watch_that_never_began_can_be_stopped(open_watch: Callable[[list[str]], tuple[ModelWatch, Lineup]]) -> None:
+def test_watch_that_is_stopped_before_it_begins_never_asks(
+    open_watch: Callable[[list[str]], tuple[ModelWatch, Lineup]], monkeypatch: pytest.MonkeyPatch
+) -> None:
     watch, lineup = open_watch([])
+    polls: list[int] = []
+    monkeypatch.setattr(lineup.champion, "poll", lambda: polls.append(1))
     watch.stop()
-    assert lineup.champion.silent_polls == 0
+    watch.start()
+    wait_until(lambda: not [thread for thread in threading.enumerate() if thread.name == "model-watch"])
+    assert polls == []
