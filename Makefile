@@ -75,8 +75,8 @@ kafka-down: $(VENV)/.ready ## Stop it; its data stays in build/kafka
 ##@ Develop
 
 .PHONY: test
-test: setup package environment ## Run all tests, in two processes
-	$(BIN)/pytest -n 2 --dist loadfile
+test: setup package environment ## Run all tests, in two processes; the slowest first, and named at the end
+	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder --durations 40
 
 .PHONY: chaos
 chaos: setup ## Kill, starve and mislead the job in every way we know, and check that nothing is lost or doubled

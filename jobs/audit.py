@@ -17,7 +17,7 @@ from clickscore.reconciliation import audit
 from clickscore.session import build_classic_session
 
 
-def main() -> int:
+def main(argv: list[str] | None = None) -> int:
     """Run the job; 0 nothing found, 1 there are findings, 2 the wiring is wrong."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--config", type=Path, required=True, metavar="FILE", help="the run, such as conf/local.yaml")
@@ -26,7 +26,7 @@ def main() -> int:
         "--from-batch", type=int, metavar="N", help="first micro-batch; by default, as far back as known"
     )
     parser.add_argument("--to-batch", type=int, metavar="N", help="last micro-batch; by default, the last one done")
-    a = parser.parse_args()
+    a = parser.parse_args(argv)
     try:
         config = load(a.config, a.set)
         session = partial(build_classic_session, "clickscore-audit")

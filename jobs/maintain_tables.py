@@ -20,13 +20,13 @@ WEEK_H = 168.0
 """Delta's own limit; fewer hours are refused, as a reader may still be at work on a file."""
 
 
-def main() -> int:
+def main(argv: list[str] | None = None) -> int:
     """Run the job; 0 done, 2 the wiring is wrong, or Delta refuses."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--config", type=Path, required=True, metavar="FILE", help="the run, such as conf/local.yaml")
     parser.add_argument("--set", action="append", default=[], metavar="KEY.PATH=VALUE", help="override a key")
     parser.add_argument("--retain-hours", type=float, default=WEEK_H, metavar="H", help="keep at least so much (168)")
-    a = parser.parse_args()
+    a = parser.parse_args(argv)
     try:
         config = load(a.config, a.set)
         maintenance.run(

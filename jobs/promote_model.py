@@ -17,7 +17,7 @@ from clickscore.registry import promotion
 from clickscore.session import build_session
 
 
-def main() -> int:
+def main(argv: list[str] | None = None) -> int:
     """Run the job; 0 the gate holds or it is done, 1 the gate does not hold, 2 the wiring is wrong."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--config", type=Path, required=True, metavar="FILE", help="the run, such as conf/local.yaml")
@@ -29,7 +29,7 @@ def main() -> int:
     other.add_argument("--rollback", action="store_true", help="move the alias back to where it was; asks no gate")
     other.add_argument("--pin", metavar="URI", help="only write down the digest of a version, at once")
     parser.add_argument("--to", metavar="VERSION", help="with --rollback: the version to move back to")
-    a = parser.parse_args()
+    a = parser.parse_args(argv)
     if a.to and not a.rollback:
         parser.error("--to goes with --rollback")
     console = make_console()

@@ -19,7 +19,7 @@ from clickscore.reconciliation.rescoring import Selection
 from clickscore.session import build_classic_session
 
 
-def main() -> int:
+def main(argv: list[str] | None = None) -> int:
     """Run the job; 0 done, 1 it could not go on, 2 the wiring is wrong and nothing was changed."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--config", type=Path, required=True, metavar="FILE", help="the run, such as conf/local.yaml")
@@ -30,7 +30,7 @@ def main() -> int:
     source = "only records of these files, or topics and partitions; * stands for any characters, ? for one"
     parser.add_argument("--source", metavar="PATTERN", help=source)
     parser.add_argument("--dry-run", action="store_true", help="show what would become of them, by reason")
-    a = parser.parse_args()
+    a = parser.parse_args(argv)
     if a.since and a.until and a.since >= a.until:
         parser.error("--until must be later than --since")
     selection = Selection(tuple(a.reason), a.since, a.until, a.source)

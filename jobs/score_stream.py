@@ -15,7 +15,7 @@ from clickscore.spark_errors import failure_of
 from clickscore.stream import app
 
 
-def main() -> int:
+def main(argv: list[str] | None = None) -> int:
     """Run the job; 0 done or stopped cleanly, 1 the stream failed, 2 the wiring is wrong and nothing was touched."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--config", type=Path, required=True, metavar="FILE", help="the run, such as conf/local.yaml")
@@ -23,7 +23,7 @@ def main() -> int:
     gone = "go on where records are gone from the topics, and write the gaps to source_gaps"
     parser.add_argument("--accept-loss", action="store_true", help=gone)
     parser.add_argument("--plan", action="store_true", help="print what the run would do, and read no click")
-    arguments = parser.parse_args()
+    arguments = parser.parse_args(argv)
     try:
         config = load(arguments.config, arguments.set)
         if arguments.plan:

@@ -11,7 +11,7 @@ from shopsim.landing import write_history, write_live
 from shopsim.records import Faults
 
 
-def main() -> int:
+def main(argv: list[str] | None = None) -> int:
     """Simulate clicks and say how many."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
     parser.add_argument("--to", choices=("folder", "kafka"), default="folder", help="where the clicks go")
@@ -29,7 +29,7 @@ def main() -> int:
     parser.add_argument("--late", type=float, default=0.0, help="share of clicks that come late")
     parser.add_argument("--poison", type=float, default=0.0, help="share of clicks that some models choke on")
     parser.add_argument("--gzip", action="store_true", help="compress the files")
-    a = parser.parse_args()
+    a = parser.parse_args(argv)
     if a.rate is None and a.clicks is None:
         parser.error("give --clicks, or --rate for a live feed")
     faults, start_ms = Faults(a.malformed, a.duplicate, a.late, a.poison), int(a.start.timestamp() * 1000)

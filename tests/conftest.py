@@ -1,7 +1,9 @@
 """One Spark session, one registry and one small shop for all tests of a run."""
 
+import importlib.util
 import json
 import math
+import os
 import sys
 import threading
 import time
@@ -9,7 +11,15 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from io import StringIO
 from pathlib import Path
+from types import ModuleType
 from typing import Any
+
+# Read when a JVM, or a library with OpenMP, is loaded, so they stand before the imports. The JVM's second compiler
+# takes a third of the CPU time of a session that lives for a minute. Threads of OpenMP that wait in a loop, where all
+# cores are busy, make a small training take up to ten times the CPU time.
+os.environ.setdefault("SPARK_SUBMIT_OPTS", "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC")
+os.environ.setdefault("SPARK_LAUNCHER_OPTS", os.environ["SPARK_SUBMIT_OPTS"])
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 import deltalake
 import lightgbm
@@ -23,6 +33,7 @@ from pyspark.sql import SparkSession
 from pyspark.sql.streaming.query import StreamingQuery
 from rich.console import Console
 from sklearn.linear_model import LogisticRegression
+from xdist.scheduler import LoadFileScheduling
 
 from clickscore.config.run import Config, load
 from clickscore.monitoring import lag
@@ -47,9 +58,31 @@ MODEL = "small_model"
 MARCH_MS = 1_772_323_200_000
 DAY_MS = 86_400_000
 
+SLOWEST_FIRST = ("chaos", "kafka", "cluster", "connect", "streaming", "spark", "unit")
+"""Folders in the order in which they run: what takes minutes in one piece is not left for the end."""
+
 settings.register_profile("repo", max_examples=200, derandomize=True, deadline=None)
 settings.register_profile("explore", max_examples=20_000, deadline=None)
 settings.load_profile("repo")
+
+
+class OneBroker(LoadFileScheduling):
+    """Files run on any worker, but those of tests/kafka all on one: they share a broker."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return "tests/kafka" if nodeid.startswith("tests/kafka/") else super()._split_scope(nodeid)
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadFileScheduling | None:
+    return OneBroker(config, log) if config.getoption("dist") == "loadfile" else None
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    def place(item: pytest.Item) -> int:
+        folder = item.path.relative_to(Path(__file__).parent).parts[0]
+        return SLOWEST_FIRST.index(folder) if folder in SLOWEST_FIRST else -1
+
+    items.sort(key=place)
 
 
 @pytest.fixture(scope="session")
@@ -206,6 +239,46 @@ def open_shop(home: Path, registry_uri: str) -> Shop:
 @pytest.fixture(scope="session")
 def make_click() -> Callable[..., dict[str, Any]]:
     return click
+
+
+@dataclass(frozen=True)
+class Done:
+    """What a job has left behind."""
+
+    status: int
+    out: str
+    err: str
+
+
+@pytest.fixture
+def load_job() -> Callable[[str], ModuleType]:
+    return job_module
+
+
+def job_module(name: str) -> ModuleType:
+    """Return a job as a module, new each time."""
+    spec = importlib.util.spec_from_file_location(f"jobs.{name}", f"jobs/{name}.py")
+    assert spec
+    assert spec.loader
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture
+def run_job(capsys: pytest.CaptureFixture[str]) -> Callable[..., Done]:
+    """Run a job, by name or as a module, with its arguments, in this process and with the session that is there."""
+
+    def run(job: str | ModuleType, *arguments: str) -> Done:
+        module = job_module(job) if isinstance(job, str) else job
+        capsys.readouterr()
+        try:
+            status = module.main(list(arguments))
+        except SystemExit as end:  # of the parser of the arguments
+            status = int(end.code or 0)
+        return Done(status, *capsys.readouterr())
+
+    return run
 
 
 @pytest.fixture

@@ -1,32 +1,17 @@
 """Scores every website click as it happens: micro-batches of clicks in, scored clicks in Delta tables out.
 
-The path of a click, pure functions of DataFrames and Columns without any input or output:
+The packages, in the order in which they may import each other; docs/architecture.md has the picture:
 
-- ``pipeline``: the whole path in one screen; start reading here.
-- ``clicks``: raw records become clicks; ``decoding`` decides about a single record.
-- ``features``: clicks get features, from the features file.
-- ``scoring``: features get a score; rows get the shape of their table.
-- ``failures``: clicks on which the model fails, found again for the rejected.
-- ``schemas``: the shapes of records, clicks and tables. ``config`` and ``errors``: what a run is told, and what it
-  says when that cannot be.
+- ``config``: what a run is told.
+- ``scoring``: the path of a click, pure and without Spark; start reading at ``scoring.scorer``.
+- ``storage``: Delta tables, their schemas, the fence, the model timeline, the checkpoint.
+- ``sources``: a landing folder, Kafka topics, a Delta table.
+- ``registry``: the life of a model version; ``training``: past clicks become one.
+- ``monitoring``: progress, health, metrics, lag.
+- ``stream``: the running job; ``stream.app`` is its composition root, ``stream.micro_batch`` one micro-batch.
+- ``reconciliation``: audit and replay.
 
-Around it, what touches the world:
-
-- ``app``: the composition root; checks the wiring and puts the parts together.
-- ``stream``: queries over the source until the end; ``retries`` and ``clock`` tell what may pass by itself.
-- ``microbatch``: one micro-batch, exactly once into both tables; ``firstpass`` scores it and deals with failing models.
-- ``sources``, ``tables``, ``files``, ``checkpoint``, ``timeline``: what is read, written and remembered.
-- ``registry``, ``version``, ``trust``: models as they are registered, and what may be loaded.
-- ``deployment``, ``model``, ``predictor``, ``isolation``, ``outputs``: models on the executors, and a click that they
-  choke on.
-- ``lineup``, ``follower``, ``modelwatch``: champion and challenger, while their aliases move.
-- ``session``, ``progress``, ``summary``, ``plan``: the Spark session, and what a person sees.
-- ``health``, ``streamwatch``, ``probe``, ``metrics``: how the run is, found out and told over HTTP.
-- ``training``, ``learners``, ``evaluation``: past clicks become a registered model.
-- ``promotion``, ``comparison``: a challenger takes the champion's place, if the gate holds.
-- ``replay``, ``resolution``, ``resubmission``: rejected clicks are scored after all.
-- ``audit``, ``evidence``, ``conservation``, ``auditreport``: every record is in exactly one row, or named;
-  ``offsetlog``, ``heldoffsets``, ``heldfiles``, ``heldcommits``, ``recordkeys``: what the source says of that.
+Every package may import ``errors``, ``reasons``, ``console``, ``cli``, ``retries``, ``session`` and ``spark_errors``.
 """
 
 __version__ = "0.1.0"

@@ -72,7 +72,8 @@ class Place:
         (folder / "tmp").mkdir(parents=True, exist_ok=True)
         own = {key: os.environ[key] for key in CLEAN if key in os.environ}
         own |= {"TMPDIR": str(folder / "tmp"), "SPARK_LOCAL_DIRS": str(folder / "tmp"), "SPARK_HOME": str(SPARK_HOME),
-                "SPARK_LOCAL_IP": LOOPBACK, "SPARK_CONF_DIR": str(self.home / "conf"), **env}  # fmt: skip
+                "SPARK_LOCAL_IP": LOOPBACK, "SPARK_CONF_DIR": str(self.home / "conf"),
+                "SPARK_LAUNCHER_OPTS": QUICK_TO_START, **env}  # fmt: skip
         with self.log(name).open("ab") as log:
             process = subprocess.Popen(command, cwd=cwd or folder, env=own, stdout=log, stderr=log,
                                        stdin=subprocess.DEVNULL, start_new_session=True)  # fmt: skip

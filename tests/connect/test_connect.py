@@ -24,7 +24,8 @@ MARCH_MS = 1_772_323_200_000
 
 
 def fresh(**more: str) -> dict[str, str]:
-    return {**{key: value for key, value in os.environ.items() if not key.startswith(("SPARK", "PYSPARK"))}, **more}
+    known = {key for key in os.environ if not key.startswith(("SPARK", "PYSPARK")) or key.endswith("_OPTS")}
+    return {**{key: os.environ[key] for key in known}, **more}
 
 
 @pytest.fixture(scope="module")

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -46,10 +47,10 @@ def test_broker_that_cannot_start_shows_its_log(tmp_path: Path, broker: Broker) 
         bad.start()
 
 
-def test_simulator_sends_clicks_that_the_broker_confirms(topic: Any) -> None:
-    command = ["jobs/simulate_clicks.py", "--to", "kafka", "--servers", topic.broker.servers, "--topic", topic.name]
-    done = shell(*command, "--clicks", "3000", "--seed", "4")
-    assert done.stdout.startswith("3,000 records confirmed by")
+def test_simulator_sends_clicks_that_the_broker_confirms(topic: Any, run_job: Callable[..., Any]) -> None:
+    arguments = ["--to", "kafka", "--servers", topic.broker.servers, "--topic", topic.name]
+    done = run_job("simulate_clicks", *arguments, "--clicks", "3000", "--seed", "4")
+    assert done.out.startswith("3,000 records confirmed by")
     assert sum(witness.offsets_in_topic(topic.broker.servers, topic.name).values()) == 3_000
     reader = Consumer({"bootstrap.servers": topic.broker.servers, "group.id": "t", "auto.offset.reset": "earliest"})
     reader.subscribe([topic.name])
@@ -59,10 +60,10 @@ def test_simulator_sends_clicks_that_the_broker_confirms(topic: Any) -> None:
     assert all(json.loads(message.value())["visitor_id"] == message.key().decode() for message in messages)
 
 
-def test_simulator_without_a_broker_says_how_to_get_one() -> None:
-    done = shell("jobs/simulate_clicks.py", "--to", "kafka", "--servers", "127.0.0.1:1", "--clicks", "10")
-    assert done.returncode == 1
-    assert "start a broker with make kafka-up" in done.stderr
+def test_simulator_without_a_broker_says_how_to_get_one(run_job: Callable[..., Any]) -> None:
+    done = run_job("simulate_clicks", "--to", "kafka", "--servers", "127.0.0.1:1", "--clicks", "10")
+    assert done.status == 1
+    assert "start a broker with make kafka-up" in done.err
 
 
 def test_record_that_is_no_click_is_sent_without_a_key() -> None:

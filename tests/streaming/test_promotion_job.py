@@ -1,7 +1,6 @@
 """What keeps a promotion from beginning, and the job as people start it."""
 
-import subprocess
-import sys
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -68,30 +67,34 @@ def test_registry_that_goes_away_is_one_message(rivals: Any, monkeypatch: pytest
     assert "secret" not in str(caught.value)
 
 
-def job(rivals: Any, *arguments: str) -> "subprocess.CompletedProcess[str]":
-    command = [sys.executable, "jobs/promote_model.py", "--config", str(rivals.shop.config_file), *arguments]
-    return subprocess.run(command, capture_output=True, text=True, timeout=240, check=False)
+def test_job_pins_and_rolls_back_without_a_session(
+    rivals: Any, run_job: Callable[..., Any], load_job: Callable[[str], Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    promote, uri = load_job("promote_model"), f"models:/{rivals.name}"
+    monkeypatch.setattr(promote, "build_session", lambda _: rivals.no_session())
 
+    def job(*arguments: str) -> Any:
+        return run_job(promote, "--config", str(rivals.shop.config_file), *arguments)
 
-def test_job_pins_and_rolls_back_without_a_session(rivals: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("JAVA_HOME", "/nowhere")  # no session could start
     rivals.client.delete_model_version_tag(rivals.name, "2", DIGEST_TAG)
-    pinned = job(rivals, "--pin", f"models:/{rivals.name}@challenger")
-    assert pinned.returncode == 0, pinned.stderr
+    pinned = job("--pin", f"{uri}@challenger")
+    assert pinned.status == 0, pinned.err
     digest = rivals.client.get_model_version(rivals.name, "2").tags[DIGEST_TAG]
-    assert f"{rivals.name} version 2 is pinned now: SHA-256 {digest}" in pinned.stdout
-    assert "was pinned before, and is what it was" in job(rivals, "--pin", f"models:/{rivals.name}/2").stdout
+    assert f"{rivals.name} version 2 is pinned now: SHA-256 {digest}" in pinned.out
+    assert "was pinned before, and is what it was" in job("--pin", f"{uri}/2").out
 
-    assert job(rivals, "--rollback").returncode == 2
-    moved = job(rivals, "--rollback", "--to", "2", "--no-dry-run")
-    assert moved.returncode == 0, moved.stderr
+    assert job("--rollback").status == 2
+    moved = job("--rollback", "--to", "2", "--no-dry-run")
+    assert moved.status == 0, moved.err
     assert rivals.champion == "2"
-    assert "--to goes with --rollback" in job(rivals, "--to", "2").stderr
+    alone = job("--to", "2")
+    assert (alone.status, "--to goes with --rollback" in alone.err) == (2, True)
 
 
-def test_job_ends_with_1_where_the_gate_does_not_hold(rivals: Any) -> None:
+def test_job_ends_with_1_where_the_gate_does_not_hold(rivals: Any, run_job: Callable[..., Any]) -> None:
     rivals.write(rivals.scored_by_both())
-    done = job(rivals, "--since", "2026-03-01T12:00:01", "--no-dry-run")
-    assert done.returncode == 1, done.stderr
-    assert "The gate does not hold: clicks, agreement, psi" in done.stdout
+    arguments = ["--config", str(rivals.shop.config_file), "--since", "2026-03-01T12:00:01", "--no-dry-run"]
+    done = run_job("promote_model", *arguments)
+    assert done.status == 1, done.err
+    assert "The gate does not hold: clicks, agreement, psi" in done.out
     assert rivals.champion == "1"

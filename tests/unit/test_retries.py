@@ -19,7 +19,7 @@ class Flaky:
         return "done"
 
 
-def test_transient_failure_is_tried_again_with_a_line_and_a_growing_wait_each_time() -> None:
+def test_transient_failure_is_tried_again_with_a_line_each_time() -> None:
     said: list[str] = []
     waits: list[float] = []
     failed: list[int] = []
@@ -28,7 +28,17 @@ def test_transient_failure_is_tried_again_with_a_line_and_a_growing_wait_each_ti
     assert done == "done"
     assert len(said) == len(waits) == len(failed) == 3
     assert said[1].startswith("the broker is away; attempt 2 failed, the next one is in ")
-    assert all(wait <= longest for wait, longest in zip(waits, (1, 2, 4), strict=True))
+    assert said[1].split("in ")[1].split(" s")[0] == f"{waits[1]:.1f}"
+
+
+def test_wait_is_random_below_a_limit_that_doubles_up_to_half_a_minute() -> None:
+    waits: list[list[float]] = []
+    for _ in range(100):  # the longest of 100 random waits is in the upper half, but once in 2^100 times
+        waits.append([])
+        retrying(lambda _: None, 60, waits[-1].append)(Flaky(6, SourceUnavailableError("the broker is away")))
+    for limit, found in zip((1, 2, 4, 8, 16, 30), zip(*waits, strict=True), strict=True):
+        assert limit / 2 < max(found) <= limit
+        assert min(found) < limit / 2
 
 
 def test_failure_that_stays_is_raised_at_once() -> None:

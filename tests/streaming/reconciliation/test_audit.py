@@ -4,8 +4,6 @@ import gzip
 import json
 import os
 import shutil
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -281,13 +279,13 @@ def test_delta_source_is_proven_by_its_commits(spark: SparkSession, shop: Any, m
     assert "2 findings." in said
 
 
-def test_job_ends_with_1_where_something_is_missing(damaged: Damaged) -> None:
+def test_job_ends_with_1_where_something_is_missing(
+    spark: SparkSession, damaged: Damaged, run_job: Callable[..., Any]
+) -> None:
     damaged.table("scored_clicks").delete("id = 'c2'")
-    tables = [f"output.{name}={damaged.home}/{name}_clicks" for name in ("scored", "rejected")]
-    command = [sys.executable, "jobs/audit.py", "--config", str(damaged.shop.config_file), "--set", *tables[:1],
-               "--set", *tables[1:]]  # fmt: skip
-    done = subprocess.run(command, capture_output=True, text=True, timeout=240, check=False)
-    assert done.returncode == 1, done.stderr
-    assert "(c2)" in done.stdout
-    wrong = subprocess.run([*command[:3], "nowhere.yaml"], capture_output=True, text=True, timeout=240, check=False)
-    assert wrong.returncode == 2
+    tables = [f"--set=output.{name}={damaged.home}/{name}_clicks" for name in ("scored", "rejected")]
+    done = run_job("audit", "--config", str(damaged.shop.config_file), *tables)
+    assert done.status == 1, done.err
+    assert "(c2)" in done.out
+    wrong = run_job("audit", "--config", "nowhere.yaml")
+    assert (wrong.status, "nowhere.yaml" in wrong.err) == (2, True)

@@ -1,8 +1,6 @@
 """Rejected clicks are replayed over real tables that a real stream has written."""
 
 import json
-import subprocess
-import sys
 from collections.abc import Callable
 from datetime import datetime, timezone
 from io import StringIO
@@ -140,12 +138,13 @@ def test_wrong_wiring_is_told_before_anything_is_changed(spark: SparkSession, sh
         replayed(shop, spark)
 
 
-def test_job_refuses_what_cannot_be_meant_and_tells_wrong_wiring(shop: Any) -> None:
-    def job(*arguments: str) -> "subprocess.CompletedProcess[str]":
-        command = [sys.executable, "jobs/replay_rejected.py", "--config", str(shop.config_file), *arguments]
-        return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+def test_job_refuses_what_cannot_be_meant_and_tells_wrong_wiring(
+    spark: SparkSession, shop: Any, run_job: Callable[..., Any]
+) -> None:
+    def job(*arguments: str) -> Any:
+        return run_job("replay_rejected", "--config", str(shop.config_file), *arguments)
 
     upside_down = job("--since", "2026-03-02", "--until", "2026-03-01T00:00:00+00:00")
-    assert (upside_down.returncode, "--until must be later than --since" in upside_down.stderr) == (2, True)
+    assert (upside_down.status, "--until must be later than --since" in upside_down.err) == (2, True)
     nowhere = job("--reason", "wrong_type", "--set", "model.registry=sqlite:///nowhere.db", "--dry-run")
-    assert (nowhere.returncode, nowhere.stderr.startswith("model.registry: no such file")) == (2, True)
+    assert (nowhere.status, nowhere.err.startswith("model.registry: no such file")) == (2, True)

@@ -1,3 +1,4 @@
+import threading
 import time
 from collections.abc import Callable
 from functools import partial
@@ -80,12 +81,16 @@ def test_fault_of_one_turn_is_told_and_the_watch_goes_on(
     assert told == ["the watch over the models had to skip a turn: no room on the disk"]
 
 
-def test_watch_that_never_began_can_be_stopped(
-    open_watch: Callable[[list[str]], tuple[AliasPoller, ActiveModels]],
+def test_watch_that_is_stopped_before_it_begins_never_asks(
+    open_watch: Callable[[list[str]], tuple[AliasPoller, ActiveModels]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     watch, models = open_watch([])
+    polls: list[int] = []
+    monkeypatch.setattr(models.champion, "poll", lambda: polls.append(1))
     watch.stop()
-    assert models.champion.silent_polls == 0
+    watch.start()
+    wait_until(lambda: not [thread for thread in threading.enumerate() if thread.name == "alias-poller"])
+    assert polls == []
 
 
 def test_challenger_that_is_there_already_is_ready_before_the_first_micro_batch(

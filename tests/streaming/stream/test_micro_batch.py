@@ -4,7 +4,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -125,12 +124,11 @@ def test_sigterm_finishes_the_micro_batch_in_flight_and_exits_with_0(
         assert job.stderr is not None
         assert job.stdout.readline().startswith("batch    0")
         job.send_signal(signal.SIGTERM)
-        began = time.monotonic()
         seen, errors = job.communicate(timeout=PATIENCE_S)
     assert job.returncode == 0, errors
-    assert time.monotonic() - began < PATIENCE_S / 2
     assert "micro-batches:" in seen
     done = shop.scored["batch_id"].max()
+    assert done <= 1  # the third file was not begun
     assert len(shop.scored) == 20 * (done + 1)
     assert len(shop.rejected) == 2 * (done + 1)
     shop.set(trigger="available_now")
