@@ -95,39 +95,39 @@ format: $(VENV)/.ready ## Put the code into its format
 
 .PHONY: bench
 bench: setup ## Measure the job against what is used instead of it, half an hour; BENCH="--arms product recipe"
-	$(JOB) benchmarks/bench.py $(BENCH)
+	$(JOB) -m benchmarks.throughput $(BENCH)
 
 .PHONY: bench-quick
 bench-quick: setup ## The same with the essential arms only, in less than five minutes
-	$(JOB) benchmarks/bench.py --quick $(BENCH)
+	$(JOB) -m benchmarks.throughput --quick $(BENCH)
 
 .PHONY: bench-stages
 bench-stages: setup ## Measure step by step where the time of a click goes
-	$(JOB) benchmarks/stages.py
+	$(JOB) -m benchmarks.stages
 
 .PHONY: bench-parse
 bench-parse: setup ## Measure the two ways to parse clicks
-	$(JOB) benchmarks/parse.py
+	$(JOB) -m benchmarks.parse
 
 .PHONY: bench-sources
 bench-sources: setup ## Measure Kafka against the landing folder, with and without the search for duplicates
-	$(JOB) benchmarks/sources.py
+	$(JOB) -m benchmarks.sources
 
 .PHONY: bench-models
 bench-models: setup ## Measure what isolation, a challenger, a swap and a pause cost
-	$(JOB) benchmarks/models.py
+	$(JOB) -m benchmarks.models
 
 .PHONY: bench-latency
 bench-latency: setup ## Measure how old a click is when its score can be read, 80 min; LATENCY="--rates 1000"
-	$(JOB) benchmarks/latency.py $(LATENCY)
+	$(JOB) -m benchmarks.latency $(LATENCY)
 
 .PHONY: bench-growth
 bench-growth: setup ## Measure small micro-batches while table and folder grow, 40 min; GROWTH="--commits 100"
-	$(JOB) benchmarks/growth.py $(GROWTH)
+	$(JOB) -m benchmarks.growth $(GROWTH)
 
 .PHONY: bench-scale
 bench-scale: setup ## Measure 64 partitions, and commits of 1,000 files
-	$(JOB) benchmarks/scale.py
+	$(JOB) -m benchmarks.scale
 
 .PHONY: package
 package: dist/clickscore.zip ## Build dist/clickscore.zip for --py-files, and the wheel for Databricks

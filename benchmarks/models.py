@@ -15,8 +15,8 @@ from pathlib import Path
 
 import lightgbm
 import pyarrow as pa
-from arms import places
-from cpu import cpu_seconds
+from benchmarks.common.cpu import cpu_seconds
+from benchmarks.common.paths import places
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql import types as T

@@ -14,11 +14,11 @@ from io import StringIO
 from pathlib import Path
 
 import deltalake
-from arms import places
-from cpu import CpuMeter, cpu_seconds
+from benchmarks.common.cpu import CpuMeter, cpu_seconds
+from benchmarks.common.model import MARCH_MS, register_model
+from benchmarks.common.paths import places
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
-from registered import MARCH_MS, register_model
 from rich.console import Console
 from rich.table import Table as Grid
 

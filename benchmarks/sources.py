@@ -13,8 +13,8 @@ import time
 from io import StringIO
 from pathlib import Path
 
-from arms import places
-from cpu import cpu_seconds
+from benchmarks.common.cpu import cpu_seconds
+from benchmarks.common.paths import places
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql import types as T

@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 import psutil
-from arms import places
+from benchmarks.common.model import MARCH_MS, PER_FILE, register_model
+from benchmarks.common.paths import places
 from clickscore.stream.rows import Stamp
 from pyspark.sql import DataFrame, Observation, SparkSession
 from pyspark.sql import functions as F
-from registered import MARCH_MS, PER_FILE, register_model
 from rich.console import Console
 from rich.table import Table as Grid
 
