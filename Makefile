@@ -105,6 +105,10 @@ bench-quick: setup ## The same with the essential arms only, in less than five m
 bench-stages: setup ## Measure step by step where the time of a click goes
 	$(JOB) -m benchmarks.stages
 
+.PHONY: bench-udf
+bench-udf: setup ## Measure the kinds of Python function that could hold the scorer
+	$(JOB) -m benchmarks.udf_kinds
+
 .PHONY: bench-parse
 bench-parse: setup ## Measure the two ways to parse clicks
 	$(JOB) -m benchmarks.parse

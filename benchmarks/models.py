@@ -9,14 +9,17 @@ import statistics
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from functools import partial
 from io import StringIO
 from pathlib import Path
 
 import lightgbm
 import pyarrow as pa
-from benchmarks.common.cpu import cpu_seconds
+import pyarrow.parquet as pq
+from benchmarks.common.clicks import land, records
 from benchmarks.common.paths import places
+from benchmarks.common.turns import arguments, as_table, costs
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
@@ -26,26 +29,28 @@ from rich.table import Table
 
 from clickscore.config.run import Config, load
 from clickscore.registry.registry import Registry, fetch_current
-from clickscore.scoring.contract import read_contract
-from clickscore.scoring.isolation import Tolerance
+from clickscore.scoring.isolation import Isolation, Tolerance
+from clickscore.scoring.models import BOOSTER_FILE
+from clickscore.scoring.outputs import Floats, pick
+from clickscore.scoring.parsing import parser
 from clickscore.session import build_session
 from clickscore.sources.folder import read_batch
-from clickscore.stream import app
+from clickscore.stream import app, pipeline
 from clickscore.stream.batch_scoring import ALWAYS_ALLOWED, SLACK
+from clickscore.stream.definition import read_definition
 from clickscore.stream.deployment import Deployment
-from clickscore.stream.pipeline import with_outcomes
+from clickscore.stream.score_function import Side
 from clickscore.training import training
-from shopsim.landing import write_history
-from shopsim.records import Faults
 
 CLICKS = 400_000
-PER_FILE = 10_000
-ROUNDS = 7
-WARM_UP = 2
-MARCH_MS = 1_772_323_200_000
-SWAP_BATCHES = 24
+SEED, SWAP_SEED = 1, 9
+ROUNDS, WHOLE_ROUNDS = 7, 5
+"""A comparison of whole runs takes longer."""
+SWAP_BATCHES, SWAP_CLICKS = 24, 2_000
 PAUSE_S = 75
 """Longer than the 60 s after which Spark ends idle Python workers."""
+HEARTBEAT_S = 25
+FEW = 1_000
 
 
 def make_config(home: Path, *overrides: str) -> Config:
@@ -55,57 +60,51 @@ def make_config(home: Path, *overrides: str) -> Config:
     return load(Path("conf/local.yaml"), [*places(home), source, history, *overrides])
 
 
-def in_turn(arms: dict[str, Callable[[], None]], clicks: int, rounds: int = ROUNDS) -> Table:
-    """Run the arms in turn; return CPU-seconds per million clicks, and each arm against the first."""
-    costs: dict[str, list[float]] = {name: [] for name in arms}
-    for number in range(rounds + WARM_UP):
-        for name, run in arms.items():
-            cpu = cpu_seconds()
-            run()
-            if number >= WARM_UP:
-                costs[name].append((cpu_seconds() - cpu) * 1e6 / clicks)
-    grid = Table("arm", "CPU-s per million", "least - most", "against the first, median of the rounds")
-    first = next(iter(costs.values()))
-    for name, found in costs.items():
-        ratio = statistics.median(mine / other for mine, other in zip(found, first, strict=True))
-        grid.add_row(name, f"{statistics.median(found):.2f}", f"{min(found):.2f} - {max(found):.2f}", f"{ratio:.3f}")
-    return grid
-
-
-def isolation(spark: SparkSession, home: Path) -> Table:
-    """Compare the product's scoring with a bare function around the Booster, on ready features."""
+def isolation(spark: SparkSession, home: Path, clicks: int, rounds: int) -> Table:
+    """Compare the model as the scorer calls it with a bare function around the Booster, on ready features."""
     config = make_config(home / "arm")
-    contract, model = read_contract(config), fetch_current(config.model, home / "files")
-    outcomes = with_outcomes(read_batch(spark, f"{home}/landing"), contract, model.inputs)
-    outcomes.where("_rejection IS NULL").select("_features").write.parquet(str(home / "features"))
+    definition, model = read_definition(config), fetch_current(config.model, home / "files")
+    parse = parser(definition.contract.click).parse
+    for number, portion in enumerate(records(clicks, SEED)):
+        [values], _ = definition.features.compute(parse(portion).clicks, model.inputs)
+        (home / "features").mkdir(exist_ok=True)
+        pq.write_table(pa.table({"features": values}), home / "features" / f"{number}.parquet")
     features = spark.read.parquet(str(home / "features"))
-    file = str(model.folder / "model.lgb")
+    file = str(model.folder / BOOSTER_FILE)
 
     def bare(batches: Iterator[pa.Array]) -> Iterator[pa.Array]:
         booster = lightgbm.Booster(model_file=file)
         for inputs in batches:
-            table = pa.Table.from_arrays(inputs.flatten(), names=[field.name for field in inputs.type])
-            yield pa.array(booster.predict(table, num_threads=1))
+            rows = pa.Table.from_arrays(inputs.flatten(), names=[field.name for field in inputs.type])
+            yield pa.array(booster.predict(rows, num_threads=1))
+
+    tolerance = Tolerance(config.model.time_limit_ms / 1000, ALWAYS_ALLOWED, config.model.failure_limit, SLACK)
+    side = Side(Deployment(spark, config.model).serve(model), model.inputs, config.model.picks, tolerance)
+
+    def isolated(batches: Iterator[pa.Array]) -> Iterator[pa.Array]:
+        loaded, isolation = side.load(), Isolation(side.tolerance)
+        picks = tuple(loaded.outputs.values())
+
+        def predict(inputs: pa.StructArray, low: int, high: int) -> Floats:
+            return pick(loaded.predict(inputs.slice(low, high - low)), picks)
+
+        for inputs in batches:
+            scores, _ = isolation.score(partial(predict, inputs), len(inputs), len(picks))
+            yield pa.array(scores[:, 0])
+        isolation.finish()
 
     def write(frame: DataFrame) -> None:
         frame.write.format("noop").mode("append").save()
 
-    tolerance = Tolerance(config.model.time_limit_ms / 1000, ALWAYS_ALLOWED, config.model.failure_limit, SLACK)
-    predict = Deployment(spark, config.model).predict_with(model, tolerance)
-    plain = arrow_udf(bare, T.DoubleType()).asNondeterministic()
-    clicks = features.count()
-    return in_turn(
-        {
-            "bare function": lambda: write(features.select(plain("_features"))),
-            "with isolation": lambda: write(
-                features.withColumn("p", predict(F.col("_features"))).where("p._failure IS NULL").select("p.score")
-            ),
-        },
-        clicks,
-    )
+    plain, safe = (arrow_udf(each, T.DoubleType()).asNondeterministic() for each in (bare, isolated))
+    arms = {
+        "bare function": lambda: write(features.select(plain("features"))),
+        "with isolation": lambda: write(features.select(safe("features"))),
+    }
+    return as_table(costs(arms, features.count(), rounds))
 
 
-def challenger(spark: SparkSession, home: Path) -> Table:
+def challenger(spark: SparkSession, home: Path, clicks: int, rounds: int) -> Table:
     """Compare whole runs without a challenger, and with one on a tenth of the visitors."""
 
     def run(*overrides: str) -> None:
@@ -113,14 +112,13 @@ def challenger(spark: SparkSession, home: Path) -> Table:
         shutil.rmtree(home / "arm")
 
     beside = "model.challenger=models:/click_propensity@challenger"
-    arms = {"champion alone": run, "with a challenger on 10%": lambda: run(beside)}
-    return in_turn(arms, CLICKS, rounds=5)
+    return as_table(costs({"champion alone": run, "with a challenger on 10%": partial(run, beside)}, clicks, rounds))
 
 
 def swap(spark: SparkSession, home: Path) -> Table:
     """Let the alias move in the middle of a run of small micro-batches."""
     config = make_config(home / "arm", f"source={{kind: folder, path: {home}/small, max_bytes: 1}}")
-    list(write_history(home / "small", SWAP_BATCHES * 2_000, 2_000, MARCH_MS, 1.0, 9, Faults()))
+    land(home / "small", SWAP_BATCHES * SWAP_CLICKS, SWAP_SEED, per_file=SWAP_CLICKS)
     registry = Registry(config.model.registry)
     seen, moved = StringIO(), 0.0
 
@@ -152,38 +150,43 @@ def swap(spark: SparkSession, home: Path) -> Table:
 def pause(spark: SparkSession, home: Path) -> Table:
     """Score a few clicks after a pause, with and without the heartbeat."""
     config = make_config(home / "arm")
-    model = fetch_current(config.model, home / "paused")
+    definition, model = read_definition(config), fetch_current(config.model, home / "paused")
     deployment = Deployment(spark, config.model)
-    deployment.warm_up(model, (None,))
-    few = spark.read.parquet(str(home / "features")).limit(1_000)
-    predict = deployment.predict_with(model, Tolerance(10, 10))
+    deployment.warm_up(model, tuple(config.model.picks.values()))
+    few = read_batch(spark, f"{home}/landing").limit(FEW)
+    tolerance = Tolerance(config.model.time_limit_ms / 1000, ALWAYS_ALLOWED)
+    score_records = deployment.score_with(definition.contract, definition.features, model, tolerance)
 
     def score() -> float:
         began = time.monotonic()
-        few.select(predict(F.col("_features"))["score"]).write.format("noop").mode("append").save()
+        pipeline.with_outcomes(few, score_records).write.format("noop").mode("append").save()
         return time.monotonic() - began
 
-    grid = Table("1,000 clicks", "seconds")
+    grid = Table(f"{FEW:,} clicks", "seconds")
     grid.add_row("at once", f"{min(score() for _ in range(3)):.2f}")
     time.sleep(PAUSE_S)
     grid.add_row(f"after {PAUSE_S} s without a heartbeat", f"{score():.2f}")
-    for _ in range(PAUSE_S // 25):
-        time.sleep(25)
+    for _ in range(PAUSE_S // HEARTBEAT_S):
+        time.sleep(HEARTBEAT_S)
         deployment.keep_warm([model])
-    grid.add_row(f"after {PAUSE_S} s with a heartbeat every 25 s", f"{score():.2f}")
+    grid.add_row(f"after {PAUSE_S} s with a heartbeat every {HEARTBEAT_S} s", f"{score():.2f}")
     return grid
 
 
 def main() -> None:
     """Print the tables."""
+    a = arguments(__doc__, CLICKS, ROUNDS)
     spark = build_session("benchmark-models")
     with tempfile.TemporaryDirectory() as folder:
         home = Path(folder)
-        list(write_history(home / "landing", CLICKS, PER_FILE, MARCH_MS, 14.0, 1, Faults()))
-        training.run(make_config(home / "arm"), lambda: spark, Console(file=StringIO()), once=True)
-        training.run(make_config(home / "arm"), lambda: spark, Console(file=StringIO()), False, "challenger")
-        for measure in (isolation, challenger, swap, pause):
-            Console().print(measure(spark, home))
+        land(home / "landing", a.clicks, SEED)
+        config = make_config(home / "arm")
+        training.run(config, lambda: spark, Console(file=StringIO()), once=True)
+        training.run(config, lambda: spark, Console(file=StringIO()), once=False, alias="challenger")
+        Console().print(isolation(spark, home, a.clicks, a.rounds))
+        Console().print(challenger(spark, home, a.clicks, min(a.rounds, WHOLE_ROUNDS)))
+        Console().print(swap(spark, home))
+        Console().print(pause(spark, home))
 
 
 if __name__ == "__main__":

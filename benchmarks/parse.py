@@ -4,31 +4,30 @@ Both arms read the same files and end in a sink that writes nothing; they take t
 to both. CPU time is that of the whole process tree. Run it with `make bench-parse`.
 """
 
-import statistics
 import tempfile
-import time
-from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks.common.cpu import cpu_seconds
-from pyspark.sql import DataFrame, SparkSession
+from benchmarks.common.clicks import land
+from benchmarks.common.partial_scorer import without_model
+from benchmarks.common.turns import arguments, as_table, costs
+from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 from rich.console import Console
-from rich.table import Table
 
-from clickscore.scoring.parsing import parse
+from clickscore.config.run import load
 from clickscore.session import build_session
 from clickscore.sources.folder import read_batch
-from shopsim.landing import write_history
+from clickscore.stream import pipeline
+from clickscore.stream.definition import read_definition
+from clickscore.stream.pipeline import Score
 from shopsim.records import Faults
 
 CLICKS = 500_000
-MALFORMED = 0.005
+FAULTS = Faults(malformed=0.005)
+PER_FILE = 20_000
+SEED = 7
 ROUNDS = 7
-WARM_UP = 2
-"""Rounds that are not counted: the JVM compiles, the workers import."""
-MARCH_MS = 1_772_323_200_000
 
 
 def with_from_json(raw: DataFrame, click: T.StructType) -> DataFrame:
@@ -48,36 +47,35 @@ def with_from_json(raw: DataFrame, click: T.StructType) -> DataFrame:
     return parsed.select(*fields, "source", "source_offset", reason.alias("reason"), kept.alias("_raw"))
 
 
-def measure(arm: Callable[[], DataFrame]) -> tuple[float, float]:
-    """Run an arm once; return CPU-seconds per million clicks, and clicks per second."""
-    cpu, began = cpu_seconds(), time.monotonic()
-    arm().write.format("noop").mode("append").save()
-    return (cpu_seconds() - cpu) * 1e6 / CLICKS, CLICKS / (time.monotonic() - began)
+def with_decoder(raw: DataFrame, click: T.StructType, decode: Score) -> DataFrame:
+    """Parse in the Python workers, into the same columns."""
+    outcomes = pipeline.with_outcomes(raw, decode)
+    fields = [F.col(f"{pipeline.OUTCOME}.{name}") for name in click.names]
+    reason = F.col(pipeline.REASON)
+    kept = F.when(reason.isNotNull(), F.col("value").cast("string")).alias("_raw")
+    return outcomes.select(*fields, "source", "source_offset", reason, kept)
 
 
 def main() -> None:
     """Print the table."""
-    spark: SparkSession = build_session("benchmark-parse")
-    click = T.StructType.fromDDL(Path("conf/click.ddl").read_text(encoding="utf-8"))
-    assert isinstance(click, T.StructType)
+    a = arguments(__doc__, CLICKS, ROUNDS)
+    spark = build_session("benchmark-parse")
+    definition = read_definition(load(Path("conf/local.yaml")))
+    click, decode = definition.layout.click, without_model(definition.contract)
     with tempfile.TemporaryDirectory() as folder:
-        list(write_history(Path(folder), CLICKS, 20_000, MARCH_MS, 14.0, 7, Faults(malformed=MALFORMED)))
-        arms: dict[str, Callable[[], DataFrame]] = {
-            "from_json in the JVM": lambda: with_from_json(read_batch(spark, folder), click),
-            "typed decoder in the workers": lambda: parse(read_batch(spark, folder), click),
+        records = land(Path(folder), a.clicks, SEED, FAULTS, PER_FILE)
+
+        def raw() -> DataFrame:
+            return read_batch(spark, folder)
+
+        def to_nowhere(rows: DataFrame) -> None:
+            rows.write.format("noop").mode("append").save()
+
+        arms = {
+            "from_json in the JVM": lambda: to_nowhere(with_from_json(raw(), click)),
+            "typed decoder in the workers": lambda: to_nowhere(with_decoder(raw(), click, decode)),
         }
-        runs: dict[str, list[tuple[float, float]]] = {name: [] for name in arms}
-        for number in range(ROUNDS + WARM_UP):
-            for name, arm in arms.items():
-                run = measure(arm)
-                if number >= WARM_UP:
-                    runs[name].append(run)
-    grid = Table("arm", "CPU-s per million", "least - most", "clicks/s")
-    for name, found in runs.items():
-        cpu = [run[0] for run in found]
-        rate = statistics.median(run[1] for run in found)
-        grid.add_row(name, f"{statistics.median(cpu):.1f}", f"{min(cpu):.1f} - {max(cpu):.1f}", f"{rate:,.0f}")
-    Console().print(grid)
+        Console().print(as_table(costs(arms, records, a.rounds)))
 
 
 if __name__ == "__main__":

@@ -9,36 +9,36 @@ Run it with `make bench-sources`.
 import shutil
 import statistics
 import tempfile
-import time
+from functools import partial
 from io import StringIO
 from pathlib import Path
 
+import pyarrow as pa
+from benchmarks.common.clicks import land, send
 from benchmarks.common.cpu import cpu_seconds
+from benchmarks.common.kafka import process_id, running_broker
+from benchmarks.common.model import register_model
 from benchmarks.common.paths import places
+from benchmarks.common.turns import arguments, as_table, costs
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
-from pyspark.sql import types as T
 from rich.console import Console
 from rich.table import Table
 
 from clickscore.config.run import Config, load
+from clickscore.scoring.contract import Contract
 from clickscore.session import build_session
-from clickscore.storage import schemas
+from clickscore.storage.arrow_types import as_spark
+from clickscore.storage.schemas import VALUE, Layout
 from clickscore.stream import app
 from clickscore.stream.deduplication import mark_duplicates, prepare_state
-from clickscore.training import training
-from shopsim import feed, topics
 from shopsim.broker import Broker
-from shopsim.landing import write_history
 from shopsim.records import Faults
 
 CLICKS = 600_000
-PER_FILE = 10_000
 FAULTS = Faults(malformed=0.002, duplicate=0.005, late=0.01)
+SEED = 2
 ROUNDS = 3
-WARM_UP = 2
-"""Rounds that are not counted: the JVM compiles, the workers import."""
-MARCH_MS = 1_772_323_200_000
 PORT = 9292
 
 IDS = 5_000_000
@@ -47,74 +47,53 @@ WINDOW_MS = 300_000
 """Longer than the benchmark fills the state, so that no id expires, but short enough that slices take turns."""
 
 
-def make_config(home: Path, *overrides: str) -> Config:
-    """Return the configuration of an arm below the folder."""
-    history = f"training.clicks={home.parent}/history"
-    servers = f"source.bootstrap_servers=127.0.0.1:{PORT}"
-    return load(Path("conf/kafka.yaml"), [*places(home), history, servers, *overrides])
-
-
-def measure(spark: SparkSession, config: Config, home: Path, broker: int) -> tuple[float, float]:
-    """Run an arm once; return CPU-seconds per million records, and records per second."""
-    cpu, began = cpu_seconds(without=broker), time.monotonic()
-    app.run(config, lambda: spark, Console(file=StringIO()))
-    seconds, cost = time.monotonic() - began, cpu_seconds(without=broker) - cpu
-    shutil.rmtree(home)
-    return cost * 1e6 / CLICKS, CLICKS / seconds
-
-
-def compare(spark: SparkSession, home: Path, broker: Broker) -> Table:
+def compare(spark: SparkSession, home: Path, broker: Broker, clicks: int, rounds: int) -> Table:
     """Measure the arms in turn."""
-    list(write_history(home / "landing", CLICKS, PER_FILE, MARCH_MS, 7.0, 2, FAULTS))
+    land(home / "landing", clicks, SEED, FAULTS)
     for topic, partitions in (("clicks", 4), ("two", 2)):
-        topics.make_topic(broker.servers, topic, partitions)
-        list(topics.send(feed.past(CLICKS, PER_FILE, MARCH_MS, 7.0, 2, FAULTS), broker.servers, topic))
+        records = send(broker.servers, topic, partitions, clicks, SEED, FAULTS)
+    shared = [*places(home / "arm"), f"model.registry={register_model()}",
+              f"source.bootstrap_servers={broker.servers}"]  # fmt: skip
     folder = f"source={{kind: folder, path: {home}/landing, max_bytes: 50 MiB}}"
-    deduplicate = 'deduplicate={window: "10 minutes"}'
-    arms = {
-        "folder": make_config(home / "arm", folder),
-        "kafka, 4 partitions": make_config(home / "arm"),
-        "kafka, 2 partitions": make_config(home / "arm", "source.topics=[two]"),
-        "folder, deduplicated": make_config(home / "arm", folder, deduplicate),
-        "kafka, 2 partitions, deduplicated": make_config(home / "arm", "source.topics=[two]", deduplicate),
+    two, deduplicate = "source.topics=[two]", 'deduplicate={window: "10 minutes"}'
+    settings = {
+        "folder": [folder],
+        "kafka, 4 partitions": [],
+        "kafka, 2 partitions": [two],
+        "folder, deduplicated": [folder, deduplicate],
+        "kafka, 2 partitions, deduplicated": [two, deduplicate],
     }
-    process = broker.process
-    assert process
-    runs: dict[str, list[tuple[float, float]]] = {name: [] for name in arms}
-    for number in range(ROUNDS + WARM_UP):
-        for name, config in arms.items():
-            run = measure(spark, config, home / "arm", process.pid)
-            if number >= WARM_UP:
-                runs[name].append(run)
-    grid = Table("arm", "CPU-s per million", "least - most", "clicks/s", "CPU against folder")
-    folder_cpu = statistics.median(cpu for cpu, _ in runs["folder"])
-    for name, found in runs.items():
-        cpu = [run[0] for run in found]
-        median, rate = statistics.median(cpu), statistics.median(run[1] for run in found)
-        row = f"{median:.1f}", f"{min(cpu):.1f} - {max(cpu):.1f}", f"{rate:,.0f}", f"{median / folder_cpu:.2f}"
-        grid.add_row(name, *row)
-    return grid
+
+    def run(config: Config) -> None:
+        app.run(config, lambda: spark, Console(file=StringIO()))
+        shutil.rmtree(home / "arm")
+
+    arms = {name: partial(run, load(Path("conf/kafka.yaml"), [*shared, *own])) for name, own in settings.items()}
+    return as_table(costs(arms, records, rounds, without=process_id(broker)))
 
 
 def measure_state(spark: SparkSession, home: Path) -> Table:
-    """Fill the state with ids alone, in files of one micro-batch each; return its size and what a micro-batch costs."""
+    """Fill the state with ids alone, in files of one micro-batch each; return its size and what a micro-batch taken."""
     prepare_state(spark)
-    click = T.StructType([T.StructField("event_id", T.StringType(), nullable=False)])
+    click = pa.schema([pa.field("event_id", pa.string(), nullable=False)])
+    # Nobody asks this click for its time or its visitor.
+    contract = Contract(click, id="event_id", time="event_id", visitor="event_id")
+    layout = Layout(as_spark(click), contract.id, contract.time, contract.visitor)
     ids = spark.range(0, IDS, 1, IDS // IDS_PER_BATCH).select(F.to_json(F.struct(F.hex("id").alias("event_id"))))
     ids.write.text(str(home / "ids"))
     lines = spark.readStream.option("maxFilesPerTrigger", 1).text(str(home / "ids"))
-    nothing = [F.lit(None).cast(field.dataType).alias(field.name) for field in schemas.raw().fields[2:]]
-    raw = lines.select(F.col("value").cast("binary").alias("value"), F.lit("bench").alias("source"), *nothing)
-    costs: list[float] = []
+    nothing = [F.lit(None).cast(field.dataType).alias(field.name) for field in layout.raw.fields[2:]]
+    raw = lines.select(F.col(VALUE).cast("binary").alias(VALUE), F.lit("bench").alias("source"), *nothing)
+    taken: list[float] = []
     cpu = cpu_seconds()
 
     def consume(packed: DataFrame, _: int) -> None:
         nonlocal cpu
         packed.write.format("noop").mode("append").save()
-        costs.append(cpu_seconds() - cpu)
-        cpu += costs[-1]
+        taken.append(cpu_seconds() - cpu)
+        cpu += taken[-1]
 
-    marked = mark_duplicates(raw, click, "event_id", WINDOW_MS, keep_all=False)
+    marked = mark_duplicates(raw, contract, layout, WINDOW_MS)
     writer = marked.writeStream.foreachBatch(consume).option("checkpointLocation", str(home / "state"))
     query = writer.trigger(availableNow=True).start()
     query.awaitTermination()
@@ -124,26 +103,21 @@ def measure_state(spark: SparkSession, home: Path) -> Table:
     grid.add_row("memory of RocksDB, at most", f"{memory / 1e6:,.0f} MB")
     grid.add_row("checkpoint on disk, with the versions that Spark keeps", f"{on_disk / 1e6:,.0f} MB")
     grid.add_row(
-        f"CPU-s of a micro-batch of {IDS_PER_BATCH:,} ids: third to fifth", f"{statistics.mean(costs[2:5]):.1f}"
+        f"CPU-s of a micro-batch of {IDS_PER_BATCH:,} ids: third to fifth", f"{statistics.mean(taken[2:5]):.1f}"
     )
-    grid.add_row("the last three", f"{statistics.mean(costs[-3:]):.1f}")
+    grid.add_row("the last three", f"{statistics.mean(taken[-3:]):.1f}")
     return grid
 
 
 def main() -> None:
     """Print the tables."""
+    a = arguments(__doc__, CLICKS, ROUNDS)
     spark = build_session("benchmark-sources")
     with tempfile.TemporaryDirectory() as folder:
         home = Path(folder)
-        broker = Broker(home / "kafka", PORT)
-        broker.start()
-        try:
-            list(write_history(home / "history", 100_000, PER_FILE, MARCH_MS, 14.0, 1, Faults()))
-            training.run(make_config(home / "arm"), lambda: spark, Console(file=StringIO()), once=True)
-            Console().print(compare(spark, home, broker))
-            Console().print(measure_state(spark, home))
-        finally:
-            broker.kill()
+        with running_broker(home / "kafka", PORT) as broker:
+            Console().print(compare(spark, home, broker, a.clicks, a.rounds))
+        Console().print(measure_state(spark, home))
 
 
 if __name__ == "__main__":

@@ -23,7 +23,24 @@ def cpu_seconds(without: int | None = None, of: int | None = None) -> float:
             if gone.pid == of:
                 raise
             continue  # it has ended since it was listed, and counts with its parent now
-        return float(sum(t.user + t.system + t.children_user + t.children_system for t in times))
+        return sum(map(_whole, times))
+
+
+def spark_cpu(without: int | None = None) -> tuple[float, float]:
+    """Return the CPU time so far of the JVM below this process, and of the Python workers below that, in seconds.
+
+    Args:
+        without: id of another process with a JVM, such as a broker.
+    """
+    jvm = next(child for child in psutil.Process().children() if "java" in child.name() and child.pid != without)
+    times = jvm.cpu_times()
+    workers = 0.0
+    for worker in jvm.children(recursive=True):
+        try:
+            workers += _whole(worker.cpu_times())
+        except psutil.NoSuchProcess:  # it has ended since it was listed, and counts with its parent now
+            continue
+    return float(times.user + times.system), workers
 
 
 class CpuMeter:
@@ -50,7 +67,7 @@ class CpuMeter:
                         self._workers.add(process)
                 except psutil.Error:  # it has ended since it was listed
                     continue
-                seen[process] = t.user + t.system + t.children_user + t.children_system
+                seen[process] = _whole(t)
             self._lost_s += sum(self._seen[gone] for gone in self._seen.keys() - seen.keys() if gone in self._workers)
             self._seen = seen
             return self._lost_s + sum(seen.values())
@@ -66,6 +83,10 @@ def memory_bytes(of: int) -> int:
             continue
         total += getattr(info, "pss", info.uss)
     return total
+
+
+def _whole(times: Any) -> float:
+    return float(times.user + times.system + times.children_user + times.children_system)
 
 
 def _family(of: int | None, without: int | None = None) -> list[Any]:

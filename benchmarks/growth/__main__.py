@@ -99,7 +99,9 @@ def grow_folder(bench: Bench, files: list[int]) -> None:
 def arguments() -> argparse.Namespace:
     """Return the arguments."""
     parser = argparse.ArgumentParser(
-        description=__doc__.partition("\n")[0], formatter_class=argparse.ArgumentDefaultsHelpFormatter
+        prog="python -m benchmarks.growth",
+        description=__doc__.partition("\n")[0],
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
     parser.add_argument("--commits", nargs="*", type=int, default=COMMITS, help="commits of the table to measure at")
     parser.add_argument("--files", nargs="*", type=int, default=FILES, help="processed files in the folder")

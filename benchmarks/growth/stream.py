@@ -10,6 +10,7 @@ from io import StringIO
 from pathlib import Path
 
 import pyarrow as pa
+from benchmarks.common.clicks import records
 from benchmarks.common.durations import Batch, Durations
 from benchmarks.common.paths import places
 from pyspark.sql import SparkSession
@@ -17,9 +18,7 @@ from rich.console import Console
 
 from clickscore.config.run import load
 from clickscore.stream import app
-from shopsim import feed
 from shopsim.landing import write_whole
-from shopsim.records import Faults
 
 CLICKS = 2_000
 """Clicks of a micro-batch: so few that its cost is mostly the fixed one."""
@@ -31,8 +30,6 @@ ALL_AT_ONCE = "1 GiB"
 LOOK_S = 0.02
 PATIENCE_S = 900
 """For one micro-batch; the longest is that of tens of thousands of files at once."""
-MARCH_MS = 1_772_323_200_000
-DAYS = 14.0
 SEED = 21
 MOST_CLICKS = 100_000_000
 """More than any run takes: the simulator makes them as they are asked for."""
@@ -58,7 +55,7 @@ class SmallStream:
         settings = [f"source.path={self._landing}", f"source.max_bytes={ALL_AT_ONCE}", f"model.registry={registry}"]
         overrides = [*places(home), *settings, f"trigger={AS_FAST_AS_POSSIBLE}"]
         self._config = load(Path("conf/local.yaml"), overrides)
-        self._portions: Iterator[pa.BinaryArray] = feed.past(MOST_CLICKS, CLICKS, MARCH_MS, DAYS, SEED, Faults())
+        self._portions: Iterator[pa.BinaryArray] = records(MOST_CLICKS, SEED, portion=CLICKS)
         self._numbers = itertools.count()
         self._backlog = 0
 

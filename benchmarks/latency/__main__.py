@@ -86,7 +86,9 @@ def run(a: argparse.Namespace, bench: Bench, results: Results, console: Console)
 def arguments() -> argparse.Namespace:
     """Return the arguments."""
     parser = argparse.ArgumentParser(
-        description=__doc__.partition("\n")[0], formatter_class=argparse.ArgumentDefaultsHelpFormatter
+        prog="python -m benchmarks.latency",
+        description=__doc__.partition("\n")[0],
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
     parser.add_argument("--sources", nargs="*", choices=SOURCES, default=SOURCES, help="where the clicks come from")
     parser.add_argument("--rates", nargs="*", type=int, default=RATES, help="clicks per second")

@@ -11,34 +11,20 @@ from pathlib import Path
 
 import mlflow
 from benchmarks.common.durations import Durations
-from mlflow.models import get_model_info
+from benchmarks.common.recipe import build_session, read_click, scoring
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
-from pyspark.sql import types as T
 
-from clickscore.scoring.features import select_list
-
-MODEL = "models:/click_propensity@champion"
+LINEAGE = ("source", "source_offset")
 WAIT_S = 1
 """How often it looks whether it was asked to stop."""
-
-
-def build_session(jars: Path) -> SparkSession:
-    """Return a session with Delta, and nothing else that is not a default."""
-    return (
-        SparkSession.builder.appName("recipe")
-        .config("spark.jars", ",".join(map(str, sorted(jars.glob("*.jar")))))
-        .config("spark.sql.extensions", "io.delta.sql.DeltaSparkSessionExtension")
-        .config("spark.sql.catalog.spark_catalog", "org.apache.spark.sql.delta.catalog.DeltaCatalog")
-        .getOrCreate()
-    )
 
 
 def read(spark: SparkSession, folder: str, servers: str, topic: str) -> DataFrame:
     """Return the records, with where they came from."""
     if folder:
-        lines = spark.readStream.text(folder)
-        return lines.select("value", F.col("_metadata.file_path").alias("source"), F.lit(None).alias("source_offset"))
+        no_offset = F.lit(None).cast("bigint").alias("source_offset")
+        return spark.readStream.text(folder).select("value", F.col("_metadata.file_path").alias("source"), no_offset)
     records = spark.readStream.format("kafka").option("kafka.bootstrap.servers", servers).option("subscribe", topic)
     return records.option("startingOffsets", "earliest").load().select(
         F.col("value").cast("string"), F.concat_ws("-", "topic", "partition").alias("source"),
@@ -46,31 +32,15 @@ def read(spark: SparkSession, folder: str, servers: str, topic: str) -> DataFram
     )  # fmt: skip
 
 
-def score(spark: SparkSession, records: DataFrame) -> DataFrame:
+def score(spark: SparkSession, lines: DataFrame) -> DataFrame:
     """Parse the records, compute the features and ask the model; the columns are those of ``scored_clicks``."""
-    click = T.StructType.fromDDL(Path("conf/click.ddl").read_text(encoding="utf-8"))
-    assert isinstance(click, T.StructType)
-    features = select_list(Path("conf/features.sql").read_text(encoding="utf-8"), "conf/features.sql")
-    model = get_model_info(MODEL)
-    predict = mlflow.pyfunc.spark_udf(spark, MODEL)
-    inputs = [F.col("features")[field.name].cast(field.type.to_spark()).alias(field.name)
-              for field in model.signature.inputs.inputs]  # fmt: skip
-    clicks = records.select(F.from_json("value", click).alias("click"), "source", "source_offset")
-    featured = clicks.select("click.*", "source", F.col("source_offset").cast("bigint")).alias("click")
-    return (
-        featured.withColumn("features", F.expr(f"struct({features})"))
-        .withColumn("score", predict(F.struct(*inputs)))
-        .withColumn("model_name", F.lit("click_propensity"))
-        .withColumn("model_version", F.lit(str(model.registered_model_version)))
-        .withColumn("scored_at", F.current_timestamp())
-        .drop("features")
-    )
+    clicks = lines.select(F.from_json("value", read_click()).alias("click"), *LINEAGE)
+    return scoring(spark)(clicks.select("click.*", *LINEAGE))
 
 
 def main() -> None:
     """Score until SIGTERM."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--jars", type=Path, required=True, help="folder with the jars of Delta and Kafka")
     parser.add_argument("--registry", required=True, help="where the model is registered")
     parser.add_argument("--folder", default="", help="landing folder to read")
     parser.add_argument("--servers", default="", help="or else the brokers")
@@ -81,7 +51,7 @@ def main() -> None:
     a = parser.parse_args()
     stopping: list[int] = []
     mlflow.set_tracking_uri(a.registry)
-    spark = build_session(a.jars)
+    spark = build_session()
     if a.durations:
         Durations(a.durations).watch(spark)
     scored = score(spark, read(spark, a.folder, a.servers, a.topic))

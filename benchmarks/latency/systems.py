@@ -16,7 +16,6 @@ PRODUCT, RECIPE = "product", "recipe"
 SYSTEMS = (PRODUCT, RECIPE)
 AS_FAST_AS_POSSIBLE = "0 seconds"
 """The next micro-batch begins when the one before is done: Spark's default trigger, and so that of the recipe."""
-JARS = Path("build/jars/spark")
 STOP_PATIENCE_S = 60
 """A micro-batch in flight is finished first."""
 LOG_LINES = 20
@@ -110,7 +109,7 @@ class System:
         )
         output = ["--table", str(self.table), "--checkpoint", str(self.home / "checkpoint")]
         program = ["-m", "benchmarks.latency.recipe"]
-        return [*program, "--jars", str(JARS), "--registry", self.registry, *source, *output]
+        return [*program, "--registry", self.registry, *source, *output]
 
     def _environment(self) -> dict[str, str]:
         if self.name == PRODUCT:

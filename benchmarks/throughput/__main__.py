@@ -142,7 +142,7 @@ def bench(names: list[str], clicks: int, warm_up: int, rounds: int, console: Con
 
 def main() -> None:
     """Measure, print the table, and write results and plot; or print the table of the last time."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.throughput", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="the essential arms, fewer clicks and rounds")
     parser.add_argument("--arms", nargs="+", choices=ENTRANTS, help="only these")
     parser.add_argument("--clicks", type=int, help=f"default: {CLICKS:,}, or {QUICK_CLICKS:,}")

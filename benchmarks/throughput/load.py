@@ -8,14 +8,13 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import pyarrow as pa
+from benchmarks.common.clicks import PER_FILE, land, send
+from benchmarks.common.kafka import running_broker
 from benchmarks.common.model import register_model
 
-from shopsim import feed, topics
 from shopsim.broker import Broker
-from shopsim.landing import write_history
 from shopsim.records import Faults
 
-PER_FILE = 10_000
 BATCH = 250_000
 """Clicks in a micro-batch, of all arms."""
 SPARE_FILES = 0.5
@@ -25,8 +24,6 @@ PRIME_CLICKS = 20_000
 nothing to do for a minute."""
 FAULTS = Faults(malformed=0.001)
 SEED, PRIME_SEED = 7, 8
-DAYS = 14.0
-MARCH_MS = 1_772_323_200_000
 PORT = 9492
 PARTITIONS = 2
 
@@ -73,29 +70,20 @@ def read_setting(file: Path) -> Setting:
 @contextmanager
 def prepared(home: Path, clicks: int, with_broker: bool) -> Iterator[tuple[Setting, Broker | None]]:
     """Write the clicks, train the model if there is none, fill the topics; the broker runs as long as the block."""
-    broker = Broker(home / "kafka", PORT) if with_broker else None
     registry = register_model()
-    full = _write(home / "clicks", clicks, SEED)
-    setting = Setting(
-        registry, broker.servers if broker else "", full, _write(home / "prime", PRIME_CLICKS, PRIME_SEED)
-    )
-    if broker is None:
-        yield setting, None
+    full, prime = _write(home / "clicks", clicks, SEED), _write(home / "prime", PRIME_CLICKS, PRIME_SEED)
+    if not with_broker:
+        yield Setting(registry, "", full, prime), None
         return
-    broker.start()
-    try:
-        for load, seed in ((setting.full, SEED), (setting.prime, PRIME_SEED)):
-            topics.make_topic(broker.servers, load.topic, PARTITIONS)
-            records = feed.past(load.records, PER_FILE, MARCH_MS, DAYS, seed, FAULTS)
-            list(topics.send(records, broker.servers, load.topic))
-        yield setting, broker
-    finally:
-        broker.stop()
+    with running_broker(home / "kafka", PORT) as broker:
+        for load, seed in ((full, SEED), (prime, PRIME_SEED)):
+            send(broker.servers, load.topic, PARTITIONS, load.records, seed, FAULTS)
+        yield Setting(registry, broker.servers, full, prime), broker
 
 
 def _write(folder: Path, clicks: int, seed: int) -> Load:
     shutil.rmtree(folder, ignore_errors=True)
-    records = sum(write_history(folder, clicks, PER_FILE, MARCH_MS, DAYS, seed, FAULTS))
+    records = land(folder, clicks, seed, FAULTS)
     sizes = [file.stat().st_size for file in folder.iterdir()]
     max_bytes = round(sum(sizes) / records * (BATCH + SPARE_FILES * PER_FILE))
     return Load(str(folder), folder.name, records, sum(sizes), max_bytes)

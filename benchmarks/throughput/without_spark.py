@@ -1,10 +1,9 @@
 """What the arms without Spark share: the fields of a click, the registered Booster, and the table they append to."""
 
-import re
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import lightgbm
 import numpy as np
@@ -16,30 +15,20 @@ from deltalake import write_deltalake
 
 from clickscore.config.run import load
 from clickscore.registry.registry import fetch_current
-from clickscore.registry.version import BOOSTER_FILE
+from clickscore.scoring.contract import read_contract
+from clickscore.scoring.models import BOOSTER_FILE
 
 Floats = npt.NDArray[np.float64]
 
 TIME = pa.timestamp("us", "UTC")
-ARROW_TYPES = {"STRING": pa.string(), "TIMESTAMP": TIME, "BOOLEAN": pa.bool_(), "INT": pa.int32(),
-               "BIGINT": pa.int64(), "DOUBLE": pa.float64()}  # fmt: skip
+CONFIG = Path("conf/local.yaml")
 LINEAGE = (("source", pa.string()), ("source_offset", pa.int64()))
 
-_FIELD = re.compile(r"^\s*(\w+)\s+(\w+)\s+(NOT NULL)?", re.MULTILINE)
 
-
-class Field(NamedTuple):
-    """A field of a click: its name, its type in SQL, and whether it must be there."""
-
-    name: str
-    type: str
-    is_required: bool
-
-
-def read_fields() -> list[Field]:
-    """Return the fields of `conf/click.ddl`; Spark's own reader of it needs a JVM."""
-    text = Path("conf/click.ddl").read_text(encoding="utf-8")
-    return [Field(name, kind, bool(required)) for name, kind, required in _FIELD.findall(text)]
+def read_click() -> pa.Schema:
+    """Return the fields of a click; a field that is not nullable is required."""
+    click = load(CONFIG).click
+    return read_contract(click.ddl, click.id, click.time, click.visitor).click
 
 
 @dataclass(frozen=True)
@@ -54,7 +43,7 @@ class Champion:
 
 def fetch_champion(setting: Setting, home: Path) -> Champion:
     """Fetch the model from the registry and load it."""
-    config = load(Path("conf/local.yaml"), [f"model.registry={setting.registry}"])
+    config = load(CONFIG, [f"model.registry={setting.registry}"])
     model = fetch_current(config.model, home / "model")
     file = model.folder / BOOSTER_FILE
     return Champion(model.name, model.version, file, lightgbm.Booster(model_file=file))

@@ -12,7 +12,7 @@ import orjson
 import pyarrow as pa
 from benchmarks.throughput.entrants import Arm, table_scores
 from benchmarks.throughput.load import BATCH, Load, Setting
-from benchmarks.throughput.without_spark import ARROW_TYPES, LINEAGE, append, fetch_champion, read_fields
+from benchmarks.throughput.without_spark import LINEAGE, append, fetch_champion, read_click
 from confluent_kafka import Consumer, Message
 
 POLL_RECORDS = 10_000
@@ -29,9 +29,9 @@ class PythonConsumer:
     def __init__(self, setting: Setting, home: Path) -> None:
         """Load the model."""
         self._servers, self._champion = setting.servers, fetch_champion(setting, home)
-        fields = read_fields()
-        self._required = [field.name for field in fields if field.is_required]
-        self._shape = pa.schema([*((field.name, ARROW_TYPES[field.type]) for field in fields), *LINEAGE])
+        click = read_click()
+        self._required = [field.name for field in click if not field.nullable]
+        self._shape = pa.schema([*((field.name, field.type) for field in click), *LINEAGE])
 
     def run(self, load: Load, out: Path) -> None:
         """Score the whole topic; a record that is no click is left out."""

@@ -3,21 +3,19 @@
 Of DuckDB, polars and pyarrow it was the fastest, see README.md.
 """
 
-import re
 from collections.abc import Callable
 from pathlib import Path
 
 import duckdb
 import numpy as np
 import pyarrow as pa
+from benchmarks.common.select import select_list
 from benchmarks.throughput.entrants import Arm, table_scores
 from benchmarks.throughput.load import Load, Setting, batches
-from benchmarks.throughput.without_spark import TIME, Champion, Floats, append, fetch_champion, read_fields
+from benchmarks.throughput.without_spark import TIME, Champion, Floats, append, fetch_champion, read_click
 
-from clickscore.scoring.features import select_list
+from clickscore.scoring.feature_engine import quoted, sql_type
 
-WEEKDAY = "CREATE MACRO spark_weekday(time) AS isodow(time) - 1"
-"""Spark counts weekdays from Monday, DuckDB from Sunday; the rest of the features file means the same to both."""
 FEATURES_FILE = Path("conf/features.sql")
 
 
@@ -26,33 +24,26 @@ class Parser:
 
     def __init__(self) -> None:
         """Connect to a database in memory."""
-        self._fields = read_fields()
+        click = read_click()
         self._database = duckdb.connect()
-        self._database.execute(WEEKDAY)
-        names = ", ".join(f'"{field.name}"' for field in self._fields)
-        required = " AND ".join(f"{field.name} IS NOT NULL" for field in self._fields if field.is_required)
+        self._columns = {field.name: sql_type(field.type) for field in click}
+        names = ", ".join(map(quoted, click.names))
+        required = " AND ".join(f"{quoted(field.name)} IS NOT NULL" for field in click if not field.nullable)
         self._query = (
-            f"SELECT {names}, filename, NULL::BIGINT, {_features([field.name for field in self._fields])} "
+            f"SELECT {names}, filename, NULL::BIGINT, {select_list(FEATURES_FILE)} "
             f"FROM read_json($files, format='newline_delimited', columns=$columns, filename=true, ignore_errors=true) "
             f"WHERE {required}"
         )
 
     def parse(self, files: list[str]) -> tuple[pa.Table, pa.Table]:
         """Return the clicks with their lineage, and their features."""
-        columns = {field.name: field.type for field in self._fields}
-        found = self._database.sql(self._query, params={"files": files, "columns": columns}).to_arrow_table()
-        names = [*columns, "source", "source_offset"]
+        parameters = {"files": files, "columns": self._columns}
+        found = self._database.sql(self._query, params=parameters).to_arrow_table()
+        names = [*self._columns, "source", "source_offset"]
         clicks = pa.table(found.columns[: len(names)], names)
         time = names.index("event_time")
         clicks = clicks.set_column(time, "event_time", clicks[time].cast(TIME))
         return clicks, pa.table(found.columns[len(names) :], found.column_names[len(names) :])
-
-
-def _features(fields: list[str]) -> str:
-    """Return the select list of the features, with the fields in quotes: DuckDB has more reserved words than Spark."""
-    features = select_list(FEATURES_FILE.read_text(encoding="utf-8"), str(FEATURES_FILE))
-    quoted = re.sub(rf"\b({'|'.join(fields)})\b", r'"\1"', features)
-    return quoted.replace("weekday(", "spark_weekday(")
 
 
 class NoSpark:

@@ -1,33 +1,18 @@
-"""The product as an arm, and its floors: what parsing and writing cost without the rest, by its own functions."""
+"""The product as an arm."""
 
 from collections.abc import Callable
-from datetime import datetime, timezone
 from io import StringIO
 from pathlib import Path
 
 import pyarrow as pa
 from benchmarks.common.paths import places
-from benchmarks.throughput.entrants import SCORED, Arm, table_scores
+from benchmarks.throughput.entrants import Arm, table_scores
 from benchmarks.throughput.load import BATCH, Load, Setting
-from clickscore.stream.rows import FAILURE, PREDICTED_COLUMN, Stamp
-from pyspark.sql import DataFrame
-from pyspark.sql import functions as F
 from rich.console import Console
 
 from clickscore.config.run import Config, load
-from clickscore.scoring.contract import read_contract
-from clickscore.scoring.parsing import parse
 from clickscore.session import build_session
-from clickscore.sources.kinds import kind_of
-from clickscore.storage import schemas
-from clickscore.storage.table import STREAM_PROPERTY, Table, of_batch
-from clickscore.stream import app, pipeline
-from clickscore.stream.pipeline import Contract
-
-CONSTANT = 0.5
-"""Stands in the place of a score."""
-STREAM = "floor"
-"""Stands in the place of the id of the query, which binds a table to its stream."""
+from clickscore.stream import app
 
 
 class Product:
@@ -58,51 +43,7 @@ class Product:
         return table_scores(out)
 
 
-class SparkFloor(Product):
-    """The same stream, parsed and written in the same way; a constant is the score, and no rejected record is kept."""
-
-    def run(self, task: Load, out: Path) -> None:
-        """Parse all clicks and write them."""
-        config = self.config(task, out)
-        contract, table = read_contract(config), Table(str(out / SCORED))
-        shape = schemas.scored_clicks(contract.click, contract.kept, contract.scores)
-        table.create(self.spark, shape, [contract.time, contract.visitor, "batch_id"], {STREAM_PROPERTY: STREAM})
-
-        def write(raw: DataFrame, batch_id: int) -> None:
-            table.append(_with_constant(raw, contract, batch_id), of_batch(STREAM, batch_id))
-
-        self._stream(config, write)
-
-    def _stream(self, config: Config, write: Callable[[DataFrame, int], None]) -> None:
-        rows = kind_of(config.source).read_stream(self.spark, config.source)
-        writer = rows.writeStream.option("checkpointLocation", config.checkpoint)
-        writer.trigger(availableNow=True).foreachBatch(write).start().awaitTermination()
-
-
-def _with_constant(raw: DataFrame, contract: Contract, batch_id: int) -> DataFrame:
-    clicks = pipeline.accepted(raw.transform(parse, contract.click))
-    score = F.struct(F.lit(CONSTANT).alias("score"), F.lit(None).cast("string").alias(FAILURE))
-    stamp = Stamp(batch_id, F.lit(datetime.now(timezone.utc)), "constant", "0")
-    return pipeline.scored(clicks.withColumn(PREDICTED_COLUMN, score), contract, stamp)
-
-
-class ParseFloor(SparkFloor):
-    """The same stream, parsed, and nothing else."""
-
-    def run(self, task: Load, out: Path) -> None:
-        """Parse all clicks."""
-        config = self.config(task, out)
-        click = read_contract(config).click
-        self._stream(config, lambda raw, _: raw.transform(parse, click).write.format("noop").mode("append").save())
-
-    def scores(self, _: Path) -> pa.Table | None:
-        """Return nothing: no row is kept."""
-        return None
-
-
 ARMS: dict[str, Callable[[Setting, Path], Arm]] = {
     "product": Product,
     "product_kafka": lambda setting, home: Product(setting, home, is_kafka=True),
-    "spark_floor": SparkFloor,
-    "parse_floor": ParseFloor,
 }

@@ -7,17 +7,13 @@ from pathlib import Path
 
 import mlflow
 import pyarrow as pa
-from benchmarks.latency.recipe import MODEL, build_session
+from benchmarks.common.recipe import build_session, read_click, scoring
 from benchmarks.throughput.entrants import SCORED, Arm, table_scores
 from benchmarks.throughput.load import Load, Setting
-from mlflow.models import get_model_info
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
-from clickscore.scoring.features import select_list
-
-JARS = Path("build/jars/spark")
 SETTINGS = "spark.driver.memory 2g\nspark.sql.session.timeZone UTC\n"
 """All that is not a default, beside Delta's own: the driver has the memory of the product's, and hours are of UTC."""
 CORRUPT = "_corrupt_record"
@@ -34,15 +30,13 @@ class Recipe:
         (settings / "spark-defaults.conf").write_text(SETTINGS)
         os.environ |= {"SPARK_CONF_DIR": str(settings), "PYSPARK_PYTHON": sys.executable}
         mlflow.set_tracking_uri(setting.registry)
-        self.spark = build_session(JARS)
-        click = T.StructType.fromDDL(Path("conf/click.ddl").read_text(encoding="utf-8"))
-        assert isinstance(click, T.StructType)
-        self.click = click
+        self.spark = build_session()
+        self.click = read_click()
 
     def run(self, load: Load, out: Path) -> None:
         """Score all clicks."""
         clicks = self.read(load).select(F.from_json("value", self.click).alias("click"), *LINEAGE)
-        rows = self.scoring()(clicks.select("click.*", *LINEAGE))
+        rows = scoring(self.spark)(clicks.select("click.*", *LINEAGE))
         writer = rows.writeStream.format("delta").option("checkpointLocation", str(out / "checkpoint"))
         writer.trigger(availableNow=True).start(str(out / SCORED)).awaitTermination()
 
@@ -51,25 +45,6 @@ class Recipe:
         lines = self.spark.readStream.option("maxBytesPerTrigger", load.max_bytes).text(load.folder)
         no_offset = F.lit(None).cast("bigint").alias("source_offset")
         return lines.select("value", F.col("_metadata.file_path").alias("source"), no_offset)
-
-    def scoring(self) -> Callable[[DataFrame], DataFrame]:
-        """Fetch the model; return the function that adds features, scores, and what goes with them."""
-        features = select_list(Path("conf/features.sql").read_text(encoding="utf-8"), "conf/features.sql")
-        # Without the type, the score would be an array of one number.
-        model, predict = get_model_info(MODEL), mlflow.pyfunc.spark_udf(self.spark, MODEL, result_type="double")
-        inputs = [F.col("features")[field.name] for field in model.signature.inputs.inputs]
-
-        def scored(clicks: DataFrame) -> DataFrame:
-            featured = clicks.alias("click").withColumn("features", F.expr(f"struct({features})"))
-            return (
-                featured.withColumn("score", predict(F.struct(*inputs)))
-                .withColumn("model_name", F.lit("click_propensity"))
-                .withColumn("model_version", F.lit(str(model.registered_model_version)))
-                .withColumn("scored_at", F.current_timestamp())
-                .drop("features")
-            )
-
-        return scored
 
     def scores(self, out: Path) -> pa.Table | None:
         """Return what is in the table."""
@@ -84,7 +59,7 @@ class RecipeForeachBatch(Recipe):
         schema = T.StructType([*self.click.fields, T.StructField(CORRUPT, T.StringType())])
         click = F.from_json("value", schema, {"columnNameOfCorruptRecord": CORRUPT}).alias("click")
         parsed = self.read(load).select(click, "value", *LINEAGE).select("click.*", "value", *LINEAGE)
-        scored = self.scoring()
+        scored = scoring(self.spark)
         is_good = F.col(CORRUPT).isNull()
         for field in self.click:
             is_good &= F.lit(True) if field.nullable else F.col(field.name).isNotNull()
