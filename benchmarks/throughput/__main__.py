@@ -148,7 +148,7 @@ def main() -> None:
     parser.add_argument("--clicks", type=int, help=f"default: {CLICKS:,}, or {QUICK_CLICKS:,}")
     parser.add_argument("--warm-up", type=int, help=f"rounds that do not count: {WARM_UP}, or {QUICK_WARM_UP}")
     parser.add_argument("--rounds", type=int, help=f"rounds that count: {ROUNDS}, or {QUICK_ROUNDS}")
-    parser.add_argument("--markdown", action="store_true", help="print the table of the last results for README.md")
+    parser.add_argument("--markdown", action="store_true", help="print the table of the last results for RESULTS.md")
     a = parser.parse_args()
     if a.markdown:
         print(as_markdown(json.loads(RESULTS.read_text())))

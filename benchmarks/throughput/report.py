@@ -1,4 +1,4 @@
-"""The table of `make bench`, for the console and for README.md."""
+"""The table of `make bench`, for the console and for RESULTS.md."""
 
 from typing import Any
 
@@ -42,7 +42,7 @@ def as_table(results: dict[str, Any]) -> Table:
 
 
 def as_markdown(results: dict[str, Any]) -> str:
-    """Return the table for README.md, with what each arm is."""
+    """Return the table for RESULTS.md, with what each arm is."""
     heads = [HEADINGS[0], "what", *HEADINGS[1:]]
     lines = [heads, ["---", "---", *["---:"] * (len(HEADINGS) - 1)]]
     lines += [[f"`{name}`", ENTRANTS[name].about, *cells] for name, *cells in rows(results)]
