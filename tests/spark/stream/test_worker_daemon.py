@@ -8,13 +8,13 @@ from collections.abc import Iterator
 import psutil
 import pyarrow as pa
 import pytest
-from py4j.protocol import Py4JJavaError
 from pyspark.sql import SparkSession
 from pyspark.sql import types as T
 from pyspark.sql.pandas.functions import arrow_udf
 
+from clickscore.spark_errors import WorkerSilentError, guarded
 from clickscore.stream import worker_daemon
-from clickscore.stream.silence import ENDED, ENDS, LIMIT
+from clickscore.stream.silence import ENDS, LIMIT
 
 SILENCE_S = 10
 PATIENCE_S = 10
@@ -35,8 +35,9 @@ def test_worker_that_is_stopped_is_ended_for_its_silence(spark: SparkSession, li
             os.kill(os.getpid(), signal.SIGSTOP)
             yield batch
 
-    with pytest.raises(Py4JJavaError, match=ENDED):
-        spark.range(1).select(arrow_udf(stop, T.LongType())("id")).write.format("noop").mode("overwrite").save()
+    rows = spark.range(1).select(arrow_udf(stop, T.LongType())("id"))
+    with pytest.raises(WorkerSilentError):
+        guarded(rows.write.format("noop").mode("overwrite").save)
 
 
 def test_child_is_killed_only_where_it_is_stopped_and_has_been_asked_to_end() -> None:
