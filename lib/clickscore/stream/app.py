@@ -27,7 +27,7 @@ from clickscore.sources.kinds import check_source, kind_of
 from clickscore.storage.model_timeline import Timeline
 from clickscore.stream.active_models import ActiveModels
 from clickscore.stream.alias_poller import AliasPoller
-from clickscore.stream.batch_scoring import FirstPass
+from clickscore.stream.batch_scoring import BatchScorer
 from clickscore.stream.deployment import Deployment
 from clickscore.stream.output_tables import bind
 from clickscore.stream.plan import look_at_challenger, show
@@ -80,7 +80,7 @@ def run(config: Config, make_session: Callable[[], SparkSession], console: Conso
                     Timeline(spark, wiring.timeline, fetch, binding.fence),
                     wiring.checkpoint.last_planned + 1, Path(folder), deployment, lines.warn,
                 )  # fmt: skip
-                first_pass = FirstPass(
+                batch_scorer = BatchScorer(
                     layout=wiring.definition.layout,
                     score_with=partial(deployment.score_with, wiring.definition.contract, wiring.definition.features),
                     time_limit_s=config.model.time_limit_ms / 1000,
@@ -95,7 +95,7 @@ def run(config: Config, make_session: Callable[[], SparkSession], console: Conso
                     health.report(done)
 
                 stream = Stream(
-                    spark, wiring, binding, models, first_pass, report=report, tell=lines.warn, failed=health.failed,
+                    spark, wiring, binding, models, batch_scorer, report=report, tell=lines.warn, failed=health.failed,
                     look=StreamWatch(spark, config, health).look, signals=signals, accept_loss=accept_loss,
                 )  # fmt: skip
                 poller = AliasPoller(models, config.model.poll_ms / 1000, deployment, lines.warn)

@@ -65,7 +65,7 @@ class BrokenModelError(StreamError):
 
 
 @dataclass
-class FirstPass:
+class BatchScorer:
     """Scores micro-batches.
 
     Attributes:

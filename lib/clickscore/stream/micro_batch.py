@@ -16,7 +16,7 @@ from clickscore.sources.unreadable_files import UnreadableFileError, as_unreadab
 from clickscore.storage.schemas import Layout
 from clickscore.stream import pipeline
 from clickscore.stream.active_models import ActiveModels
-from clickscore.stream.batch_scoring import FirstPass
+from clickscore.stream.batch_scoring import BatchScorer
 from clickscore.stream.output_tables import Tables
 from clickscore.stream.pipeline import Stamp
 from clickscore.stream.rejections import not_scored
@@ -47,7 +47,7 @@ class MicroBatches:
         spark: the session.
         layout: the columns of the tables.
         models: champion and challenger.
-        first_pass: scores with them.
+        batch_scorer: scores with them.
         tables: the output tables.
         planned_before: last micro-batch that an earlier query may have begun.
         stopping: set as soon as no micro-batch may begin any more.
@@ -60,7 +60,7 @@ class MicroBatches:
     spark: SparkSession
     layout: Layout
     models: ActiveModels
-    first_pass: FirstPass
+    batch_scorer: BatchScorer
     tables: Tables
     planned_before: int
     stopping: threading.Event
@@ -92,16 +92,16 @@ class MicroBatches:
         unreadable = [self._as_row(file, now) for file in self.unreadable if file.batch_id == batch_id]
         counts = None
         if batch_id > tables.scored_upto:  # else an earlier run has committed them
-            counts = self.first_pass.score(
+            counts = self.batch_scorer.score(
                 raw, champion, challenger, stamp, lambda rows: tables.append(tables.scored, rows, batch_id)
             )
         if counts and counts.has_all_rejected:
             self._write_rejected(self._frame(counts.listed) if counts.rejected else None, unreadable, stamp)
         else:
-            with self.first_pass.kept_outcomes(raw, champion, batch_id) as outcomes:
+            with self.batch_scorer.kept_outcomes(raw, champion, batch_id) as outcomes:
                 scored = tables.scored.read_batch(self.spark, tables.stream, batch_id)
                 rejections = not_scored(outcomes, scored, self.layout)
-                counts = counts or replace(self.first_pass.census(outcomes), rejected=rejections.count())
+                counts = counts or replace(self.batch_scorer.census(outcomes), rejected=rejections.count())
                 self._write_rejected(rejections if counts.rejected else None, unreadable, stamp)
         if self.record_gaps:
             self.record_gaps(batch_id, now, tables.stream)

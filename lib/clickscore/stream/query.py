@@ -20,7 +20,7 @@ from clickscore.sources.unreadable_files import UnreadableFileError
 from clickscore.spark_errors import SPARK_ERRORS, transient_cause
 from clickscore.storage.checkpoint import Checkpoint, read_checkpoint
 from clickscore.stream.active_models import ActiveModels
-from clickscore.stream.batch_scoring import FirstPass
+from clickscore.stream.batch_scoring import BatchScorer
 from clickscore.stream.deduplication import mark_duplicates, prepare_state
 from clickscore.stream.micro_batch import BatchResult, MicroBatches
 from clickscore.stream.next_step import Done, ExplainLoss, Failure, Raise, State, Step, WithoutFile, next_step
@@ -41,7 +41,7 @@ class Stream:
         wiring: the parts of the run.
         binding: of the output tables to this stream and this run.
         models: champion and challenger.
-        first_pass: scores micro-batches with them.
+        batch_scorer: scores micro-batches with them.
         report: is told about every finished micro-batch.
         tell: tells a person.
         failed: is told about every failure that the stream tries to get over.
@@ -54,7 +54,7 @@ class Stream:
     wiring: Wiring
     binding: Binding
     models: ActiveModels
-    first_pass: FirstPass
+    batch_scorer: BatchScorer
     report: Callable[[Report], None]
     tell: Callable[[str], None]
     failed: Callable[[], None]
@@ -110,7 +110,7 @@ class Stream:
             spark=self.spark,
             layout=wiring.definition.layout,
             models=self.models,
-            first_pass=self.first_pass,
+            batch_scorer=self.batch_scorer,
             tables=self.binding.tables(self.spark, wiring, checkpoint),
             planned_before=checkpoint.last_planned,
             stopping=stopping,
