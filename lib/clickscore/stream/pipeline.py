@@ -129,7 +129,7 @@ def census(layout: Layout, is_challenged: bool = False) -> list[Column]:
         F.max(F.unix_micros(SOURCE_TIME.name)).alias("arrived"),
         F.collect_set("source").alias("sources"),
         # Which of many are listed does not matter: more than fit are looked up again.
-        F.min_by(listed, F.when(is_small, F.lit(0)), MOST_LISTED).alias("listed"),
+        F.min_by(F.when(is_small, listed), F.when(is_small, F.lit(0)), MOST_LISTED).alias("listed"),
     ]
     if is_challenged:
         failure, score = F.col(CHALLENGER_DETAIL), F.col(CHALLENGER_SCORE)
