@@ -88,7 +88,10 @@ class ClickScorer:
         clicks, rejections = self._parser.parse(records)
         rows = _others(len(records), rejections)
         inputs = [self._champion.inputs, *([self._challenger.model.inputs] if self._challenger else ())]
-        asked = clicks if len(rows) == len(records) else clicks.take(pa.array(rows))
+        asked = clicks
+        if len(rows) < len(records):  # copy no more of the others than the features read
+            asked = pa.StructArray.from_arrays([*map(clicks.field, self._features.reads)], self._features.reads)
+            asked = asked.take(pa.array(rows))
         values, failures = self._features.compute(asked, *inputs)
         unfit = missing_features(values[0], self._champion.inputs)
         unfit |= {row: Rejection(FEATURE_FAILED, cause) for row, cause in failures.items()}
