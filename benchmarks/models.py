@@ -65,11 +65,12 @@ def isolation(spark: SparkSession, home: Path, clicks: int, rounds: int) -> Tabl
     config = make_config(home / "arm")
     definition, model = read_definition(config), fetch_current(config.model, home / "files")
     parse = parser(definition.contract.click).parse
+    ready = home / "features"
+    ready.mkdir()
     for number, portion in enumerate(records(clicks, SEED)):
         [values], _ = definition.features.compute(parse(portion).clicks, model.inputs)
-        (home / "features").mkdir(exist_ok=True)
-        pq.write_table(pa.table({"features": values}), home / "features" / f"{number}.parquet")
-    features = spark.read.parquet(str(home / "features"))
+        pq.write_table(pa.table({"features": values}), ready / f"{number}.parquet")
+    features = spark.read.parquet(str(ready))
     file = str(model.folder / BOOSTER_FILE)
 
     def bare(batches: Iterator[pa.Array]) -> Iterator[pa.Array]:
