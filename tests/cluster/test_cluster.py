@@ -42,7 +42,7 @@ def submitted(cluster: Any, name: str, environment: Path, *options: str) -> list
 
 def test_zip_is_imported_on_executors(cluster: Any, environment: Path) -> None:
     file, python = submitted(cluster, "zip", environment, "--py-files", "dist/clickscore.zip")
-    assert file.endswith("/clickscore.zip/clickscore/decoding.py")
+    assert file.endswith("/clickscore.zip/clickscore/scoring/decoding.py")
     assert Path(file).is_relative_to(cluster.home / "worker-0") or Path(file).is_relative_to(cluster.home / "worker-1")
     assert python == str(environment)
 
