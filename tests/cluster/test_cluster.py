@@ -53,7 +53,7 @@ def test_wheel_that_is_installed_is_imported_on_executors(cluster: Any, environm
     pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-index", "--target", str(packages)]
     subprocess.run([*pip, str(wheel)], check=True)
     file, _ = submitted(cluster, "wheel", environment, "--conf", f"spark.executorEnv.PYTHONPATH={packages}")
-    assert file == str(packages / "clickscore" / "decoding.py")
+    assert file == str(packages / "clickscore" / "scoring" / "decoding.py")
 
 
 class Run:
