@@ -51,9 +51,11 @@ class Site:
 
     def verdicts(self) -> DataFrame:
         """All that is called good passes."""
-        rejection = F.when(F.col("raw") != "good", F.struct(F.lit("empty_record").alias("reason"),
-                                                            F.lit("anew").alias("detail")))  # fmt: skip
-        records = self.rejected.read(self.spark).select(F.struct(*RECORD).alias("_was"), rejection.alias("_rejection"))
+        is_bad = F.col("raw") != "good"
+        outcome = F.struct(
+            F.when(is_bad, F.lit("empty_record")).alias("reason"), F.when(is_bad, F.lit("anew")).alias("detail")
+        )
+        records = self.rejected.read(self.spark).select(F.struct(*RECORD).alias("_was"), outcome.alias("_outcome"))
         return records.distinct().localCheckpoint()
 
     def clicks(self, replay_id: int) -> DataFrame:
