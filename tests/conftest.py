@@ -18,6 +18,8 @@ from typing import Any
 # takes a third of the CPU time of a session that lives for a minute. Threads of OpenMP that wait in a loop, where all
 # cores are busy, make a small training take up to ten times the CPU time.
 os.environ.setdefault("SPARK_SUBMIT_OPTS", "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC")
+LONG_LIVED = "-XX:+UseSerialGC"
+"""Settings of the JVM of a session that all tests of a process share."""
 os.environ.setdefault("SPARK_LAUNCHER_OPTS", os.environ["SPARK_SUBMIT_OPTS"])
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
@@ -87,7 +89,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 @pytest.fixture(scope="session")
 def spark() -> Iterator[SparkSession]:
-    session = build_session("clickscore-tests")
+    with pytest.MonkeyPatch.context() as patch:  # it lives long enough for code that is compiled well to pay
+        patch.setenv("SPARK_SUBMIT_OPTS", LONG_LIVED)
+        session = build_session("clickscore-tests")
     yield session
     session.stop()
 
