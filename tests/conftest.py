@@ -18,8 +18,6 @@ from typing import Any
 # takes a third of the CPU time of a session that lives for a minute. Threads of OpenMP that wait in a loop, where all
 # cores are busy, make a small training take up to ten times the CPU time.
 os.environ.setdefault("SPARK_SUBMIT_OPTS", "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC")
-LONG_LIVED = "-XX:+UseSerialGC"
-"""Settings of the JVM of a session that all tests of a process share."""
 os.environ.setdefault("SPARK_LAUNCHER_OPTS", os.environ["SPARK_SUBMIT_OPTS"])
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
@@ -59,6 +57,9 @@ DATA = Path(__file__).parent / "data"
 MODEL = "small_model"
 MARCH_MS = 1_772_323_200_000
 DAY_MS = 86_400_000
+
+LONG_LIVED = "-XX:+UseSerialGC"
+"""Settings of the JVM of a session that all tests of a process share."""
 
 SLOWEST_FIRST = ("chaos", "kafka", "cluster", "connect", "streaming", "spark", "unit")
 """Folders in the order in which they run: what takes minutes in one piece is not left for the end."""
