@@ -4,6 +4,7 @@ from pathlib import Path
 import mlflow
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 from mlflow import MlflowClient
 from sklearn.linear_model import LogisticRegression
@@ -51,8 +52,7 @@ def test_missing_database_is_named_and_not_created(tmp_path: Path) -> None:
 
 def test_fetched_version_knows_its_inputs_and_digest(registry_uri: str, tmp_path: Path) -> None:
     model = Registry(registry_uri).fetch(MODEL, "1", tmp_path / "a", Allow())
-    assert model.inputs.simpleString() == "struct<double_price:double,quantity:double>"
-    assert all(field.nullable for field in model.inputs)
+    assert model.inputs == pa.schema([("double_price", pa.float64()), ("quantity", pa.float64())])
     assert model.digest == Registry(registry_uri).fetch(MODEL, "1", tmp_path / "b", Allow()).digest
     assert len(model.digest) == 64
     assert model.run_id

@@ -6,6 +6,7 @@ import lightgbm
 import mlflow
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 from mlflow.models import infer_signature
 
@@ -28,14 +29,17 @@ def fetch(registry_uri: str, tmp_path: Path) -> Callable[[str], ModelVersion]:
     return lambda name: Registry(registry_uri).fetch(name, "1", tmp_path, Allow(), trusts_pickle=True)
 
 
-def test_signature_becomes_spark_types_and_says_what_is_required(
+def test_signature_becomes_arrow_types_and_says_what_is_required(
     register_model: Callable[..., str], fetch: Callable[[str], ModelVersion]
 ) -> None:
     register_model(mlflow.pyfunc.log_model, "typed", python_model=Constant(), input_example=EXAMPLE,
                    signature=infer_signature(EXAMPLE, [0.5]))  # fmt: skip
     found = fetch("typed")
-    assert found.inputs.simpleString() == "struct<price:double,count:bigint,sold:boolean,who:string,at:timestamp>"
-    assert [f.name for f in found.inputs if not f.nullable] == ["count", "sold", "at"]
+    assert found.inputs == pa.schema([
+        pa.field("price", pa.float64()), pa.field("count", pa.int64(), nullable=False),
+        pa.field("sold", pa.bool_(), nullable=False), pa.field("who", pa.string()),
+        pa.field("at", pa.timestamp("us", tz="UTC"), nullable=False),
+    ])  # fmt: skip
     assert found.kind == PYFUNC
     assert found.has_required_inputs
     assert found.example is not None
