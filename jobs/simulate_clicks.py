@@ -3,12 +3,9 @@
 import argparse
 import sys
 import time
+from collections.abc import Iterator
 from datetime import datetime, timezone
 from pathlib import Path
-
-from shopsim import feed, topics
-from shopsim.landing import write_history, write_live
-from shopsim.records import Faults
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -32,19 +29,10 @@ def main(argv: list[str] | None = None) -> int:
     a = parser.parse_args(argv)
     if a.rate is None and a.clicks is None:
         parser.error("give --clicks, or --rate for a live feed")
-    faults, start_ms = Faults(a.malformed, a.duplicate, a.late, a.poison), int(a.start.timestamp() * 1000)
     began = time.monotonic()
-    if a.to == "kafka" and a.rate is None:
-        sent = topics.send(feed.past(a.clicks, a.clicks_per_file, start_ms, a.days, a.seed, faults), a.servers, a.topic)
-    elif a.to == "kafka":
-        sent = topics.send(feed.live(a.clicks, a.rate, a.seed, faults), a.servers, a.topic)
-    elif a.rate is None:
-        sent = write_history(a.folder, a.clicks, a.clicks_per_file, start_ms, a.days, a.seed, faults, a.gzip)
-    else:
-        sent = write_live(a.folder, a.clicks, a.rate, a.seed, faults, a.gzip)
     try:
-        records = sum(sent)
-    except topics.DeliveryError as error:
+        records = sum(_simulated(a))
+    except RuntimeError as error:
         print(error, file=sys.stderr)
         return 1
     if not records:
@@ -53,6 +41,24 @@ def main(argv: list[str] | None = None) -> int:
     place = f"confirmed by {a.servers}" if a.to == "kafka" else f"in {a.folder}"
     print(f"{records:,} records {place}, {records / (time.monotonic() - began):,.0f} a second")
     return 0
+
+
+def _simulated(a: argparse.Namespace) -> Iterator[int]:
+    """Write the clicks, and yield how many records each step has written."""
+    from shopsim import feed
+    from shopsim.landing import write_history, write_live
+    from shopsim.records import Faults
+
+    faults, start_ms = Faults(a.malformed, a.duplicate, a.late, a.poison), int(a.start.timestamp() * 1000)
+    if a.to == "folder" and a.rate is None:
+        return write_history(a.folder, a.clicks, a.clicks_per_file, start_ms, a.days, a.seed, faults, a.gzip)
+    if a.to == "folder":
+        return write_live(a.folder, a.clicks, a.rate, a.seed, faults, a.gzip)
+    from shopsim import topics
+
+    if a.rate is None:
+        return topics.send(feed.past(a.clicks, a.clicks_per_file, start_ms, a.days, a.seed, faults), a.servers, a.topic)
+    return topics.send(feed.live(a.clicks, a.rate, a.seed, faults), a.servers, a.topic)
 
 
 def _day(text: str) -> datetime:

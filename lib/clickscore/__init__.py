@@ -14,4 +14,4 @@ The packages, in the order in which they may import each other; docs/architectur
 Every package may import ``errors``, ``reasons``, ``console``, ``cli``, ``retries``, ``session`` and ``spark_errors``.
 """
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"

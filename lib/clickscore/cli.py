@@ -1,13 +1,61 @@
-"""Arguments that several jobs share."""
+"""What every job does with its command line: the common arguments, the configuration, errors as an exit status.
 
+A job's parser is built before Spark is imported, so ``--help`` works, and a wrong argument is reported, without it.
+"""
+
+import argparse
+import sys
+from collections.abc import Callable
 from datetime import datetime, timezone
+from pathlib import Path
+
+from clickscore.config.run import Config, load
+from clickscore.errors import ClickscoreError, WiringError
+
+_ENGINE = frozenset({"pyspark", "py4j", "delta", "pyarrow", "pandas", "numpy"})
+"""Packages that the wheel does not declare: a cluster brings its own."""
+
+
+def job_parser(description: str | None) -> argparse.ArgumentParser:
+    """Return a parser with the arguments that every job takes: ``--config`` and ``--set``.
+
+    Args:
+        description: the job's docstring.
+    """
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--config", type=Path, required=True, metavar="FILE", help="the run, such as conf/local.yaml")
+    parser.add_argument("--set", action="append", default=[], metavar="KEY.PATH=VALUE", help="override a key")
+    return parser
+
+
+def run_job(arguments: argparse.Namespace, job: Callable[[Config], int]) -> int:
+    """Run a job with its configuration and return its exit status; an error becomes one message on stderr.
+
+    Args:
+        arguments: what ``job_parser`` has parsed.
+        job: does the work; returns 0 or 1.
+    """
+    try:
+        return job(load(arguments.config, arguments.set))
+    except ClickscoreError as error:
+        print(error, file=sys.stderr)
+        return error.exit_status
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] not in _ENGINE:
+            raise
+        print(
+            f"the Python package {error.name} is missing: run the job with the cluster's spark-submit, or install "
+            "Spark on this machine with pip install 'clickscore[spark]'",
+            file=sys.stderr,
+        )
+        return WiringError.exit_status
 
 
 def utc(text: str) -> datetime:
     """Return a time in ISO 8601; without a zone it is UTC.
 
     Raises:
-        ValueError: if it is none.
+        ValueError: if the text is not such a time.
     """
     moment = datetime.fromisoformat(text)
     return moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)

@@ -1,32 +1,38 @@
-"""What can be wrong with the wiring, before a single click is read.
+"""The errors that a job reports in one message, each with the exit status of the job.
 
 ::
 
     ClickscoreError
-    ├── ConfigError        the configuration, its schema file or its features file
-    ├── ModelError
-    │   ├── ModelNotFoundError     no such model, version or alias, or no such registry
-    │   ├── ModelUnavailableError  the registry or the files of a version cannot be reached now
-    │   ├── UntrustedModelError    loading it could run code, or its files were changed
-    │   └── SignatureError         the model and the features file do not fit together
-    ├── SourceError        the source cannot be read as configured
-    │   ├── DataLossError          records are gone from the source before they were read
-    │   └── SourceUnavailableError the broker does not answer now
-    ├── TableError         an output table exists in another shape
-    ├── CheckpointError    checkpoint and output tables do not belong together
-    └── WiringError        several of these at once
+    ├── WiringError            exit status 2: the wiring is wrong, no click was read
+    │   ├── ConfigError            the configuration, the click schema or the features file
+    │   ├── ModelError
+    │   │   ├── ModelNotFoundError     the model, version, alias or registry does not exist
+    │   │   ├── ModelUnavailableError  the registry or the files of a version cannot be reached now
+    │   │   ├── UntrustedModelError    loading it could run code, or its files were changed
+    │   │   └── SignatureError         the model and the features file do not fit together
+    │   ├── SourceError            the source cannot be read as configured
+    │   │   ├── DataLossError          records were deleted from the source before they were read
+    │   │   └── SourceUnavailableError the broker does not answer now
+    │   ├── TableError             an output table exists with other columns or properties
+    │   ├── CheckpointError        checkpoint and output tables do not belong together
+    │   └── PreflightError         several of these at once
+    └── RunError               exit status 1: a job that has begun cannot continue
+        ├── StreamError            the stream
+        │   └── WorkerLostError        a Python worker ended, and the model is not the cause
+        └── ReplayError            a replay of rejected clicks
 
-    StreamError            a running stream cannot go on; exit status 1
-    └── WorkerLostError        a Python worker has died, and the model is not to blame
-
-    ReplayError            a replay of rejected clicks cannot go on; exit status 1
-
-Bad records never raise: they become rows of ``rejected_clicks``. Bad wiring always raises one of these, at the start;
-a job turns them into one message and exit status 2. Each message says where, what was expected, what was found, and
-what to do next.
+Bad records never raise: they become rows of ``rejected_clicks``. Bad wiring always raises, before the first
+micro-batch. Each message says where, what was expected, what was found, and what to do next.
 """
 
 from collections.abc import Sequence
+from typing import ClassVar
+
+__all__ = [
+    "CheckpointError", "ClickscoreError", "ConfigError", "DataLossError", "ModelError", "ModelNotFoundError",
+    "ModelUnavailableError", "PreflightError", "ReplayError", "RunError", "SignatureError", "SourceError",
+    "SourceUnavailableError", "StreamError", "TableError", "UntrustedModelError", "WiringError", "WorkerLostError",
+]  # fmt: skip
 
 _OF_A_WORKER = "PythonException"
 """Class of PySpark's errors, of both kinds of sessions, that carry the trace of a Python worker."""
@@ -40,23 +46,39 @@ def gist(error: BaseException) -> str:
     return lines[-1] if is_of_a_worker else lines[0]
 
 
-class StreamError(Exception):
-    """Raised when a running stream cannot go on, for a reason that we can tell better than the engine."""
+class ClickscoreError(Exception):
+    """Base of all errors of the package that a person can act on.
+
+    Attributes:
+        exit_status: with which a job ends that meets it.
+    """
+
+    exit_status: ClassVar[int] = 1
+
+
+class WiringError(ClickscoreError):
+    """Base of what is wrong with configuration, model, source, tables or checkpoint; raised before a click is read."""
+
+    exit_status = 2
+
+
+class RunError(ClickscoreError):
+    """Base of what ends a job that has begun; it can be started again without losing or duplicating a record."""
+
+
+class StreamError(RunError):
+    """Raised when a running stream cannot continue, and the cause is known better than the engine states it."""
 
 
 class WorkerLostError(StreamError):
-    """Raised when a Python worker dies although the model is in a process of its own; trying again may help."""
+    """Raised when a Python worker ends although the model runs in a process of its own; a retry may help."""
 
 
-class ReplayError(Exception):
-    """Raised when a replay of rejected clicks cannot go on; to start it again does no harm."""
+class ReplayError(RunError):
+    """Raised when a replay of rejected clicks cannot continue; it is safe to start it again."""
 
 
-class ClickscoreError(Exception):
-    """Base of all errors that the person who runs the job can put right."""
-
-
-class ConfigError(ClickscoreError):
+class ConfigError(WiringError):
     """Raised when the configuration cannot be used; lists every problem of the file at once."""
 
     def __init__(self, where: str, problems: list[str]) -> None:
@@ -65,7 +87,7 @@ class ConfigError(ClickscoreError):
         super().__init__("\n".join([f"{where} cannot be used:", *(f"  - {problem}" for problem in problems)]))
 
 
-class ModelError(ClickscoreError):
+class ModelError(WiringError):
     """Raised when the model cannot be used."""
 
 
@@ -85,7 +107,7 @@ class SignatureError(ModelError):
     """Raised when the features file does not produce what the model's signature asks for."""
 
 
-class SourceError(ClickscoreError):
+class SourceError(WiringError):
     """Raised when the source of the clicks is missing or cannot be read."""
 
 
@@ -97,18 +119,18 @@ class SourceUnavailableError(SourceError):
     """Raised when the source of the clicks does not answer; trying again may help."""
 
 
-class TableError(ClickscoreError):
+class TableError(WiringError):
     """Raised when an output table exists already, in a shape that scored or rejected clicks do not fit into."""
 
 
-class CheckpointError(ClickscoreError):
+class CheckpointError(WiringError):
     """Raised when going on from this checkpoint would lose clicks or write them twice."""
 
 
-class WiringError(ClickscoreError):
+class PreflightError(WiringError):
     """Raised when more than one part of a run is wrong; lists every problem at once."""
 
-    def __init__(self, problems: Sequence[ClickscoreError]) -> None:
+    def __init__(self, problems: Sequence[WiringError]) -> None:
         """Keep the problems, and number their messages."""
         self.problems = tuple(problems)
         listed = "\n".join(f"{number}. {problem}" for number, problem in enumerate(problems, 1))

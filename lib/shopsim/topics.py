@@ -25,7 +25,7 @@ PRODUCER = {
 _VISITOR = b'"visitor_id":"'
 
 
-class DeliveryError(Exception):
+class DeliveryError(RuntimeError):
     """Raised when the broker does not confirm a record."""
 
 

@@ -8,7 +8,7 @@ import deltalake
 import pytest
 from pyspark.sql import SparkSession
 
-from clickscore.errors import TableError, WiringError
+from clickscore.errors import PreflightError, TableError
 
 SCHEMA = "spark_catalog.shop"
 
@@ -54,7 +54,9 @@ def test_schema_that_is_not_there_is_told_before_a_click_is_read(
 ) -> None:
     shop.land("a.jsonl", make_click(1))
     shop.set(output={"scored": "spark_catalog.nowhere.scored", "rejected": "spark_catalog.nowhere.rejected"})
-    with pytest.raises(WiringError, match=r"no schema spark_catalog\.nowhere\. Make it with CREATE SCHEMA") as caught:
+    with pytest.raises(
+        PreflightError, match=r"no schema spark_catalog\.nowhere\. Make it with CREATE SCHEMA"
+    ) as caught:
         shop.run(spark)
     assert [type(problem) for problem in caught.value.problems] == [TableError] * 3
     assert not (shop.home / "checkpoint").exists()

@@ -6,11 +6,11 @@ from typing import Any
 import pytest
 
 from clickscore.errors import (
-    ClickscoreError,
     ConfigError,
     ModelNotFoundError,
     ModelUnavailableError,
     TableError,
+    WiringError,
 )
 from clickscore.registry.version import DIGEST_TAG
 
@@ -29,7 +29,7 @@ from clickscore.registry.version import DIGEST_TAG
     ],
 )
 def test_wrong_wiring_is_told_before_a_session_starts(
-    rivals: Any, model: dict[str, Any], error: type[ClickscoreError], message: str
+    rivals: Any, model: dict[str, Any], error: type[WiringError], message: str
 ) -> None:
     rivals.configure(**model)
     with pytest.raises(error, match=message):

@@ -35,7 +35,7 @@ def run(
         Whether each record is in exactly one row, and no file was overlooked.
 
     Raises:
-        ClickscoreError: if source, checkpoint and tables cannot be compared.
+        WiringError: if source, checkpoint and tables cannot be compared.
     """
     spark = make_session()
     contract = define_contract(config)

@@ -126,7 +126,7 @@ def gather(case: Case) -> Evidence:
     """Return the evidence of a case.
 
     Raises:
-        ClickscoreError: if checkpoint or source do not say what was to be read.
+        WiringError: if checkpoint or source do not say what was to be read.
     """
     source = case.config.source
     return _KINDS[source.kind](case, source)

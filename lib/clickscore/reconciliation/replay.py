@@ -56,7 +56,7 @@ def run(
         dry_run: change nothing.
 
     Raises:
-        ClickscoreError: if the wiring is wrong; nothing is changed then.
+        WiringError: if the wiring is wrong; nothing is changed then.
         ReplayError: if the replay cannot go on. Some of it may be done; to start it again is safe.
     """
     say = partial(console.print, highlight=False, markup=False, soft_wrap=True)
@@ -108,7 +108,7 @@ def check(spark: SparkSession, config: Config, model: ModelVersion) -> Definitio
     """Make sure that contract, model and tables fit together; return what is computed.
 
     Raises:
-        ClickscoreError: for the first part that does not.
+        WiringError: for the first part that does not.
     """
     definition, where = read_definition(config), str(config.features)
     layout, produced = definition.layout, definition.features.schema

@@ -6,7 +6,7 @@ from pathlib import Path
 from time import monotonic
 
 from clickscore.config.model import Model
-from clickscore.errors import ClickscoreError, ModelError, ModelNotFoundError, ModelUnavailableError, gist
+from clickscore.errors import ModelError, ModelNotFoundError, ModelUnavailableError, WiringError, gist
 from clickscore.registry.registry import Registry, fetch_version, redacted
 from clickscore.registry.version import ModelVersion
 from clickscore.scoring.isolation import describe
@@ -82,7 +82,7 @@ class Follower:
             self._prepare(model)
         except (ModelUnavailableError, ModelNotFoundError) as error:
             self._wait(key, error)
-        except ClickscoreError as error:
+        except WiringError as error:
             self._refuse(found, error)
         except Exception as error:  # what is registered was made by anybody, and may raise anything
             self._refuse(found, ModelError(describe(error)))
@@ -92,7 +92,7 @@ class Follower:
             for doubt in model.doubts:
                 self._tell(doubt)
 
-    def _refuse(self, model: "ModelVersion | Key", error: ClickscoreError) -> None:
+    def _refuse(self, model: "ModelVersion | Key", error: WiringError) -> None:
         self._refused = key = model.key if isinstance(model, ModelVersion) else model
         self._tell(f"{key[0]} version {key[1]} is refused, {self._stays}: {error}")
         self._write_down(model, str(error))

@@ -72,7 +72,7 @@ def run(
         Whether the gate holds, or the challenger is the champion already.
 
     Raises:
-        ClickscoreError: if the two cannot be compared, or the stream would refuse the challenger.
+        WiringError: if the two cannot be compared, or the stream would refuse the challenger.
     """
     uri = config.model.uri
     with _registry(config.model) as (registry, client), tempfile.TemporaryDirectory(prefix="clickscore-") as folder:
@@ -109,7 +109,7 @@ def roll_back(config: Config, console: Console, to: str | None, dry_run: bool) -
     """Move the champion's alias to a version, or back to the one before the last promotion; no gate is asked.
 
     Raises:
-        ClickscoreError: if there is no such version.
+        WiringError: if there is no such version.
     """
     with _registry(config.model) as (registry, client):
         uri, (name, alias) = config.model.uri, _moving_alias(config.model)
@@ -134,7 +134,7 @@ def pin(config: Config, uri: str, console: Console) -> None:
     """Write down what a version is that somebody else has registered: its digest, and the answers to its example.
 
     Raises:
-        ClickscoreError: if the version is not there, not trusted, or not what was pinned before.
+        WiringError: if the version is not there, not trusted, or not what was pinned before.
     """
     with _registry(config.model) as (registry, _), tempfile.TemporaryDirectory(prefix="clickscore-") as folder:
         model = fetch_version(config.model, *registry.resolve(uri), Path(folder), registry)
@@ -148,7 +148,7 @@ def find_contest(config: Model, registry: Registry) -> Contest:
     """Return which versions champion and challenger are now.
 
     Raises:
-        ClickscoreError: if there are no such two, or the alias cannot point to the challenger.
+        WiringError: if there are no such two, or the alias cannot point to the challenger.
     """
     name, alias = _moving_alias(config)
     if config.challenger is None:
@@ -191,7 +191,7 @@ def read_clicks(spark: SparkSession, config: Config, contest: Contest, most: int
     """Return the clicks that both versions have scored; of more than ``most``, those of some visitors.
 
     Raises:
-        ClickscoreError: if there is no table with a challenger's scores, or it has not what ``training`` names.
+        WiringError: if there is no table with a challenger's scores, or it has not what ``training`` names.
     """
     table = Table(config.output.scored)
     if "challenger_score" not in table.columns(spark):

@@ -11,11 +11,11 @@ from pathlib import Path
 
 from clickscore.config.model import PICKLE, Allow, Model, split_uri
 from clickscore.errors import (
-    ClickscoreError,
     ModelError,
     ModelNotFoundError,
     ModelUnavailableError,
     UntrustedModelError,
+    WiringError,
     gist,
 )
 from clickscore.registry.trust import MLMODEL, check_digest, check_files, digest
@@ -125,7 +125,7 @@ class Registry:
             return read_version(
                 description, target, name, version, found, registered.run_id, registered.tags, self._metrics
             )
-        except ClickscoreError:
+        except WiringError:
             raise
         except Exception as error:  # the description was written by anybody, and may hold anything
             raise ModelError(f"{label}: its description cannot be read: {describe(error)}") from error
@@ -202,7 +202,7 @@ def fetch_current(config: Model, folder: Path) -> ModelVersion:
     try:
         registry = Registry(config.registry)
         return fetch_version(config, *registry.resolve(config.uri), folder, registry)
-    except ClickscoreError:
+    except WiringError:
         raise
     except Exception as error:  # a registry is a server, a database or a folder: their errors have no common class
         # Whatever it raises, there is no model: one message and exit status 2, with the cause chained.

@@ -46,7 +46,7 @@ def run(config: Config, make_session: Callable[[], SparkSession], console: Conso
         accept_loss: go on where records are gone from the source, and write the gaps to ``source_gaps``.
 
     Raises:
-        ClickscoreError: if the wiring is wrong; nothing has been read or written then.
+        WiringError: if the wiring is wrong; nothing has been read or written then.
         StreamError: if the stream cannot go on, for a reason that we can tell.
         StreamingQueryException: if it fails otherwise.
     """

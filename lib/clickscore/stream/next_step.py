@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from clickscore.errors import ClickscoreError, ModelUnavailableError, SourceUnavailableError, StreamError
+from clickscore.errors import ModelUnavailableError, SourceUnavailableError, StreamError, WiringError
 from clickscore.sources.unreadable_files import UnreadableFileError
 from clickscore.spark_errors import transient_cause
 from clickscore.stream.micro_batch import StopRequestedError
@@ -90,7 +90,7 @@ def next_step(failure: Failure | None, state: State) -> Step:
     match failure.batch:
         case StreamError() | SourceUnavailableError() | ModelUnavailableError() as error:
             return Raise(error)
-        case ClickscoreError() as error:
+        case WiringError() as error:
             return Raise(StreamError(f"the stream cannot go on: {error}"))
         case UnreadableFileError() as file if file.path not in state.unreadable:
             return WithoutFile(file)

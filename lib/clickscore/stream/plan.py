@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table as Grid
 
 from clickscore.config.run import Config
-from clickscore.errors import ClickscoreError
+from clickscore.errors import WiringError
 from clickscore.reasons import FEATURE_FAILED, MISSING_FEATURE, SCORING_FAILED
 from clickscore.registry.registry import fetch_current, redacted
 from clickscore.registry.version import ModelVersion
@@ -49,14 +49,14 @@ def look_at_challenger(
         return Challenger()
     try:
         model = fetch_current(config.model.model_copy(update={"uri": config.model.challenger}), folder)
-    except ClickscoreError as error:
+    except WiringError as error:
         return Challenger(doubts=(f"no challenger: {error}",))
     if produced is None:
         return Challenger(model)
     try:
         check_features(produced, model.inputs, str(config.features), produced)
         try_out(model)
-    except ClickscoreError as error:
+    except WiringError as error:
         return Challenger(model, (f"the challenger would be refused: {error}",))
     return Challenger(model)
 

@@ -11,7 +11,7 @@ from pyspark.sql import SparkSession
 
 from clickscore.config.run import Config
 from clickscore.config.source import Source
-from clickscore.errors import ClickscoreError, DataLossError, ModelError, WiringError
+from clickscore.errors import DataLossError, ModelError, PreflightError, WiringError
 from clickscore.registry.version import ModelVersion
 from clickscore.scoring.contract import Contract
 from clickscore.scoring.features import Features, check_features, read_features
@@ -72,27 +72,27 @@ class Findings:
     model: ModelVersion | None
     wiring: Wiring | None
     warnings: tuple[str, ...]
-    problems: tuple[ClickscoreError, ...]
+    problems: tuple[WiringError, ...]
 
     def require(self) -> Wiring:
         """Return the wiring.
 
         Raises:
-            ClickscoreError: the problem if there is one, a ``WiringError`` with all of them if there are more.
+            WiringError: the problem if there is one, a ``PreflightError`` with all of them if there are more.
         """
         if not self.wiring:
-            raise self.problems[0] if len(self.problems) == 1 else WiringError(self.problems)
+            raise self.problems[0] if len(self.problems) == 1 else PreflightError(self.problems)
         return self.wiring
 
 
-class _Problems(list[ClickscoreError]):
+class _Problems(list[WiringError]):
     """The problems that were found, each of them once."""
 
     def attempt(self, step: Callable[[], Part]) -> Part | None:
         """Return the result of a check; note what is wrong, and return None."""
         try:
             return step()
-        except ClickscoreError as error:
+        except WiringError as error:
             if str(error) not in map(str, self):
                 self.append(error)
             return None

@@ -12,7 +12,7 @@ from pyspark.sql import SparkSession
 from pyspark.sql.streaming.query import StreamingQuery
 
 from clickscore.config.run import AVAILABLE_NOW
-from clickscore.errors import ClickscoreError, SourceError, StreamError
+from clickscore.errors import SourceError, StreamError, WiringError
 from clickscore.monitoring.report import Report
 from clickscore.retries import STREAM_LIMIT_S, retrying
 from clickscore.sources.kinds import kind_of
@@ -189,12 +189,12 @@ def failing_clearly(limit_s: float) -> Iterator[None]:
     """
     try:
         yield
-    except (*SPARK_ERRORS, ClickscoreError) as error:
+    except (*SPARK_ERRORS, WiringError) as error:
         if cause := transient_cause(error):
             raise StreamError(
                 f"{cause}: this has not passed within {limit_s:.0f} s. Nothing is lost: put it right and start again, "
                 f"and the stream goes on where it was."
             ) from error
-        if isinstance(error, ClickscoreError):
+        if isinstance(error, WiringError):
             raise StreamError(f"the stream cannot go on: {error}") from error
         raise

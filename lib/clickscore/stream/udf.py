@@ -13,6 +13,8 @@ from clickscore.scoring.isolation import Tolerance
 from clickscore.stream.definition import read_definition
 from clickscore.stream.deployment import Deployment
 
+__all__ = ["register"]
+
 SCORE_CLICK = "score_click"
 
 
@@ -33,7 +35,7 @@ def register(spark: SparkSession, config: Config) -> None:
         config: the run whose contract, features and model it is.
 
     Raises:
-        ClickscoreError: if they cannot be used, or do not fit together.
+        WiringError: if they cannot be used, or do not fit together.
     """
     definition, deployment = read_definition(config), Deployment(spark, config.model)
     with tempfile.TemporaryDirectory(prefix="clickscore-") as folder:

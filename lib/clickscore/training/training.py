@@ -108,7 +108,7 @@ def run(
         alias: points to the new version afterwards, whatever it pointed to before.
 
     Raises:
-        ClickscoreError: if the history, the contract or the label is wrong.
+        WiringError: if the history, the contract or the label is wrong.
     """
     training = config.training
     if training is None:

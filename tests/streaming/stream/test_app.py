@@ -18,10 +18,10 @@ from clickscore.errors import (
     ConfigError,
     ModelError,
     ModelNotFoundError,
+    PreflightError,
     SignatureError,
     SourceError,
     TableError,
-    WiringError,
 )
 from clickscore.registry.registry import fetch_current
 from clickscore.scoring.isolation import Tolerance
@@ -212,7 +212,7 @@ def test_everything_that_is_wrong_is_told_at_once(
     )
     (shop.home / "notes").mkdir()
     (shop.home / "notes" / "a.txt").write_text("no table")
-    with pytest.raises(WiringError) as caught:
+    with pytest.raises(PreflightError) as caught:
         shop.run(spark)
     assert [type(problem) for problem in caught.value.problems] == [SourceError, TableError, SignatureError]
     message = str(caught.value)
@@ -245,7 +245,7 @@ def test_new_checkpoint_for_tables_that_are_written_is_refused(
     shop.land("a.jsonl", make_click(1))
     shop.run(spark)
     shop.set(checkpoint=str(shop.home / "other_checkpoint"))
-    with pytest.raises(WiringError) as caught:
+    with pytest.raises(PreflightError) as caught:
         shop.run(spark)
     assert [type(problem) for problem in caught.value.problems] == [CheckpointError] * 3  # one for each table
     assert all("is new: clicks that are in the table" in str(problem) for problem in caught.value.problems)
@@ -295,7 +295,7 @@ def test_foreign_checkpoint_is_refused(spark: SparkSession, shop: Any, make_clic
     shop.set(checkpoint=str(shop.home / "second" / "checkpoint"), output=outputs)
     shop.run(spark)
     shop.set(output=first.model_dump())
-    with pytest.raises(WiringError, match="belongs to stream"):
+    with pytest.raises(PreflightError, match="belongs to stream"):
         shop.run(spark)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from pyspark.sql import SparkSession
 
-from clickscore.errors import ClickscoreError, ConfigError, ModelError, SourceError, WiringError
+from clickscore.errors import ConfigError, ModelError, PreflightError, SourceError, WiringError
 from clickscore.registry.registry import fetch_current, fetch_version
 from clickscore.registry.version import ModelVersion
 from clickscore.sources.gaps import Gap
@@ -22,7 +22,7 @@ def look(spark: SparkSession, shop: Any, tmp_path: Path) -> Callable[..., Findin
         fetching: Future[ModelVersion] = Future()
         try:
             fetching.set_result(fetch_current(shop.config.model, tmp_path))
-        except ClickscoreError as error:
+        except WiringError as error:
             fetching.set_exception(error)
         return check(spark, shop.config, fetching, partial(fetch_version, shop.config.model, folder=tmp_path), try_out)
 
@@ -57,7 +57,9 @@ def test_problems_of_parts_that_need_not_each_other_are_all_told(shop: Any, look
     shop.set(source={"kind": "folder", "path": str(shop.home / "nowhere")})
     found = look(fails)
     assert [type(problem) for problem in found.problems] == [SourceError, ModelError]
-    with pytest.raises(WiringError, match=r"(?s)for 2 reasons:\n1\. source.path: no such.*\n2\. small_model version 1"):
+    with pytest.raises(
+        PreflightError, match=r"(?s)for 2 reasons:\n1\. source.path: no such.*\n2\. small_model version 1"
+    ):
         found.require()
 
 

@@ -1,0 +1,67 @@
+"""Users test their own three files: features and verdicts of a few records, without Spark."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import lightgbm
+import numpy as np
+import pytest
+
+from clickscore import testing
+from clickscore.errors import SignatureError
+
+CONFIG = "conf/local.yaml"
+CLICK = {
+    "event_id": "c1", "event_time": "2026-03-01T12:00:00Z", "event_type": "view_product", "visitor_id": "v1",
+    "session_id": "s1", "page_url": "https://shop.example.com/p/1", "price": 8.0, "search_query": None,
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    [features] = testing.features(CONFIG, [CLICK])
+    rng = np.random.default_rng(1)
+    rows = rng.uniform(0, 24, (400, len(features)))
+    hour = list(features).index("hour_of_day")
+    data = lightgbm.Dataset(rows, rows[:, hour] > 12, feature_name=list(features))
+    folder = tmp_path_factory.mktemp("model")
+    lightgbm.train({"objective": "binary", "verbosity": -1}, data, 5).save_model(folder / "model.lgb")
+    return folder
+
+
+def test_features_of_a_click_come_by_name_in_the_order_of_the_file() -> None:
+    [features] = testing.features(CONFIG, [CLICK])
+    assert list(features)[:2] == ["is_product_view", "is_cart_step"]
+    assert features["is_product_view"] == 1.0
+    assert features["hour_of_day"] == 12.0
+    assert features["log_price"] == pytest.approx(2.0794415416798357, abs=1e-15)
+    assert features["search_length"] is None
+
+
+def test_record_that_is_not_a_click_fails_the_test_with_the_reason() -> None:
+    with pytest.raises(AssertionError, match=r"1: Rejection\(reason='missing_field'"):
+        testing.features(CONFIG, [CLICK, {**CLICK, "event_id": None}])
+
+
+def test_records_are_scored_like_in_the_stream(model: Path) -> None:
+    night, evening = ({**CLICK, "event_time": f"2026-03-01T{hour}:00:00Z"} for hour in ("02", "22"))
+    early, late, broken, none = testing.score(CONFIG, [night, evening, b"{", None], model)
+    assert early["score"] < 0.5 < late["score"]
+    assert (broken["reason"], none["reason"]) == ("malformed_json", "tombstone")
+    assert early["event_id"] == "c1"
+
+
+def test_model_that_asks_for_other_features_is_refused(tmp_path: Path) -> None:
+    data = lightgbm.Dataset(np.random.default_rng(1).random((50, 1)), np.arange(50) % 2, feature_name=["weight"])
+    lightgbm.train({"objective": "binary", "verbosity": -1}, data, 1).save_model(tmp_path / "model.lgb")
+    with pytest.raises(SignatureError, match="missing: weight DOUBLE"):
+        testing.score(CONFIG, [CLICK], tmp_path)
+
+
+def test_example_of_the_module_is_python_and_needs_no_spark() -> None:
+    example = (testing.__doc__ or "").partition("Example::")[2].replace(", ...}", "}")
+    ast.parse("\n".join(line[4:] for line in example.splitlines()))
+    asked = "import clickscore.testing, sys; print([m for m in ('pyspark', 'mlflow') if m in sys.modules])"
+    assert subprocess.run([sys.executable, "-c", asked], capture_output=True, text=True, check=True).stdout == "[]\n"
