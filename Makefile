@@ -23,8 +23,16 @@ KAFKA_RUN  := --set source.bootstrap_servers=127.0.0.1:$(KAFKA_PORT)
 ##@ Start
 
 .PHONY: setup
-setup: java $(VENV)/.ready build/jars/.ready ## Create .venv with the pinned packages, and build/jars
-	@echo "ready: $(VENV) and build/jars"
+setup: java $(VENV)/.ready build/jars/.spark-ready ## Create .venv with the pinned packages, and build/jars
+
+.PHONY: setup-kafka
+setup-kafka: setup $(VENV)/.demos-ready build/jars/.broker-ready
+
+.PHONY: setup-dev
+setup-dev: setup-kafka $(VENV)/.dev-ready
+
+.PHONY: setup-bench
+setup-bench: setup-kafka $(VENV)/.bench-ready
 
 .PHONY: demo
 demo: setup ## Simulate clicks, train and register a model, score the clicks, show what came out
@@ -35,7 +43,7 @@ demo: setup ## Simulate clicks, train and register a model, score the clicks, sh
 	$(JOB) jobs/score_stream.py --config $(CONFIG)
 
 .PHONY: demo-kafka
-demo-kafka: setup ## The same over Kafka: clicks keep arriving while the stream scores them
+demo-kafka: setup-kafka ## The same over Kafka: clicks keep arriving while the stream scores them
 	$(JOB) jobs/simulate_clicks.py --folder build/demo/history --clicks 200000 --days 21 --start 2026-03-01 --seed 1
 	$(JOB) jobs/train_model.py --config conf/kafka.yaml --once
 	@# The stream runs in the background while the clicks come; when the witness has seen all of them, it is stopped.
@@ -50,7 +58,7 @@ demo-kafka: setup ## The same over Kafka: clicks keep arriving while the stream 
 	  kill -TERM $$job; wait $$job && exit $$seen
 
 .PHONY: demo-models
-demo-models: setup ## The model changes while the stream runs: challenger, promotion, poison clicks, a tampered version
+demo-models: setup $(VENV)/.demos-ready ## The model changes while the stream runs: challenger, promotion, poison clicks, a tampered version
 	rm -rf build/demo-models && mkdir -p build/demo-models/landing
 	$(JOB) jobs/simulate_clicks.py --folder build/demo/history --clicks 200000 --days 21 --start 2026-03-01 --seed 1
 	$(JOB) jobs/train_model.py --config conf/models.yaml --once
@@ -65,72 +73,73 @@ demo-models: setup ## The model changes while the stream runs: challenger, promo
 	  trap - EXIT; kill -TERM $$job; wait $$job && exit $$seen
 
 .PHONY: kafka-up
-kafka-up: setup ## Start a Kafka broker on this machine; KAFKA_PORT=9092
+kafka-up: setup-kafka ## Start a Kafka broker on this machine; KAFKA_PORT=9092
 	$(JOB) -m shopsim.broker up --port $(KAFKA_PORT)
 
 .PHONY: kafka-down
-kafka-down: $(VENV)/.ready ## Stop it; its data stays in build/kafka
+kafka-down: $(VENV)/.demos-ready ## Stop it; its data stays in build/kafka
 	$(JOB) -m shopsim.broker down
 
 ##@ Develop
 
 .PHONY: test
-test: setup package environment ## Run all tests, in two processes; the slowest first, and named at the end
-	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder --durations 40
+test: setup-dev package environment ## Run all tests, in two processes; the slowest first, and named at the end
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --durations 40
 
 .PHONY: chaos
-chaos: setup ## Kill, starve and mislead the job in every way we know, and check that nothing is lost or doubled
+chaos: setup-dev ## Kill, starve and mislead the job in every way we know, and check that nothing is lost or doubled
 	$(JOB) -m tests.chaos $(CHAOS)
 
 .PHONY: check
-check: $(VENV)/.ready ## Check format, lint and types; needs no Java
-	$(BIN)/ruff format --check
-	$(BIN)/ruff check
-	$(BIN)/mypy
+check: $(VENV)/.dev-ready ## Check format, lint, spelling and types; needs no Java
+	$(BIN)/python -m ruff format --check
+	$(BIN)/python -m ruff check
+	$(BIN)/python -m codespell_lib
+	$(BIN)/python -m mypy
 
 .PHONY: format
-format: $(VENV)/.ready ## Put the code into its format
-	$(BIN)/ruff format
-	$(BIN)/ruff check --fix
+format: $(VENV)/.check-ready ## Put the code into its format
+	$(BIN)/python -m ruff format
+	$(BIN)/python -m ruff check --fix
 
 .PHONY: bench
-bench: setup ## Measure the job against what is used instead of it, half an hour; BENCH="--arms product recipe"
+bench: setup-bench ## Measure the job against what is used instead of it, half an hour; BENCH="--arms product recipe"
 	$(JOB) -m benchmarks.throughput $(BENCH)
 
 .PHONY: bench-quick
-bench-quick: setup ## The same with the essential arms only, in less than five minutes
+bench-quick: setup-bench ## The same with the essential arms only, in less than five minutes
 	$(JOB) -m benchmarks.throughput --quick $(BENCH)
 
 .PHONY: bench-stages
-bench-stages: setup ## Measure step by step where the time of a click goes
+bench-stages: setup-bench ## Measure step by step where the time of a click goes
 	$(JOB) -m benchmarks.stages
 
 .PHONY: bench-udf
-bench-udf: setup ## Measure the kinds of Python function that could hold the scorer
+bench-udf: setup-bench ## Measure the kinds of Python function that could hold the scorer
 	$(JOB) -m benchmarks.udf_kinds
 
 .PHONY: bench-parse
-bench-parse: setup ## Measure the two ways to parse clicks
+bench-parse: setup-bench ## Measure the two ways to parse clicks
 	$(JOB) -m benchmarks.parse
 
 .PHONY: bench-sources
-bench-sources: setup ## Measure Kafka against the landing folder, with and without the search for duplicates
+bench-sources: setup-bench ## Measure Kafka against the landing folder, with and without the search for duplicates
 	$(JOB) -m benchmarks.sources
 
 .PHONY: bench-models
-bench-models: setup ## Measure what isolation, a challenger, a swap and a pause cost
+bench-models: setup-bench ## Measure what isolation, a challenger, a swap and a pause cost
 	$(JOB) -m benchmarks.models
 
 .PHONY: bench-latency
-bench-latency: setup ## Measure how old a click is when its score can be read, 80 min; LATENCY="--rates 1000"
+bench-latency: setup-bench ## Measure how old a click is when its score can be read, 80 min; LATENCY="--rates 1000"
 	$(JOB) -m benchmarks.latency $(LATENCY)
 
 .PHONY: bench-growth
-bench-growth: setup ## Measure small micro-batches while table and folder grow, 40 min; GROWTH="--commits 100"
+bench-growth: setup-bench ## Measure small micro-batches while table and folder grow, 40 min; GROWTH="--commits 100"
 	$(JOB) -m benchmarks.growth $(GROWTH)
 
 .PHONY: bench-scale
-bench-scale: setup ## Measure 64 partitions, and commits of 1,000 files
+bench-scale: setup-bench ## Measure 64 partitions, and commits of 1,000 files
 	$(JOB) -m benchmarks.scale
 
 .PHONY: package
@@ -152,37 +161,58 @@ java:
 	  [ "$$version" = 17 ] || [ "$$version" = 21 ] \
 	  || { echo "Java 17 or 21 is missing: apt install openjdk-17-jre-headless, or brew install openjdk@17"; exit 2; }
 
-$(VENV)/.ready: requirements.txt pyproject.toml
+# Installs packages with uv, which is fast, or else with pip; the pins are the same. $(1): what to install.
+define install
+	@mkdir -p build
+	@$(BIN)/python -m uv pip install --quiet $(1) >build/setup.log 2>&1 \
+	  || $(BIN)/python -m pip install --quiet --disable-pip-version-check $(1) >>build/setup.log 2>&1 \
+	  || { echo "The Python packages cannot be installed: check the network and pip's index; build/setup.log has the details"; exit 2; }
+endef
+
+$(BIN)/python:
 	@command -v $(PYTHON) >/dev/null && $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 	  || { echo "Python 3.11 or newer is missing: apt install python3 python3-venv, or brew install python"; exit 2; }
-	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements.txt
-	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@$(PYTHON) -m venv $(VENV) >/dev/null \
+	  || { rm -rf $(VENV); echo "The Python module venv is missing: apt install python3-venv"; exit 2; }
+	@# Without uv, or with a pip that does not know dependency groups yet, the other one does the work.
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check "pip>=25.1" uv >/dev/null 2>&1 || true
+
+$(VENV)/.ready: requirements.txt pyproject.toml | $(BIN)/python
+	$(call install,-r requirements.txt)
+	$(call install,--no-deps --no-build-isolation --editable .)
 	@# Spark reads its settings from $$SPARK_HOME/conf: PySpark's home gets ours. And .venv/bin/spark-submit looks for
 	@# that home under this name, so that it works without activating the environment.
-	ln -sfn "$$($(BIN)/python -c 'import pyspark; print(pyspark.__path__[0])')" $(BIN)/spark-distribution
-	ln -sfn "$(CURDIR)/conf/spark" $(BIN)/spark-distribution/conf
+	@ln -sfn "$$($(BIN)/python -c 'import pyspark; print(pyspark.__path__[0])')" $(BIN)/spark-distribution
+	@ln -sfn "$(CURDIR)/conf/spark" $(BIN)/spark-distribution/conf
 	@touch $@
 
-build/jars/.ready: conf/ivy.xml $(VENV)/.ready
-	rm -rf build/jars && mkdir -p build/jars
-	java -jar $$($(BIN)/python -c 'import glob, pyspark; print(*glob.glob(pyspark.__path__[0] + "/jars/ivy-*.jar"))') \
-	  -ivy conf/ivy.xml -warn -types jar bundle -retrieve "build/jars/[conf]/[artifact]-[revision].[ext]"
+# A group of packages beyond those of the product, by its name in pyproject.toml.
+$(VENV)/.%-ready: pyproject.toml $(VENV)/.ready
+	$(call install,--group $*)
 	@touch $@
 
-dist/clickscore.zip: $(VENV)/.ready Makefile pyproject.toml README.md lib/clickscore lib/shopsim $(shell find lib -name '*.py')
+# The jars of a configuration in conf/ivy.xml: `spark` for every session, `broker` for the local Kafka broker.
+build/jars/.%-ready: conf/ivy.xml $(VENV)/.ready
+	@rm -rf build/jars/$* && mkdir -p build/jars
+	@java -jar "$$($(BIN)/python -c 'import glob, pyspark; print(*glob.glob(pyspark.__path__[0] + "/jars/ivy-*.jar"))')" \
+	  -ivy conf/ivy.xml -confs $* -warn -types jar bundle -retrieve "build/jars/[conf]/[artifact]-[revision].[ext]" \
+	  >build/jars.log 2>&1 \
+	  || { echo "The $* jars cannot be fetched: check the network; build/jars.log has the details"; exit 2; }
+	@touch $@
+
+dist/clickscore.zip: $(VENV)/.package-ready Makefile pyproject.toml README.md LICENSE $(shell find lib jobs -name '*.py')
 	rm -rf dist/*.whl build/zip build/lib build/bdist.*
 	@# The same sources give the same bytes: every file in both archives has this time and these rights.
 	umask 022 && SOURCE_DATE_EPOCH=$(EPOCH) $(BIN)/python -m build --quiet --wheel --no-isolation
 	@# The files of the wheel in a zip: Spark ships a .zip to the executors, but not a .whl.
 	umask 022 && $(BIN)/python -m zipfile -e dist/*.whl build/zip
 	find build/zip -exec touch -t $(MOMENT) {} +
-	cd build/zip && $(abspath $(BIN))/python -m zipfile -c ../../dist/clickscore.zip clickscore shopsim
+	$(BIN)/python -m zipfile -c dist/clickscore.zip build/zip/clickscore build/zip/shopsim
 	@rm -rf build/zip build/lib build/bdist.*
 	@touch $@
 
 # All that the job imports on a cluster, without Spark and without itself: those come with the cluster and with the zip.
-dist/environment.tar.gz: pyproject.toml requirements.txt $(VENV)/.ready
+dist/environment.tar.gz: pyproject.toml requirements.txt $(VENV)/.package-ready
 	rm -rf build/environment $@ && mkdir -p dist
 	$(PYTHON) -m venv build/environment
 	build/environment/bin/pip install --quiet --disable-pip-version-check --constraint requirements.txt \

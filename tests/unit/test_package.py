@@ -11,13 +11,15 @@ from pathlib import Path
 def built(home: Path, time: float) -> dict[str, str]:
     """Build both packages from a checkout of some time; return their hashes."""
     home.mkdir()
-    for name in ("Makefile", "pyproject.toml", "README.md", "requirements.txt"):
+    for name in ("Makefile", "pyproject.toml", "README.md", "LICENSE", "requirements.txt"):
         shutil.copy(name, home / name)
-    shutil.copytree("lib", home / "lib", ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"))
+    for name in ("lib", "jobs"):
+        shutil.copytree(name, home / name, ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"))
     for file in home.rglob("*"):
         os.utime(file, (time, time))
     venv = Path(sys.executable).parents[1]
-    command = ["make", "--old-file", f"{venv}/.ready", "package", f"VENV={venv}"]  # never sets it up for this copy
+    made = [f"--old-file={venv}/{stamp}" for stamp in (".ready", ".package-ready")]  # never sets it up for this copy
+    command = ["make", *made, "package", f"VENV={venv}"]
     subprocess.run(command, cwd=home, check=True, capture_output=True)
     return {file.name: hashlib.sha256(file.read_bytes()).hexdigest() for file in (home / "dist").iterdir()}
 
