@@ -1,6 +1,7 @@
 """Users test their own three files: features and verdicts of a few records, without Spark."""
 
 import ast
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -65,3 +66,14 @@ def test_example_of_the_module_is_python_and_needs_no_spark() -> None:
     ast.parse("\n".join(line[4:] for line in example.splitlines()))
     asked = "import clickscore.testing, sys; print([m for m in ('pyspark', 'mlflow') if m in sys.modules])"
     assert subprocess.run([sys.executable, "-c", asked], capture_output=True, text=True, check=True).stdout == "[]\n"
+
+
+def test_example_of_the_documentation_passes_as_it_stands(model: Path, tmp_path: Path) -> None:
+    [example] = re.findall(r"^```python\n(.*?)^```", Path("docs/testing.md").read_text(), re.DOTALL | re.MULTILINE)
+    (tmp_path / "test_my_shop.py").write_text(example)
+    (tmp_path / "conf").symlink_to(Path("conf").resolve())
+    (tmp_path / "build").mkdir()
+    (tmp_path / "build" / "model").symlink_to(model)
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "test_my_shop.py"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert "3 passed" in done.stdout, done.stdout
