@@ -2,6 +2,7 @@
 
 import ast
 import subprocess
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -20,6 +21,7 @@ SHARED = {"errors", "reasons", "console", "cli", "retries", "session", "spark_er
 IMPORTS = {
     "config": set(),
     "scoring": {"config"},
+    "samples": {"config", "scoring"},
     "storage": {"config"},
     "registry": {"config", "scoring", "storage"},
     "sources": {"config", "storage"},
@@ -89,6 +91,12 @@ def imported(module: Path) -> Iterator[str]:
             yield node.module or ""
         elif isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names if alias.name.startswith("clickscore."))
+
+
+def test_every_package_is_in_the_wheel() -> None:
+    wheel = tomllib.loads(Path("pyproject.toml").read_text())["tool"]["setuptools"]["packages"]
+    folders = {file.parent.relative_to("lib") for file in Path("lib").rglob("__init__.py")}
+    assert sorted(wheel) == sorted({".".join(folder.parts) for folder in folders} | {"clickscore.jobs"})
 
 
 def test_jobs_are_thin() -> None:

@@ -1,0 +1,79 @@
+"""What a trial found, for the console."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from clickscore.samples.trial import Trial
+
+MOST_UNKNOWN = 10
+"""Unknown fields that are listed, the commonest first."""
+_LEAST_SHARE = 0.01
+
+
+def print_trial(console: Console, trial: Trial) -> None:
+    """Print what became of the records, and what to look at."""
+    for sentence in sentences(trial):
+        console.print(sentence, highlight=False, markup=False)
+    if trial.rejections:
+        grid = Table(title="rejected", title_justify="left", title_style="bold")
+        for column, justify in (("reason", "left"), ("records", "right"), ("detail", "left"), ("example", "left")):
+            grid.add_column(column, justify=justify, overflow="fold")
+        for reason, group in trial.rejections.items():
+            grid.add_row(reason, f"{group.count:,}", Text(_visible(group.detail)), Text(_visible(group.example)))
+        console.print(grid)
+    if trial.examples:
+        console.print(_examples(trial.examples))
+
+
+def sentences(trial: Trial) -> Iterator[str]:
+    """Yield what a reader should know, the most important first."""
+    share = f" ({trial.accepted / trial.records:.1%})" if trial.records else ""
+    rejected = trial.records - trial.accepted
+    yield f"{trial.records:,} records: {trial.accepted:,} would be scored{share}, {rejected:,} rejected"
+    if trial.first and trial.last:
+        yield f"times: {_moment(trial.first)} to {_moment(trial.last)}"
+    if trial.odd_times:
+        yield (
+            f"{trial.odd_times:,} times are in the future or more than ten years ago: is click.time the right field, "
+            "and is a number in the right unit?"
+        )
+    if trial.absent:
+        yield f"fields of the click schema that no click has: {', '.join(trial.absent)}"
+    if trial.unknown:
+        common = sorted(trial.unknown.items(), key=lambda field: -field[1])
+        listed = [f"{name} ({_share(count / trial.records)})" for name, count in common[:MOST_UNKNOWN]]
+        more = f", and {len(common) - MOST_UNKNOWN} more" if len(common) > MOST_UNKNOWN else ""
+        yield f"fields that the click schema does not have, with the share of records: {', '.join(listed)}{more}"
+
+
+def _examples(examples: tuple[Mapping[str, Any], ...]) -> Table:
+    """Return the clicks side by side: a row for each feature, as there are more features than clicks."""
+    grid = Table(title="some clicks and their features", title_justify="left", title_style="bold", show_header=False)
+    grid.add_column(style="bold", no_wrap=True)
+    for _ in examples:
+        grid.add_column(justify="right", overflow="ellipsis")
+    for name in examples[0]:
+        grid.add_row(name, *[Text(_value(example[name])) for example in examples])
+    return grid
+
+
+def _share(share: float) -> str:
+    return f"{share:.0%}" if share >= _LEAST_SHARE else f"less than {_LEAST_SHARE:.0%}"
+
+
+def _value(value: Any) -> str:
+    if value is None:
+        return "null"
+    return f"{value:.4g}" if isinstance(value, float) else _visible(str(value))
+
+
+def _moment(time: Any) -> str:
+    return time.strftime("%Y-%m-%d %H:%M:%S UTC") if time.year > 999 else str(time)
+
+
+def _visible(text: str) -> str:
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)

@@ -1,0 +1,134 @@
+"""A trial: a sample of raw records goes through contract, features and model, and what becomes of them is counted."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import msgspec
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from clickscore.scoring import ClickScorer, Contract, Features, LoadedModel
+from clickscore.scoring.decoding import Rejection
+from clickscore.scoring.parsing import parser
+
+AHEAD = timedelta(days=1)
+"""A click cannot be from the future; a day allows for clocks and zones that are wrong."""
+AGO = timedelta(days=3650)
+"""Web shops had no such trackers ten years ago: a time before is more likely in the wrong unit."""
+EXAMPLES = 5
+EXAMPLE_CHARS = 160
+
+_decode_keys = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+
+
+@dataclass(frozen=True)
+class Group:
+    """Rejected records of one reason.
+
+    Attributes:
+        count: how many.
+        detail: what is said of the first one.
+        example: the beginning of the first one.
+    """
+
+    count: int
+    detail: str
+    example: str
+
+
+@dataclass(frozen=True)
+class Trial:
+    """What became of a sample.
+
+    Attributes:
+        records: how many there were.
+        accepted: how many of them are clicks that the features and the model can score.
+        rejections: the others by reason, the commonest first.
+        unknown: fields that the contract does not have, with the number of records that have them.
+        absent: fields of the contract that no click has.
+        odd_times: clicks whose time is in the future or more than ten years ago.
+        first: the earliest time of a click; None without a click.
+        last: the latest.
+        examples: some accepted clicks: id, time, features, and the score where there is a model.
+    """
+
+    records: int
+    accepted: int
+    rejections: Mapping[str, Group]
+    unknown: Mapping[str, int]
+    absent: tuple[str, ...]
+    odd_times: int
+    first: datetime | None
+    last: datetime | None
+    examples: tuple[dict[str, Any], ...]
+
+
+def attempt(
+    records: pa.BinaryArray, contract: Contract, features: Features, model: LoadedModel | None, now: datetime
+) -> Trial:
+    """Try a sample of records.
+
+    Args:
+        records: the raw records.
+        contract: what a click is.
+        features: what is computed from it.
+        model: scores the clicks; without one, they get features only.
+        now: the present, with a zone.
+    """
+    clicks, rejections = parser(contract.click).parse(records)
+    computed = features.compute(clicks)
+    rejections |= {
+        row: Rejection("feature_failed", cause) for row, cause in computed.failures.items() if row not in rejections
+    }
+    scores: list[float | None] = [None] * len(records)
+    if model:
+        outcomes = ClickScorer(contract, features, model).score(records)
+        scores = outcomes.field(next(iter(model.outputs))).to_pylist()
+        texts = zip(outcomes.field("reason").to_pylist(), outcomes.field("detail").to_pylist(), strict=True)
+        rejections = {row: Rejection(reason, detail) for row, (reason, detail) in enumerate(texts) if reason}
+    accepted = [row for row in range(len(records)) if row not in rejections]
+    times = clicks.field(contract.time).take(pa.array(accepted, pa.int64()))
+    ends = pc.min_max(times)
+    known = set(contract.click.names)
+    return Trial(
+        records=len(records),
+        accepted=len(accepted),
+        rejections=_grouped(records, rejections),
+        unknown=dict(Counter(key for row in range(len(records)) for key in _keys(records[row].as_py()) - known)),
+        absent=tuple(name for name in contract.click.names if clicks.field(name).null_count == len(clicks))
+        if accepted else (),
+        odd_times=sum(not now - AGO <= time <= now + AHEAD for time in times.to_pylist()),
+        first=ends["min"].as_py(),
+        last=ends["max"].as_py(),
+        examples=tuple(
+            {**{name: clicks.field(name)[row].as_py() for name in (contract.id, contract.time)},
+             **computed.values[0][row].as_py(), **({"score": scores[row]} if model else {})}
+            for row in accepted[:EXAMPLES]
+        ),
+    )  # fmt: skip
+
+
+def _grouped(records: pa.BinaryArray, rejections: Mapping[int, Rejection]) -> dict[str, Group]:
+    counts = Counter(rejection.reason for rejection in rejections.values())
+    groups = {}
+    for reason, count in counts.most_common():
+        row = min(row for row, rejection in rejections.items() if rejection.reason == reason)
+        text = (records[row].as_py() or b"").decode("utf-8", "backslashreplace")
+        example = text if len(text) <= EXAMPLE_CHARS else f"{text[:EXAMPLE_CHARS]}…"
+        groups[reason] = Group(count, rejections[row].detail, example)
+    return groups
+
+
+def _keys(record: bytes | None) -> set[str]:
+    try:
+        return set(_decode_keys(record or b""))
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return set()
+
+
+def lines(content: Iterable[bytes]) -> pa.BinaryArray:
+    """Return the records of a file of lines; empty lines count, as in a landing file."""
+    return pa.array([line.rstrip(b"\r\n") for line in content], pa.binary())

@@ -1,0 +1,78 @@
+"""A sample of records: what would become of it, without a run."""
+
+import json
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+
+from clickscore.samples.trial import Group, Trial, attempt, lines
+from clickscore.scoring import Contract, Features, LoadedModel, read_contract, read_features
+from clickscore.scoring.outputs import as_outputs
+
+DATA = Path("tests/data")
+NOW = datetime(2026, 3, 2, tzinfo=timezone.utc)
+CLICK = {"id": "a", "at": "2026-03-01T12:00:00Z", "visitor": "v", "price": 2.0, "quantity": 3}
+INPUTS = pa.schema([("double_price", pa.float64()), ("quantity", pa.float64())])
+
+
+@pytest.fixture(scope="module")
+def contract() -> Contract:
+    return read_contract(DATA / "click.ddl", "id", "at", "visitor")
+
+
+@pytest.fixture(scope="module")
+def features(contract: Contract) -> Features:
+    return read_features(DATA / "features.sql", contract.click)
+
+
+def tried(contract: Contract, features: Features, *records: Any, model: LoadedModel | None = None) -> Trial:
+    raw = [record if isinstance(record, bytes | None) else json.dumps(record).encode() for record in records]
+    return attempt(pa.array(raw, pa.binary()), contract, features, model, NOW)
+
+
+def test_records_are_counted_by_what_would_become_of_them(contract: Contract, features: Features) -> None:
+    trial = tried(contract, features, CLICK, b"{", {**CLICK, "at": "soon"}, b"[1]", {**CLICK, "at": "later"})
+    assert (trial.records, trial.accepted) == (5, 1)
+    assert list(trial.rejections) == ["invalid_time", "malformed_json", "not_an_object"]
+    assert trial.rejections["invalid_time"] == Group(
+        2, "Invalid RFC3339 encoded datetime - at `$.at`", json.dumps({**CLICK, "at": "soon"})
+    )
+
+
+def test_unknown_and_absent_fields_are_named(contract: Contract, features: Features) -> None:
+    bare = {name: CLICK[name] for name in ("id", "at", "visitor")}
+    trial = tried(contract, features, {**bare, "ip": "1.2.3.4"}, {**bare, "ip": None, "utm": {"a": 1}}, b"{")
+    assert trial.unknown == {"ip": 2, "utm": 1}
+    assert {"price", "quantity"} <= set(trial.absent)
+    assert "id" not in trial.absent
+
+
+def test_times_out_of_reason_are_counted(contract: Contract, features: Features) -> None:
+    # The second is a time in seconds that a shop has written as if it were milliseconds.
+    trial = tried(contract, features, CLICK, {**CLICK, "at": 1_772_366}, {**CLICK, "at": "2062-01-01T00:00:00Z"})
+    assert trial.odd_times == 2
+    assert trial.first == datetime(1970, 1, 21, 12, 19, 26, tzinfo=timezone.utc)
+    assert trial.last == datetime(2062, 1, 1, tzinfo=timezone.utc)
+
+
+def test_examples_have_features_and_the_score_where_there_is_a_model(contract: Contract, features: Features) -> None:
+    [example] = tried(contract, features, CLICK).examples
+    assert example["id"] == "a"
+    assert (example["double_price"], "score" in example) == (4.0, False)
+    model = LoadedModel(
+        INPUTS, lambda rows: as_outputs(rows.field("double_price").to_numpy(), len(rows)), {"score": None}
+    )
+    assert [example["score"] for example in tried(contract, features, b"{", CLICK, model=model).examples] == [4.0]
+
+
+def test_sample_without_a_click_has_no_times(contract: Contract, features: Features) -> None:
+    trial = tried(contract, features, None, b"")
+    assert (trial.accepted, trial.first, trial.examples, trial.absent) == (0, None, (), ())
+    assert set(trial.rejections) == {"tombstone", "empty_record"}
+
+
+def test_line_of_a_windows_file_is_a_record_without_its_line_end() -> None:
+    assert lines([b'{"a": 1}\r\n', b"\n", b"x"]).to_pylist() == [b'{"a": 1}', b"", b"x"]
