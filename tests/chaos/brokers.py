@@ -9,9 +9,10 @@ from pathlib import Path
 
 from confluent_kafka import KafkaError, Message, Producer, TopicPartition
 from tests.chaos.checkpoints import stopped
-from tests.chaos.job import Job, UnsurvivedError, free_ports
+from tests.chaos.job import Job, UnsurvivedError
 from tests.chaos.site import CLICKS, RUBBISH, Fault, Site
 from tests.chaos.witness import REJECTED, SCORED, Account, Key, rows
+from tests.support.ports import free_ports
 
 from shopsim.broker import Broker
 from shopsim.topics import PATIENCE_S, PRODUCER, make_topic

@@ -2,7 +2,6 @@
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -128,19 +127,6 @@ def wait_until(is_done: Callable[[], bool], what: str, patience_s: float, poll_s
         if time.monotonic() > give_up:
             raise UnsurvivedError(f"waited {patience_s:.0f} s for {what}, in vain")
         time.sleep(poll_s)
-
-
-def free_ports(count: int) -> int:
-    """Return the first of some neighbouring free ports of this machine."""
-    while True:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            first = int(probe.getsockname()[1])
-        with suppress(OSError, OverflowError):
-            for port in range(first, first + count):
-                with socket.socket() as probe:
-                    probe.bind(("127.0.0.1", port))
-            return first
 
 
 def _name(process: psutil.Process) -> str:

@@ -10,8 +10,9 @@ import urllib.request
 from pathlib import Path
 
 from tests.chaos.checkpoints import stopped
-from tests.chaos.job import POLL_S, START_PATIENCE_S, free_ports, wait_until
+from tests.chaos.job import POLL_S, START_PATIENCE_S, wait_until
 from tests.chaos.site import Fault, Site
+from tests.support.ports import free_ports
 
 LEAN = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "MLFLOW_DISABLE_TELEMETRY": "true"}
 """What the server would start beside itself, and nobody needs here."""

@@ -10,12 +10,10 @@ from contextlib import AbstractContextManager, closing
 from pathlib import Path
 from typing import Any
 
-import lightgbm
-import numpy as np
-import pandas as pd
 import yaml
 from tests.chaos.job import START_PATIENCE_S, Job, UnsurvivedError, wait_until
 from tests.chaos.witness import LINEAGE, REJECTED, SCORED, Account, Key, account, check_models, compare, rows
+from tests.support.models import small_booster
 
 from clickscore.registry.registry import Registry
 from clickscore.training.algorithms import LEARNERS
@@ -42,11 +40,7 @@ def train(registry_uri: str, versions: int = 2) -> None:
 
 def _train(registry: Registry, versions: int) -> None:
     for seed in range(versions):
-        rng = np.random.default_rng(seed)
-        features = pd.DataFrame({"double_price": rng.uniform(0, 200, 300), "quantity": rng.integers(0, 5, 300) * 1.0})
-        label = (features["double_price"] + rng.normal(0, 40, 300) > 100).astype(float)
-        parameters = {"objective": "binary", "verbosity": -1, "seed": seed, "num_leaves": 8}
-        booster = lightgbm.train(parameters, lightgbm.Dataset(features, label), num_boost_round=10)
+        booster, features = small_booster(seed)
         register(registry, booster, LEARNERS["lightgbm"], MODEL, "", features.head(2), {}, {}, {})
     registry.set_alias(MODEL, "champion", "1")
 

@@ -7,39 +7,29 @@ environment that have nothing in common with those of the driver.
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import tarfile
 import time
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, suppress
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import psutil
 import pyspark
 import pytest
+from tests.support.ports import LOOPBACK, free_ports
 
 from shopsim.broker import Broker
 
 SPARK_HOME = Path(pyspark.__path__[0])
-LOOPBACK = "127.0.0.1"
 PATIENCE_S, POLL_S = 180, 0.2
 WORKERS = 2
 QUICK_TO_START = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
 CLEAN = ("PATH", "HOME", "JAVA_HOME", "LANG", "LC_ALL")
 """What a process of the cluster has of our environment; above all no PYTHONPATH."""
-
-
-def free_ports(count: int) -> list[int]:
-    """Return ports that nobody listens on."""
-    with ExitStack() as stack:
-        probes = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for probe in probes:
-            probe.bind((LOOPBACK, 0))
-        return [probe.getsockname()[1] for probe in probes]
 
 
 def has_ended(process: psutil.Process) -> bool:
@@ -48,15 +38,6 @@ def has_ended(process: psutil.Process) -> bool:
         return bool(process.status() == psutil.STATUS_ZOMBIE)
     except psutil.NoSuchProcess:
         return True
-
-
-def neighbouring_ports() -> int:
-    """Return the first of two ports in a row that nobody listens on."""
-    while True:
-        [port] = free_ports(1)
-        with socket.socket() as probe:
-            if probe.connect_ex((LOOPBACK, port + 1)):
-                return port
 
 
 @dataclass
@@ -118,7 +99,8 @@ class Cluster(Place):
         (self.home / "conf").mkdir(parents=True)
         (self.home / "conf" / "spark-defaults.conf").write_text(self._defaults())
         (self.home / "conf" / "log4j2.properties").write_text(Path("conf/spark/log4j2.properties").read_text())
-        port, page, *pages = free_ports(2 + WORKERS)
+        first = free_ports(2 + WORKERS)
+        port, page, *pages = range(first, first + 2 + WORKERS)
         self.url = f"spark://{LOOPBACK}:{port}"
         self._daemon("master", "master.Master", "--host", LOOPBACK, "--port", str(port), "--webui-port", str(page))
         self.await_(lambda: bool(_ask(f"http://{LOOPBACK}:{page}/json/")), "the master", "master")
@@ -210,7 +192,7 @@ def registry_server(
 ) -> Iterator[str]:  # fmt: skip
     """A tracking server that hands out the files of its models itself, with a champion."""
     place = Place(tmp_path_factory.mktemp("registry"))
-    [port] = free_ports(1)
+    port = free_ports(1)
     server = f"http://{LOOPBACK}:{port}"
     command = [sys.executable, "-m", "mlflow", "server", "--host", LOOPBACK, "--port", str(port), "--workers", "1",
                "--backend-store-uri", "sqlite:///mlflow.db", "--artifacts-destination", "artifacts"]  # fmt: skip
@@ -233,7 +215,7 @@ def _is_well(server: str) -> bool:
 
 @pytest.fixture(scope="module")
 def cluster_broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
-    broker = Broker(tmp_path_factory.mktemp("kafka"), neighbouring_ports())
+    broker = Broker(tmp_path_factory.mktemp("kafka"), free_ports(2))
     broker.start()
     yield broker
     broker.kill()

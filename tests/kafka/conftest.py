@@ -1,7 +1,6 @@
 """One real broker for all tests of a run, with a listener without security and one with SASL/SCRAM over TLS."""
 
 import json
-import socket
 import subprocess
 import uuid
 from collections.abc import Callable, Iterator
@@ -14,6 +13,7 @@ import pyarrow as pa
 import pytest
 from confluent_kafka import Producer
 from confluent_kafka.admin import NewTopic
+from tests.support.ports import free_ports
 
 from shopsim.broker import Broker
 
@@ -22,21 +22,6 @@ STORE_PASSWORD = "store-secret"
 EVERY_ROW = """
 SELECT source, source_offset FROM scored_clicks UNION ALL SELECT source, source_offset FROM rejected_clicks
 """
-
-
-def free_ports(count: int) -> int:
-    """Return the first of some neighbouring free ports."""
-    while True:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            first = int(probe.getsockname()[1])
-        try:
-            for port in range(first, first + count):
-                with socket.socket() as probe:
-                    probe.bind(("127.0.0.1", port))
-        except OSError:
-            continue
-        return first
 
 
 @dataclass(frozen=True)

@@ -20,8 +20,8 @@ def print_trial(console: Console, trial: Trial) -> None:
         console.print(sentence, highlight=False, markup=False)
     if trial.rejections:
         grid = Table(title="rejected", title_justify="left", title_style="bold")
-        for column, justify in (("reason", "left"), ("records", "right"), ("detail", "left"), ("example", "left")):
-            grid.add_column(column, justify=justify, overflow="fold")
+        for column in ("reason", "records", "detail", "example"):
+            grid.add_column(column, justify="right" if column == "records" else "left", overflow="fold")
         for reason, group in trial.rejections.items():
             grid.add_row(reason, f"{group.count:,}", Text(_visible(group.detail)), Text(_visible(group.example)))
         console.print(grid)

@@ -11,6 +11,7 @@ import pytest
 from deltalake import DeltaTable
 from mlflow import MlflowClient
 from pyspark.sql import SparkSession
+from tests.support.waiting import wait_until
 
 MakeClick = Callable[..., dict[str, Any]]
 PATIENCE_S = 120
@@ -33,12 +34,9 @@ def land(shop: Any, make_click: MakeClick, batches: int, clicks: int = 20, **fie
 
 def wait_for(shop: Any, is_there: Callable[[pd.DataFrame], bool]) -> None:
     """Wait until the scored clicks are as they should be, while the stream goes on."""
-    place, until = str(shop.home / "scored_clicks"), time.monotonic() + PATIENCE_S
-    while time.monotonic() < until:
-        if DeltaTable.is_deltatable(place) and is_there(DeltaTable(place).to_pandas()):
-            return
-        time.sleep(0.2)
-    raise TimeoutError("what the test waits for does not come")
+    place = str(shop.home / "scored_clicks")
+    wait_until(lambda: DeltaTable.is_deltatable(place) and is_there(DeltaTable(place).to_pandas()),
+               patience_s=PATIENCE_S, poll_s=0.2)  # fmt: skip
 
 
 def test_alias_that_moves_takes_effect_under_the_running_stream(

@@ -1,5 +1,4 @@
 import threading
-import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -7,6 +6,7 @@ from typing import Any
 
 import pytest
 from pyspark.sql import SparkSession
+from tests.support.waiting import wait_until
 
 from clickscore.registry.registry import fetch_current, fetch_version
 from clickscore.storage.fence import Fence
@@ -38,13 +38,6 @@ def open_watch(
         return AliasPoller(models, 0.05, deployment, told.append), models
 
     return build
-
-
-def wait_until(is_so: Callable[[], bool]) -> None:
-    until = time.monotonic() + 30
-    while not is_so():
-        assert time.monotonic() < until
-        time.sleep(0.05)
 
 
 def test_workers_are_touched_in_long_pauses(

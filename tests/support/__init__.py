@@ -1,0 +1,1 @@
+"""What tests of several tiers share, typed: shops, models, jobs, watched streams, ports, waiting."""

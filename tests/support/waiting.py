@@ -1,0 +1,21 @@
+"""Waiting for what another thread or process does."""
+
+import time
+from collections.abc import Callable
+
+PATIENCE_S, POLL_S = 60.0, 0.02
+
+
+def wait_until(
+    is_so: Callable[[], bool], what: str = "what the test waits for", patience_s: float = PATIENCE_S,
+    poll_s: float = POLL_S,
+) -> None:  # fmt: skip
+    """Wait until something is so.
+
+    Raises:
+        AssertionError: if it does not come in time.
+    """
+    deadline = time.monotonic() + patience_s
+    while not is_so():
+        assert time.monotonic() < deadline, f"{what} has not come within {patience_s:.0f} s"
+        time.sleep(poll_s)
