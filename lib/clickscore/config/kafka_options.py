@@ -2,7 +2,7 @@
 
 _OFFSETS = "the checkpoint keeps the offsets, so that every click is scored exactly once"
 _SECURITY = "source.security sets it, with references to secrets"
-_SPARK = "Spark sets it itself, and would refuse it"
+_SPARK = "Spark sets it and accepts no other value"
 
 FORBIDDEN = {
     "auto.commit.interval.ms": _OFFSETS,
@@ -14,7 +14,7 @@ FORBIDDEN = {
     "partition.assignment.strategy": _OFFSETS,
     "auto.offset.reset": "source.start says where a new stream begins",
     "bootstrap.servers": "source.bootstrap_servers sets it",
-    "isolation.level": "only committed records are read: an aborted transaction never happened",
+    "isolation.level": "the job reads committed records only",
     "interceptor.classes": _SPARK,
     "key.deserializer": _SPARK,
     "value.deserializer": _SPARK,
@@ -33,7 +33,7 @@ FORBIDDEN = {
     "ssl.truststore.password": _SECURITY,
     "ssl.truststore.type": _SECURITY,
 }
-"""Options that would break what the stream promises, or that have a key of their own; with the reason."""
+"""Options that would break exactly-once processing, or that have a configuration key; with the reason."""
 
 ALLOWED = frozenset(
     [

@@ -25,12 +25,16 @@ PICKLE: Literal["pickle"] = "pickle"
 
 
 class Allow(Section):
-    """What a model may be made of; the defaults are flavors of MLflow that can load without running the model's code.
+    """Which models may be loaded; the defaults are flavors of MLflow that load without running the model's own code.
+
+    Example::
+
+        allow: {names: [click_propensity], flavors: [lightgbm], loaders: [mlflow.lightgbm]}
 
     Attributes:
         names: registered models; left out, those that ``uri`` and ``challenger`` name.
-        flavors: flavors of MLflow, apart from ``python_function``, which each model has.
-        loaders: modules that may load a model.
+        flavors: flavors of MLflow, in addition to ``python_function``, which each model has.
+        loaders: Python modules that may load a model.
     """
 
     names: Names = ()
@@ -41,21 +45,37 @@ class Allow(Section):
 
 
 class Model(Section):
-    """The registered model: ``models:/<name>@<alias>`` or ``models:/<name>/<version>``, and the registry it is in.
+    """The registered model that scores, its registry, and what a model may do before it is stopped.
+
+    Example::
+
+        model:
+          uri:                   "models:/click_propensity@champion"
+          registry:              "http://mlflow.example.com:5000"
+          poll:                  3 seconds
+          outputs:               {score: 1, leave: p_leave}
+          time_limit:            10 seconds
+          failure_limit:         0.01
+          trust:                 pickle
+          allow:                 {names: [click_propensity]}
+          challenger:            "models:/click_propensity@challenger"
+          challenger_share:      0.1
+          challenger_time_limit: 2 seconds
 
     Attributes:
-        uri: the model that scores, the champion.
+        uri: the model that scores every click, the champion.
         registry: URI of the MLflow registry.
-        poll_ms: how often the registry is asked where the alias points.
-        outputs: column of ``scored_clicks`` to the output of the model that goes into it; without it, or for ``score``
-            where it is not among them, the only number, or the second of two class probabilities.
+        poll_ms: how often the job asks the registry which version the alias points to.
+        outputs: columns of ``scored_clicks``, each with the output of the model that fills it, by name or by position
+            from 0. Left out, ``score`` is the only number that the model predicts, or the second of two class
+            probabilities.
         time_limit_ms: how long one call of ``predict`` may take.
-        failure_limit: share of clicks that the model may fail on, beyond the first few.
-        trust: whether models that run code of their own when they are loaded, such as pickles, are taken.
-        allow: what a model may be made of.
-        challenger: another version, or another model, that scores some visitors for comparison.
-        challenger_share: share of visitors that it scores.
-        challenger_time_limit_ms: how long one call of its ``predict`` may take before it is suspended.
+        failure_limit: share of the clicks that the model may fail on, beyond the first ten, before the run ends.
+        trust: ``pickle`` accepts models that run code of their own when they are loaded.
+        allow: which models may be loaded.
+        challenger: another version, or another model, that also scores some visitors, for comparison.
+        challenger_share: share of the visitors that the challenger scores; it depends on the visitor alone.
+        challenger_time_limit_ms: how long one call of the challenger's ``predict`` may take.
     """
 
     uri: ModelUri
@@ -106,12 +126,16 @@ def split_uri(uri: str) -> tuple[str, str | None, str | None]:
 class Gate(Section):
     """What a challenger must show before it gets the champion's alias.
 
+    Example::
+
+        gate: {clicks: 2000, agreement: 0.5, psi: 0.25, auc_gain: 0.0, log_loss_gain: 0.0}
+
     Attributes:
-        clicks: least clicks that both have scored.
+        clicks: least number of clicks that both models have scored.
         agreement: least rank correlation (Spearman) of the two scores.
-        psi: greatest population stability index of the challenger's scores against the champion's.
-        auc_gain: least gain of AUC, at the lower end of its 95% interval; only where outcomes are known.
-        log_loss_gain: the same for the fall of log loss.
+        psi: largest population stability index of the challenger's scores against the champion's.
+        auc_gain: least gain in AUC, at the lower end of its 95% interval; needs ``training``.
+        log_loss_gain: least decrease of the log loss, at the lower end of its 95% interval; needs ``training``.
     """
 
     clicks: Annotated[int, Field(gt=0)] = 1_000
@@ -122,6 +146,15 @@ class Gate(Section):
 
 
 class Promotion(Section):
-    """How a challenger becomes the champion: see ``jobs/promote_model.py``."""
+    """How a challenger becomes the champion, with ``jobs/promote_model.py``.
+
+    Example::
+
+        promotion:
+          gate: {clicks: 2000, agreement: 0.5}
+
+    Attributes:
+        gate: what the challenger must show.
+    """
 
     gate: Gate = Field(default_factory=Gate)

@@ -34,11 +34,15 @@ def _trigger(text: str) -> str:
 class Click(Section):
     """What a click looks like.
 
+    Example::
+
+        click: {schema: conf/click.ddl, id: event_id, time: event_time, visitor: visitor_id}
+
     Attributes:
-        ddl: file with the fields in Spark DDL, ``schema`` in the YAML.
-        id: the field that tells clicks apart.
+        ddl: file with the fields of a click in Spark DDL.
+        id: the field that identifies a click.
         time: the field with the event time, a ``TIMESTAMP``.
-        visitor: the field that tells visitors apart.
+        visitor: the field that identifies a visitor.
     """
 
     ddl: Annotated[ExistingFile, Field(alias="schema")]
@@ -48,7 +52,16 @@ class Click(Section):
 
 
 class Output(Section):
-    """The two main tables, each a path or a catalog name; the model timeline stands beside the scored clicks."""
+    """The two main tables; ``model_timeline`` and ``source_gaps`` are created next to ``scored``.
+
+    Example::
+
+        output: {scored: build/demo/scored_clicks, rejected: build/demo/rejected_clicks}
+
+    Attributes:
+        scored: table of the scored clicks.
+        rejected: table of the rejected records.
+    """
 
     scored: Text
     rejected: Text
@@ -61,14 +74,23 @@ class Output(Section):
 
 
 class Training(Section):
-    """What ``train_model`` needs beyond the contract.
+    """What ``jobs/train_model.py`` needs beyond the contract.
+
+    Example::
+
+        training:
+          clicks:    build/demo/history
+          session:   session_id
+          converted: event_type = 'purchase'
+          holdout:   0.25
+          algorithm: lightgbm
 
     Attributes:
-        clicks: folder of past clicks, in the form of a folder source.
-        session: the field that tells visits apart.
+        clicks: folder of past clicks, JSON lines as in a folder source.
+        session: the field that identifies a visit.
         converted: Spark SQL condition on a click that makes its whole visit a success.
-        holdout: share of the time range, at its end, that the model is judged on.
-        algorithm: ``lightgbm`` or ``xgboost``.
+        holdout: share of the time range, at its end, that the model is evaluated on.
+        algorithm: library that trains the model.
     """
 
     clicks: Text
@@ -79,18 +101,30 @@ class Training(Section):
 
 
 class Deduplicate(Section):
-    """Clicks whose id was seen within the window, in time of processing, are counted, and not scored again."""
+    """Score each click id once within a window of processing time; later copies are counted, not scored.
+
+    Example::
+
+        deduplicate: {window: 10 minutes}
+
+    Attributes:
+        window_ms: how long an id is remembered. Set it to your producers' retry window.
+    """
 
     window_ms: Annotated[Milliseconds, Field(alias="window")]
 
 
 class HealthEndpoint(Section):
-    """Where a running job can be asked how it is, and when it counts as stuck.
+    """Where the running job serves ``/healthz`` and ``/metrics``, and when it counts as stuck.
+
+    Example::
+
+        health: {port: 8090, host: 0.0.0.0, stuck_after: 5 minutes}
 
     Attributes:
-        port: port to listen on; 0 takes any that is free.
-        host: address to listen on; others than this machine can ask when it is that of a network, such as ``0.0.0.0``.
-        stuck_after_ms: how long nothing may be finished, beyond the interval of the trigger.
+        port: port to listen on; 0 takes any free port.
+        host: address to listen on; ``0.0.0.0`` accepts requests from other machines.
+        stuck_after_ms: longest time without progress, in addition to the interval of the trigger.
     """
 
     port: Annotated[int, Field(ge=0, le=65_535)]
@@ -101,8 +135,18 @@ class HealthEndpoint(Section):
 class Config(Section):
     """A whole run.
 
-    ``training`` is only needed by ``train_model``, ``promotion`` by ``promote_model``; without ``deduplicate`` every
-    click is scored; without ``health`` nothing listens.
+    Attributes:
+        source: where the clicks come from.
+        click: what a click looks like.
+        features: file with the features, DuckDB SQL.
+        model: the registered model.
+        output: the tables.
+        checkpoint: folder in which Spark keeps how far the stream has come; one per stream.
+        trigger: ``available_now`` processes what is there and stops; an interval keeps the stream running.
+        deduplicate: left out, every click is scored.
+        health: left out, the job listens on no port.
+        training: only for ``jobs/train_model.py``, and for outcomes in ``jobs/promote_model.py``.
+        promotion: only for ``jobs/promote_model.py``.
     """
 
     source: Source

@@ -14,9 +14,14 @@ EARLIEST, LATEST = "earliest", "latest"
 class FolderSource(Section):
     """Files of JSON lines that appear in a folder: ``*.json``, ``*.jsonl``, ``*.ndjson``, each also with ``.gz``.
 
+    Example::
+
+        source: {kind: folder, path: build/demo/landing, max_bytes: 40 MiB}
+
     Attributes:
-        keep: nothing; a line is all that there is.
-        path: the landing folder; folders inside it are read too.
+        keep: nothing; a line has no key and no headers.
+        kind: this kind of source.
+        path: the landing folder; subfolders are read too.
         max_bytes: most bytes of files in one micro-batch. A single larger file makes a micro-batch of its own.
     """
 
@@ -29,13 +34,18 @@ class FolderSource(Section):
 class DeltaSource(Section):
     """A Delta table that clicks are appended to.
 
+    Example::
+
+        source: {kind: delta, table: /lake/raw_clicks, column: payload, changes: skip, max_bytes: 128 MiB}
+
     Attributes:
-        keep: nothing; a row is all that there is.
+        keep: nothing; a row has no key and no headers.
+        kind: this kind of source.
         table: path or catalog name of the table.
-        column: string or binary column that holds each click as a JSON object; without it, the table's own columns
+        column: string or binary column that holds each click as a JSON object; left out, the table's own columns
             are the click's fields.
         changes: what to do at a commit that changes or deletes rows: stop with an error, or skip the commit.
-        max_bytes: most bytes of data files in one micro-batch, about.
+        max_bytes: most bytes of data files in one micro-batch, approximately.
     """
 
     keep: ClassVar[tuple[str, ...]] = ()
@@ -50,22 +60,46 @@ _STORE_KEYS = {"truststore", "truststore_password", "keystore", "keystore_passwo
 
 
 class Security(Section):
-    """How to reach a broker that asks who is there.
+    """How the job authenticates with the brokers, and whether the connection is encrypted.
+
+    Example::
+
+        security:
+          protocol:            SASL_SSL
+          mechanism:           SCRAM-SHA-512
+          username:            env:KAFKA_USER
+          password:            env:KAFKA_PASSWORD
+          truststore:          /etc/kafka/ca.p12
+          truststore_password: file:/run/secrets/truststore
+          keystore:            /etc/kafka/client.p12
+          keystore_password:   file:/run/secrets/keystore
+          key_password:        file:/run/secrets/key
+
+    Example::
+
+        security:
+          protocol:      SASL_SSL
+          mechanism:     OAUTHBEARER
+          token_url:     https://login.example.com/oauth2/token
+          client_id:     env:KAFKA_CLIENT_ID
+          client_secret: env:KAFKA_CLIENT_SECRET
+          scope:         kafka
 
     Attributes:
-        protocol: ``SSL`` and ``SASL_SSL`` encrypt.
-        mechanism: how to log in, with a ``SASL_`` protocol.
-        username: for ``PLAIN`` and ``SCRAM``; a reference, such as ``env:KAFKA_USER``.
-        password: reference to the password.
-        token_url: where ``OAUTHBEARER`` gets its token.
-        client_id: reference to the client's id there.
-        client_secret: reference to the client's secret there.
-        scope: what the token is for.
-        truststore: certificates to trust: a ``.p12``, ``.jks`` or ``.pem`` file, on the driver and on all executors.
-        truststore_password: reference to its password.
-        keystore: the client's own certificate, in the same forms.
-        keystore_password: reference to its password.
-        key_password: reference to the password of the key in it.
+        protocol: ``SSL`` and ``SASL_SSL`` encrypt the connection.
+        mechanism: how the job logs in; required by the ``SASL_`` protocols.
+        username: user name, for ``PLAIN`` and ``SCRAM``.
+        password: password, for ``PLAIN`` and ``SCRAM``.
+        token_url: address that issues tokens, for ``OAUTHBEARER``.
+        client_id: id of the client at that address.
+        client_secret: secret of the client at that address.
+        scope: scope of the token.
+        truststore: certificates to trust: a ``.p12``, ``.jks`` or ``.pem`` file, at the same path on the driver and on
+            every executor.
+        truststore_password: password of the truststore.
+        keystore: the client's own certificate, in the same file formats and places.
+        keystore_password: password of the keystore.
+        key_password: password of the private key in the keystore.
     """
 
     protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"]
@@ -141,17 +175,36 @@ Option = Annotated[str, BeforeValidator(_as_text)]
 
 
 class KafkaSource(Section):
-    """Kafka topics, each record one click.
+    """Kafka topics; each record is one click.
+
+    Example::
+
+        source:
+          kind: kafka
+          bootstrap_servers: "kafka-1.example.com:9093,kafka-2.example.com:9093"
+          topics: [clicks]
+          start: "2026-03-01T00:00:00Z"
+          max_records: 250000
+          min_partitions: 8
+          keep: [key, headers]
+          security: {protocol: SSL}
+          options: {fetch.min.bytes: 65536}
+
+    Example::
+
+        source: {kind: kafka, bootstrap_servers: "127.0.0.1:9092", pattern: "clicks-.*"}
 
     Attributes:
-        bootstrap_servers: brokers to ask first, ``host:port`` with commas between them.
-        topics: the topics; or else
-        pattern: Java regular expression for the whole names of the topics, also of those that come later.
-        start: where a new stream begins: ``earliest``, ``latest``, or a time with its zone.
-        max_records: most records in one micro-batch, over all partitions.
-        min_partitions: least tasks that a micro-batch is split into; without it, one for each partition.
-        keep: what else of a record to keep: ``key`` as ``source_key``, ``headers`` as ``source_headers``.
-        security: how to reach a broker that asks who is there.
+        kind: this kind of source.
+        bootstrap_servers: brokers to connect to first: ``host:port``, separated by commas.
+        topics: the topics to read; either this or ``pattern``.
+        pattern: Java regular expression that matches whole topic names, also of topics that are created later.
+        start: where a new stream begins. A stream with a checkpoint resumes from the checkpoint.
+        max_records: most records in one micro-batch, over all partitions, so that a backlog does not become one giant
+            micro-batch.
+        min_partitions: least number of tasks that a micro-batch is split into; left out, one per partition.
+        keep: what else of a record both tables keep: ``key`` as ``source_key``, ``headers`` as ``source_headers``.
+        security: login and encryption.
         options: other options of Kafka's consumer, by Kafka's names.
     """
 

@@ -28,7 +28,7 @@ SPARK_FUNCTIONS = {
     "isnotnull": "x IS NOT NULL",
     "rlike": "regexp_matches(text, pattern)",
     "regexp_like": "regexp_matches(text, pattern)",
-    "date_format": "strftime(time, '%Y-%m-%d'); its letters are those of C",
+    "date_format": "strftime(time, '%Y-%m-%d'); the format codes are those of C",
     "to_timestamp_ntz": "strptime(text, '%Y-%m-%d %H:%M:%S')",
     "to_date": "CAST(text AS DATE), or strptime(text, format)",
     "unix_timestamp": "epoch(time)",
@@ -44,8 +44,8 @@ SPARK_FUNCTIONS = {
     "array_size": "len(list)",
     "get": "list[n], which counts from 1",
     "get_json_object": "json_extract_string(text, '$.key')",
-    "xxhash64": "md5_number_lower(text); the numbers are others",
-    "crc32": "md5_number_lower(text); the numbers are others",
+    "xxhash64": "md5_number_lower(text); it returns other numbers",
+    "crc32": "md5_number_lower(text); it returns other numbers",
     "sha2": "sha256(text)",
     "log1p": "ln(1 + x)",
     "expm1": "exp(x) - 1",
@@ -107,7 +107,7 @@ SPARK_FUNCTIONS = {
 """Looked at only where DuckDB has no function of that name."""
 
 _WEEKDAY = "isodow(time) - 1 for Monday = 0, or date_part('dow', time) for Sunday = 0"
-_AMBIGUOUS: dict[str, tuple[str, str, Callable[[list[Any]], bool]]] = {
+AMBIGUOUS: dict[str, tuple[str, str, Callable[[list[Any]], bool]]] = {
     "weekday": ("counts from Sunday here and from Monday in Spark", _WEEKDAY, lambda _: True),
     "dayofweek": ("counts from 0 here and from 1 in Spark", _WEEKDAY, lambda _: True),
     "log": ("is to the base 10 here and natural in Spark", "ln(x) or log10(x)", lambda given: len(given) == 1),
@@ -155,8 +155,8 @@ class Functions:
             name: in lower case.
             given: the arguments, as DuckDB's parser tells them.
         """
-        if name in _AMBIGUOUS and _AMBIGUOUS[name][2](given):
-            does, instead, _ = _AMBIGUOUS[name]
+        if name in AMBIGUOUS and AMBIGUOUS[name][2](given):
+            does, instead, _ = AMBIGUOUS[name]
             return f"{name} {does}: write {instead}"
         if name not in self._known:
             if name in SPARK_FUNCTIONS:

@@ -55,8 +55,8 @@ def _column(name: str, data_type: T.DataType, comment: str, nullable: bool = Tru
 
 
 LINEAGE = (
-    _column("source", T.StringType(), "Where the record came from: a file, or a topic and its partition"),
-    _column("source_offset", T.LongType(), "Position of the record in its source, where the source has one"),
+    _column("source", T.StringType(), "Where the record came from: a file, or topic and partition (clicks-3)"),
+    _column("source_offset", T.LongType(), "Position of the record in its source; null for files and tables"),
 )
 SOURCE_TIME = T.StructField("_source_time", T.TimestampType())
 """When the source took the record in, where it says so; it tells how far the stream is behind."""
@@ -68,7 +68,7 @@ KEPT = {
 }
 """Columns of lineage that a Kafka source adds on demand."""
 
-BATCH_ID = _column("batch_id", T.LongType(), "Micro-batch that wrote the row", nullable=False)
+BATCH_ID = _column("batch_id", T.LongType(), "Micro-batch that wrote the row; negative: a replay", nullable=False)
 
 _SCORE = _column("score", T.DoubleType(), "Prediction of the model for the click")
 _MODEL = (
@@ -77,8 +77,8 @@ _MODEL = (
     _column("scored_at", T.TimestampType(), "When the micro-batch was scored, UTC", nullable=False),
 )
 CHALLENGER = (
-    _column("challenger_score", T.DoubleType(), "Prediction of the challenger, for visitors that it scores as well"),
-    _column("challenger_version", T.StringType(), "Version of the challenger that made it"),
+    _column("challenger_score", T.DoubleType(), "Prediction of the challenger, for the visitors that it scores"),
+    _column("challenger_version", T.StringType(), "Version of the challenger that made the prediction"),
 )
 SCORED = (_SCORE, *_MODEL, *CHALLENGER, *LINEAGE, BATCH_ID)
 """The columns that follow the click's own fields in ``scored_clicks``; the challenger's only where there is one."""
@@ -102,7 +102,7 @@ class Scores:
 
 
 _REASON = (
-    _column("raw", T.StringType(), "The record, unchanged; bytes that are no UTF-8 stand as ISO 8859-1"),
+    _column("raw", T.StringType(), "The record, unchanged; one that is not valid UTF-8 is stored as ISO 8859-1"),
     _column("reason", T.StringType(), "Code of the reason, for instance missing_field", nullable=False),
     _column("detail", T.StringType(), "What was expected and what was found"),
 )
@@ -110,8 +110,8 @@ _RECEIVED_AT = _column("received_at", T.TimestampType(), "When the micro-batch r
 REJECTED_CLICKS = T.StructType([*_REASON, *LINEAGE, _RECEIVED_AT, BATCH_ID])
 REPLAYED = T.StructType(
     [
-        _column("replay_id", T.LongType(), "Replay that has scored the record after all; null while it is rejected"),
-        _column("resolved_at", T.TimestampType(), "When the replay did so, UTC"),
+        _column("replay_id", T.LongType(), "Replay that scored the record; null while it is rejected"),
+        _column("resolved_at", T.TimestampType(), "When the replay scored it, UTC"),
     ]
 )
 """What the first replay adds to ``rejected_clicks``; the stream does not know these columns."""
@@ -120,7 +120,7 @@ SOURCE_GAPS = T.StructType(
     [
         _column("source", T.StringType(), "Topic and partition", nullable=False),
         _column("first_offset", T.LongType(), "First offset that was lost", nullable=False),
-        _column("last_offset", T.LongType(), "Last offset that was lost; null where nobody can know it"),
+        _column("last_offset", T.LongType(), "Last offset that was lost; null if it is unknown"),
         _column("reason", T.StringType(), "Code: aged_out, recreated, truncated or deleted", nullable=False),
         _column("detail", T.StringType(), "What was expected and what was found"),
         _column("detected_at", T.TimestampType(), "When the gap was found, UTC", nullable=False),
@@ -130,15 +130,15 @@ SOURCE_GAPS = T.StructType(
 
 MODEL_TIMELINE = T.StructType(
     [
-        _column("from_batch", T.LongType(), "First micro-batch that this is true for", nullable=False),
+        _column("from_batch", T.LongType(), "First micro-batch that the event applies to", nullable=False),
         _column("model_name", T.StringType(), "Registered model", nullable=False),
         _column("model_version", T.StringType(), "Version of the registered model", nullable=False),
         _column("run_id", T.StringType(), "MLflow run that trained the version"),
-        _column("digest", T.StringType(), "SHA-256 over the model's files; null where they were not to be had"),
-        _column("pinned_at", T.TimestampType(), "When this was decided, UTC", nullable=False),
-        _column("role", T.StringType(), "champion, or challenger", nullable=False),
+        _column("digest", T.StringType(), "SHA-256 over the model's files; null if they could not be fetched"),
+        _column("pinned_at", T.TimestampType(), "When the job decided it, UTC", nullable=False),
+        _column("role", T.StringType(), "champion or challenger", nullable=False),
         _column("event", T.StringType(), "scores, refused, withdrawn or benched", nullable=False),
-        _column("reason", T.StringType(), "Why, for all but scores"),
+        _column("reason", T.StringType(), "Why; null for scores"),
     ]
 )
 

@@ -46,7 +46,7 @@ def test_start_is_a_place_or_a_time_with_its_zone() -> None:
         ("group.id", "the checkpoint keeps the offsets"),
         ("enable.auto.commit", "the checkpoint keeps the offsets"),
         ("auto.offset.reset", "source.start says where"),
-        ("isolation.level", "an aborted transaction never happened"),
+        ("isolation.level", "the job reads committed records only"),
         ("sasl.jaas.config", "source.security sets it"),
         ("kafka.group.id", "the checkpoint keeps the offsets"),
         ("fetch.min.byte", "no option of a Kafka consumer; did you mean fetch.min.bytes?"),
