@@ -102,6 +102,12 @@ format: $(VENV)/.check-ready ## Put the code into its format
 	$(BIN)/python -m ruff format
 	$(BIN)/python -m ruff check --fix
 
+.PHONY: docs
+docs: $(VENV)/.docs-ready ## Build the site of docs/ in build/site; a link that leads nowhere is an error
+	$(BIN)/python -m docs.generate --check
+	$(BIN)/python -m mkdocs build --quiet --strict --config-file docs/site/mkdocs.yml
+	@echo "open build/site/index.html"
+
 .PHONY: bench
 bench: setup-bench ## Measure the job against what is used instead of it, half an hour; BENCH="--arms product recipe"
 	$(JOB) -m benchmarks.throughput $(BENCH)

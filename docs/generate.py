@@ -12,6 +12,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable
 from inspect import cleandoc
 from itertools import pairwise
+from math import inf
 from pathlib import Path
 from textwrap import dedent
 from types import NoneType, UnionType
@@ -25,6 +26,8 @@ from clickscore import reasons
 from clickscore.config import fields, model, run, source
 from clickscore.config.fields import Section
 from clickscore.config.kafka_options import ALLOWED, FORBIDDEN
+from clickscore.monitoring.health import Health
+from clickscore.monitoring.metrics import make_registry
 from clickscore.scoring.feature_functions import AMBIGUOUS, SPARK_FUNCTIONS, SPARK_OPERATORS
 from clickscore.storage import schemas
 
@@ -66,7 +69,8 @@ def _part(name: str) -> str:
     kind, _, argument = name.partition(" ")
     parts: dict[str, Callable[[str], str]] = {
         "table": columns_of, "reasons": reason_codes, "keys": keys_of, "example": examples_of,
-        "file": shipped_file, "kafka-options": kafka_options, "spark-names": spark_names, "ambiguous-names": ambiguous_names,
+        "file": shipped_file, "kafka-options": kafka_options, "metrics": metrics, "spark-names": spark_names,
+        "ambiguous-names": ambiguous_names,
     }  # fmt: skip
     return parts[kind](argument)
 
@@ -229,6 +233,13 @@ def kafka_options(which: str) -> str:
     for name, reason in FORBIDDEN.items():
         by_reason[reason].append(f"`{name}`")
     return grid(("option", "why it is refused"), ((", ".join(names), why) for why, names in by_reason.items()))
+
+
+def metrics(_: str = "") -> str:
+    """Return the metrics of a running job."""
+    families = make_registry(Health(stuck_after_s=inf)).collect()
+    names = ((family.name + ("_total" if family.type == "counter" else ""), family) for family in families)
+    return grid(("metric", "type", "meaning"), ((f"`{name}`", f.type, f.documentation) for name, f in names))
 
 
 def spark_names(_: str = "") -> str:

@@ -1,0 +1,242 @@
+"""What README and docs say about tables, keys, commands and links is what there is."""
+
+import argparse
+import ast
+import importlib.util
+import re
+import shlex
+from collections.abc import Iterable
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import lightgbm
+import numpy as np
+import pytest
+import yaml
+from pyspark.sql import types as T
+
+from clickscore import errors, reasons
+from clickscore.config.run import Config, load
+from clickscore.scoring.contract import read_contract
+from clickscore.scoring.features import read_features
+from clickscore.storage import schemas
+
+ROOT = Path.cwd()
+DOCS = sorted(Path("docs").glob("*.md"))
+GUIDES = [Path("README.md"), *DOCS]
+PAGES = [*GUIDES, Path("CONTRIBUTING.md"), Path("CHANGELOG.md"), *sorted(Path("benchmarks").glob("*.md"))]
+README_BYTES = 7_000
+BLOCK = re.compile(r"^( *)```(\w*)\n(.*?)^ *```$", re.DOTALL | re.MULTILINE)
+WITHIN = {"security": "source", "allow": "model", "gate": "promotion"}
+"""Sections of sections: the section that an example of theirs belongs into."""
+KAFKA = {"kind": "kafka", "bootstrap_servers": "127.0.0.1:9092", "topics": ["clicks"]}
+
+
+class ParsedError(Exception):
+    """Ends a job when its arguments are parsed."""
+
+
+def load_module(path: str) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(path.replace("/", "_").removesuffix(".py"), path)
+    assert spec
+    assert spec.loader
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+GENERATE = load_module("docs/generate.py")
+
+
+def blocks(page: Path, language: str) -> list[str]:
+    return [text for _, kind, text in BLOCK.findall(page.read_text()) if kind == language]
+
+
+def below(page: str, heading: str) -> str:
+    """Return the text from a heading to the next one."""
+    found = re.search(rf"^#+ {re.escape(heading)}\n(.*?)(?=^#|\Z)", Path(page).read_text(), re.DOTALL | re.MULTILINE)
+    assert found, heading
+    return found[1]
+
+
+def first_cells(text: str) -> set[str]:
+    return set(re.findall(r"^\| `([^`]+)` \|", text, re.MULTILINE))
+
+
+def anchors(page: Path) -> set[str]:
+    """Return the anchors of the headings, as GitHub and the site make them."""
+    text = BLOCK.sub("", page.read_text())
+    titles = [
+        re.sub(r"[`*]|\[([^]]*)\]\([^)]*\)", r"\1", title) for title in re.findall(r"^#+ (.+)$", text, re.MULTILINE)
+    ]
+    return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
+
+
+def code(page: Path) -> list[str]:
+    """Return the lines of code of a page: those of its blocks, and what stands in its text."""
+    text = page.read_text().replace("\\\n", " ")
+    lines = [line.strip() for _, _, block in BLOCK.findall(text) for line in block.splitlines()]
+    return [*lines, *re.findall(r"`([^`\n]+)`", BLOCK.sub("", text))]
+
+
+def commands() -> set[tuple[str, str, str]]:
+    """Return page, job and arguments of each command line."""
+    return {
+        (page.name, job, arguments)
+        for page in GUIDES
+        for line in code(page)
+        for job, arguments in re.findall(r"(jobs/\w+\.py) +(--.*)", line)
+    }
+
+
+def test_generated_parts_are_what_the_code_says(capsys: pytest.CaptureFixture[str]) -> None:
+    assert GENERATE.main(["--check"]) == 0, capsys.readouterr().err
+
+
+def test_readme_is_short() -> None:
+    assert len(Path("README.md").read_bytes()) <= README_BYTES
+
+
+@pytest.mark.parametrize("page", PAGES, ids=str)
+def test_every_relative_link_leads_somewhere(page: Path) -> None:
+    text = re.sub(r"`[^`\n]*`", "", BLOCK.sub("", page.read_text()))
+    for target in re.findall(r"\]\(([^)\s]+)\)", text):
+        if re.match(r"[a-z]+:", target):
+            continue
+        name, _, anchor = target.partition("#")
+        goal = page.parent / name if name else page
+        assert goal.exists(), target
+        assert not anchor or anchor in anchors(goal), target
+
+
+@pytest.mark.parametrize("page", PAGES, ids=str)
+def test_every_make_target_that_is_named_exists(page: Path) -> None:
+    makefile = Path("Makefile").read_text()
+    for line in code(page):
+        targets = re.match(r"make((?: [a-z][a-z-]*)+)", line)
+        assert not targets or all(f"\n{target}:" in makefile for target in targets[1].split()), line
+
+
+@pytest.mark.parametrize(("page", "job", "arguments"), sorted(commands()), ids=str)
+def test_every_command_line_is_understood(
+    page: str, job: str, arguments: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    parse = argparse.ArgumentParser.parse_args
+    module = load_module(job)
+
+    def parse_only(self: argparse.ArgumentParser, args: list[str]) -> None:
+        parse(self, args)
+        raise ParsedError
+
+    monkeypatch.setattr(argparse.ArgumentParser, "parse_args", parse_only)
+    with pytest.raises(ParsedError):
+        module.main(shlex.split(arguments))
+    config = re.search(r"--config (conf/\S+)", arguments)
+    assert not config or Path(config[1]).is_file()
+
+
+def test_command_lines_are_found() -> None:
+    assert len({job for _, job, _ in commands()}) == len(list(Path("jobs").glob("*.py")))
+
+
+@pytest.mark.parametrize(
+    "block", [text for page in GUIDES for text in blocks(page, "yaml")], ids=lambda text: text.split("\n")[0][:40]
+)
+def test_every_configuration_loads(block: str, tmp_path: Path) -> None:
+    run = yaml.safe_load(Path("conf/local.yaml").read_text())
+    for key, value in yaml.safe_load(block).items():
+        if key == "security":
+            run["source"] = {**KAFKA, key: with_files(value, tmp_path)}
+        elif key in WITHIN:
+            run.setdefault(WITHIN[key], {})[key] = value
+        else:
+            run[key] = value
+    file = tmp_path / "run.yaml"
+    file.write_text(yaml.safe_dump(run))
+    load(file)
+
+
+def with_files(security: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """Return a section whose certificates are there."""
+    for key in ("truststore", "keystore"):
+        if key in security:
+            security[key] = str(folder / Path(security[key]).name)
+            Path(security[key]).touch()
+    return security
+
+
+@pytest.mark.parametrize("section", [name for name in GENERATE.SECTIONS if name != "Config"])
+def test_every_key_of_a_section_is_in_an_example_of_it(section: str) -> None:
+    shown: set[str] = set()
+    for block in BLOCK.findall(GENERATE.examples_of(section)):
+        for keys in yaml.safe_load(block[2]).values():
+            shown |= keys.keys()
+    assert shown == {field.alias or name for name, field in GENERATE.SECTIONS[section].model_fields.items()}
+
+
+def test_every_section_is_in_the_page_of_the_configuration() -> None:
+    text = Path("docs/configuration.md").read_text()
+    assert not {name for name in GENERATE.SECTIONS if f"<!-- generated: keys {name} -->" not in text}
+    shown = {key for block in blocks(Path("docs/configuration.md"), "yaml") for key in yaml.safe_load(block)}
+    assert set(Config.model_fields) <= shown
+
+
+def test_configuration_of_the_readme_is_the_shipped_one() -> None:
+    [shown] = blocks(Path("README.md"), "yaml")
+    shipped = yaml.safe_load(Path("conf/local.yaml").read_text())
+    shipped.pop("training")
+    assert yaml.safe_load(shown) == shipped
+
+
+@pytest.mark.parametrize(("table", "columns"), [
+    ("scored_clicks", (*schemas.SCORED, *schemas.KEPT.values())),
+    ("rejected_clicks", (*schemas.REJECTED_CLICKS, *schemas.KEPT.values(), *schemas.REPLAYED)),
+    ("model_timeline", schemas.MODEL_TIMELINE),
+    ("source_gaps", schemas.SOURCE_GAPS),
+])  # fmt: skip
+def test_every_column_is_explained_below_its_table(table: str, columns: Iterable[T.StructField]) -> None:
+    assert {field.name for field in columns} <= first_cells(below("docs/tables.md", table))
+
+
+def test_every_reason_is_explained() -> None:
+    codes = {value for name, value in vars(reasons).items() if name.isupper()}
+    assert first_cells(below("docs/tables.md", "Reason codes")) == codes
+
+
+def test_every_error_says_what_it_wants() -> None:
+    kinds = {name for name, kind in vars(errors).items() if isinstance(kind, type) and issubclass(kind, Exception)}
+    explained = first_cells(below("docs/operations.md", "What each error message wants from you"))
+    assert kinds - {"ClickscoreError"} == explained
+
+
+def test_features_of_the_docs_are_accepted(tmp_path: Path) -> None:
+    [text] = blocks(Path("docs/features.md"), "sql")
+    file = tmp_path / "features.sql"
+    file.write_text(text)
+    contract = read_contract(Path("conf/click.ddl"), "event_id", "event_time", "visitor_id")
+    assert "log_price" in read_features(file, contract.click).schema.names
+
+
+def test_program_of_the_docs_scores(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    contract = read_contract(Path("conf/click.ddl"), "event_id", "event_time", "visitor_id")
+    names = read_features(Path("conf/features.sql"), contract.click).schema.names
+    rows = np.random.default_rng(1).normal(size=(200, len(names)))
+    data = lightgbm.Dataset(rows, rows[:, 0] > 0, feature_name=names)
+    (tmp_path / "model").mkdir()
+    settings = {"objective": "binary", "num_threads": 1, "verbose": -1}
+    lightgbm.train(settings, data, num_boost_round=2).save_model(tmp_path / "model" / "model.lgb")
+    (tmp_path / "conf").symlink_to(ROOT / "conf")
+    monkeypatch.chdir(tmp_path)
+    exec(blocks(ROOT / "docs/embed.md", "python")[0], {})
+    scored, rejected = capsys.readouterr().out.splitlines()
+    assert scored.endswith(" None None")
+    assert rejected.startswith("None malformed_json ")
+
+
+@pytest.mark.parametrize("block", [text for page in GUIDES for text in blocks(page, "python")], ids=lambda t: t[:30])
+def test_every_import_of_the_docs_works(block: str) -> None:
+    imports = [node for node in ast.parse(block).body if isinstance(node, ast.Import | ast.ImportFrom)]
+    exec(compile(ast.Module(imports, []), "docs", "exec"), {})
