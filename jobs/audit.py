@@ -1,8 +1,8 @@
-"""Prove that every record of the source is in exactly one row, micro-batch by micro-batch and file by file.
+"""Check that every record of the source is in exactly one row, by micro-batch and by file or partition.
 
 Reads the source, the checkpoint and the tables, and writes nothing; it may run alongside the stream.
 Exit status: 0 every record is in exactly one row; 1 a record is missing, duplicated or unexplained, or a landing file
-was never ingested; 2 the wiring is wrong.
+was never ingested; 2 wrong configuration, model, source or table.
 """
 
 import argparse
@@ -15,7 +15,7 @@ from clickscore.console import make_console
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run the job; 0 nothing found, 1 there are findings, 2 the wiring is wrong."""
+    """Run the job; 0 nothing found, 1 there are findings, 2 wrong configuration, model, source or table."""
     parser = job_parser(__doc__)
     parser.add_argument(
         "--from-batch", type=int, metavar="N", help="first micro-batch; by default, as far back as known"

@@ -2,7 +2,7 @@
 
 May run alongside the stream. Time travel reaches back as far as --retain-hours, and a stream that was stopped in the
 middle of a micro-batch should be started again within them.
-Exit status: 0 done; 2 the wiring is wrong, or Delta refuses.
+Exit status: 0 done; 2 wrong configuration or table, or Delta refuses.
 """
 
 import argparse
@@ -18,9 +18,9 @@ WEEK_H = 168.0
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run the job; 0 done, 2 the wiring is wrong, or Delta refuses."""
+    """Run the job; 0 done, 2 wrong configuration or table, or Delta refuses."""
     parser = job_parser(__doc__)
-    parser.add_argument("--retain-hours", type=float, default=WEEK_H, metavar="H", help="keep at least so much (168)")
+    parser.add_argument("--retain-hours", type=float, default=WEEK_H, metavar="H", help="hours to keep at least (168)")
     arguments = parser.parse_args(argv)
     return run_job(arguments, partial(_maintain, arguments))
 

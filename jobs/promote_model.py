@@ -1,7 +1,8 @@
 """Let the challenger take the champion's place, if the gate in the configuration holds over clicks of both.
 
 By default this is a dry run: the evidence is printed and logged to the challenger's MLflow run, and nothing moves.
-Exit status: 0 the gate holds, or what was asked for is done; 1 the gate does not hold; 2 the wiring is wrong.
+Exit status: 0 the gate holds, or what was asked for is done; 1 the gate does not hold; 2 wrong
+configuration, model or table.
 """
 
 import argparse
@@ -14,14 +15,14 @@ from clickscore.console import make_console
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run the job; 0 the gate holds or it is done, 1 the gate does not hold, 2 the wiring is wrong."""
+    """Run the job; 0 the gate holds or it is done, 1 the gate does not hold, 2 wrong configuration, model, source or table."""
     parser = job_parser(__doc__)
     parser.add_argument("--since", type=utc, metavar="TIME", help="only clicks scored then or later; ISO 8601, UTC")
     parser.add_argument("--until", type=utc, metavar="TIME", help="only clicks scored earlier")
     parser.add_argument("--dry-run", action=argparse.BooleanOptionalAction, default=True, help="move nothing (default)")
     other = parser.add_mutually_exclusive_group()
     other.add_argument("--rollback", action="store_true", help="move the alias back to where it was; asks no gate")
-    other.add_argument("--pin", metavar="URI", help="only record the digest of a version, at once")
+    other.add_argument("--pin", metavar="URI", help="only record digest and predictions of a version; acts at once")
     parser.add_argument("--to", metavar="VERSION", help="with --rollback: the version to move back to")
     arguments = parser.parse_args(argv)
     if arguments.to and not arguments.rollback:

@@ -1,8 +1,8 @@
 """Score rejected clicks after all, where today's contract and model accept them, and mark them as resolved.
 
-Correct the contract, the features or the model first. To run it twice, or again after a crash, adds nothing twice; the
+Correct the contract, the features or the model first. Running it twice, or again after a crash, adds nothing twice; the
 stream may run meanwhile. Clicks that fail again stay, with the new reason.
-Exit status: 0 done; 1 it could not continue, start it again; 2 the wiring is wrong and nothing was changed.
+Exit status: 0 done; 1 it could not continue, start it again; 2 wrong configuration, model or table.
 """
 
 import argparse
@@ -15,7 +15,7 @@ from clickscore.console import make_console
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run the job; 0 done, 1 it could not continue, 2 the wiring is wrong and nothing was changed."""
+    """Run the job; 0 done, 1 it could not continue, 2 wrong configuration, model or table."""
     parser = job_parser(__doc__)
     parser.add_argument("--reason", action="append", default=[], metavar="CODE", help="only these; may be repeated")
     parser.add_argument("--since", type=utc, metavar="TIME", help="only records received then or later; ISO 8601, UTC")

@@ -15,9 +15,9 @@ from clickscore.errors import StreamError, WiringError
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run the job; 0 done or stopped cleanly, 1 the stream failed, 2 the wiring is wrong and nothing was touched."""
+    """Run the job; 0 done or stopped cleanly, 1 the stream failed, 2 it could not start and wrote nothing."""
     parser = job_parser(__doc__)
-    gone = "continue where records are gone from the topics, and write the gaps to source_gaps"
+    gone = "continue where records were lost from the topics, and write the gaps to source_gaps"
     parser.add_argument("--accept-loss", action="store_true", help=gone)
     parser.add_argument("--plan", action="store_true", help="print what the run would do, and read no click")
     arguments = parser.parse_args(argv)
@@ -39,7 +39,7 @@ def _score(arguments: argparse.Namespace, config: Config) -> int:
         app.run(config, partial(build_classic_session, "clickscore"), make_console(), arguments.accept_loss)
     except StreamingQueryException as error:
         raise StreamError(
-            f"the stream failed; start it again to continue from the checkpoint: {failure_of(error)}"
+            f"the stream failed; start it again to resume from the checkpoint: {failure_of(error)}"
         ) from error
     return 0
 

@@ -1,6 +1,6 @@
 """Train a model on past clicks and register it; the first version of a model gets the configured alias.
 
-Exit status: 0 done; 2 the wiring is wrong, and no version was registered.
+Exit status: 0 done; 2 wrong configuration, model, source or table, and no version was registered.
 """
 
 import argparse
@@ -13,7 +13,7 @@ from clickscore.console import make_console
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run the job; 0 done, 2 the wiring is wrong."""
+    """Run the job; 0 done, 2 wrong configuration, model, source or table."""
     parser = job_parser(__doc__)
     parser.add_argument("--once", action="store_true", help="do nothing if the alias points to a version already")
     parser.add_argument("--alias", help="let this alias point to the new version, such as challenger")

@@ -94,7 +94,7 @@ class BrokerSite(Site):
             self.sent -= Counter(_key(self.delivered[place]) for place in gone)
             lines.append(
                 f"{TOPIC}-{number}: offsets {begins[number]} to {cut - 1} are lost (aged_out): the next offset should "
-                f"be {begins[number]}, the oldest that is still there is {cut}"
+                f"be {begins[number]}, the oldest available offset is {cut}"
             )
         self.send()
         return "\n  - ".join(lines)

@@ -55,7 +55,7 @@ def test_schema_that_is_not_there_is_told_before_a_click_is_read(
     shop.land("a.jsonl", make_click(1))
     shop.set(output={"scored": "spark_catalog.nowhere.scored", "rejected": "spark_catalog.nowhere.rejected"})
     with pytest.raises(
-        PreflightError, match=r"no schema spark_catalog\.nowhere\. Make it with CREATE SCHEMA"
+        PreflightError, match=r"no schema spark_catalog\.nowhere\. Create it with CREATE SCHEMA"
     ) as caught:
         shop.run(spark)
     assert [type(problem) for problem in caught.value.problems] == [TableError] * 3

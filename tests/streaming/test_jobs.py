@@ -58,7 +58,7 @@ def test_stream_that_fails_is_one_message_and_exit_status_1(
     table.delete()
     done = run_job("score_stream", "--config", str(shop.config_file))
     assert done.status == 1
-    assert done.err.startswith("the stream failed; start it again to continue from the checkpoint: [STREAM_FAILED] ")
+    assert done.err.startswith("the stream failed; start it again to resume from the checkpoint: [STREAM_FAILED] ")
     assert "DELTA_SOURCE" in done.err
     assert "Traceback" not in done.err
     assert shop.scored["id"].tolist() == ["c1"]

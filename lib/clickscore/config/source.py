@@ -161,7 +161,7 @@ def _options(options: dict[str, str]) -> dict[str, str]:
         elif bare != name:
             problems.append(f"{name}: write it without the leading kafka.")
         elif name not in ALLOWED:
-            problems.append(f"{name} is no option of a Kafka consumer{nearest(name, ALLOWED)}")
+            problems.append(f"{name} is not an option of Kafka's consumer{nearest(name, ALLOWED)}")
     if problems:
         raise ValueError("; ".join(problems))
     return options

@@ -31,7 +31,7 @@ def serving(endpoint: HealthEndpoint | None, health: Health, console: Console) -
         console: where the address is told.
 
     Raises:
-        ConfigError: if nobody can listen there.
+        ConfigError: if the job cannot bind to it.
     """
     if not endpoint:
         yield
@@ -144,7 +144,7 @@ def _listen(endpoint: HealthEndpoint) -> _Server:
         return _Server(endpoint.host, endpoint.port)
     except OSError as error:
         problem = (
-            f"nobody can listen on {endpoint.host}, port {endpoint.port}: {error.strerror or error}. Stop what listens "
-            f"there, or choose another health.port (0 takes any that is free) or health.host."
+            f"cannot bind to {endpoint.host}:{endpoint.port}: {error.strerror or error}. Stop the process that listens "
+            f"there, or choose another health.port (0 takes any free port) or health.host."
         )
         raise ConfigError("health", [problem]) from None

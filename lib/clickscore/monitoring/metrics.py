@@ -38,9 +38,9 @@ def _counters(pulse: Pulse) -> Iterator[Metric]:
         ("records_read", "Records that were read from the source since the job began.", pulse.read),
         ("clicks_scored", "Clicks that were scored since the job began.", pulse.scored),
         ("records_rejected", "Records that were rejected since the job began.", pulse.rejected),
-        ("duplicates", "Clicks that were passed over because their id was seen before.", pulse.duplicates),
+        ("duplicates", "Clicks that were not scored because their id was seen before.", pulse.duplicates),
         ("batches", "Micro-batches that were finished since the job began.", pulse.batches),
-        ("retries", "Failures after which the stream was tried again.", pulse.retries),
+        ("retries", "Failures after which the stream was retried.", pulse.retries),
     ):
         yield CounterMetricFamily(f"clickscore_{name}", text, value=value)
 
@@ -52,12 +52,12 @@ def _gauges(pulse: Pulse) -> Iterator[Metric]:
         ("last_batch_timestamp_seconds", "When it was finished, in seconds since 1970; NaN before that.", at),
         (
             "oldest_unprocessed_seconds",
-            "How long the oldest unprocessed click can have been waiting at most; NaN as long as nobody knows.",
+            "How long the oldest unprocessed click can have been waiting at most; NaN if unknown.",
             pulse.oldest_s,
         ),
         (
             "consecutive_failures",
-            "Failures since a micro-batch or a look at the source last succeeded.",
+            "Failures since a micro-batch or a check of the source last succeeded.",
             pulse.failures,
         ),
     ):
@@ -80,7 +80,7 @@ def _batch_seconds(pulse: Pulse) -> Metric:
     bounds = [*map(str, BATCH_SECONDS), "+Inf"]
     return HistogramMetricFamily(
         "clickscore_batch_seconds",
-        "How long micro-batches took, from their begin to their last commit.",
+        "How long micro-batches took, from the start to the last commit.",
         buckets=list(zip(bounds, accumulate(pulse.histogram), strict=True)),
         sum_value=pulse.seconds,
     )

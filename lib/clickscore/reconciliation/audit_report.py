@@ -21,7 +21,7 @@ MOST_CHANGES = 5
 _COLUMNS = ("records", "scored", "rejected", "duplicates", "accepted", "missing", "vanished", "twice", "unexplained")
 _WORDS = {
     "missing": "{n} missing: the source has them, the tables do not",
-    "vanished": "{n} missing, and no longer in the source: nobody can say any more whether they were records",
+    "vanished": "{n} missing, and no longer in the source: no longer verifiable",
     "twice": "{n} rows too many: these records are there more than once",
     "unexplained": "{n} rows unexplained: the source has no such records",
 }
@@ -95,9 +95,9 @@ def _show_batches(
     grid.add_row("all", *[_cell(total, name) for name in names])
     console.print(grid)
     if batches.last < checkpoint.last_planned:
-        say(console, f"Later micro-batches than {batches.last} were not looked at.")
+        say(console, f"Micro-batches after {batches.last} were not checked.")
     if batches.first:
-        say(console, f"Earlier micro-batches than {batches.first} were not looked at.")
+        say(console, f"Micro-batches before {batches.first} were not checked.")
 
 
 def _cell(row: Row, name: str) -> str:
@@ -158,7 +158,7 @@ def _show_strays(console: Console, strays: Strays) -> int:
         say(console, f"{len(strays.unfinished):,} files are being written: {_some(strays.unfinished)}")
     if strays.overdue:
         say(console, f"{strays.overdue:,} files were never ingested, though the stream went on to later ones: "
-            f"{_some(strays.overdue_names, strays.overdue)}. The next run will take them.", "red")  # fmt: skip
+            f"{_some(strays.overdue_names, strays.overdue)}. The next run reads them.", "red")  # fmt: skip
     if strays.unread:
         say(console, f"{len(strays.unread):,} files were never ingested: the stream does not read such names: "
             f"{_some(strays.unread)}. Rename them.", "red")  # fmt: skip

@@ -31,7 +31,7 @@ from clickscore.stream.pipeline import REASON, Stamp, with_outcomes
 from clickscore.stream.silence import ending_silent_workers
 
 REMEDIES = {
-    UNREADABLE_FILE: "mend the file and land it under a new name",
+    UNREADABLE_FILE: "fix the file and land it under a new name",
     TOMBSTONE: "it has no value; have it sent again",
 }
 """What to do about records that are not in the table."""
@@ -68,12 +68,12 @@ def run(
         resolution = Resolution.of(spark, rejected, scored, partial(warn, console))
         for replay_id in resolution.unsettled():
             if dry_run:
-                say(f"Replay {replay_id} has marked records, but scored none; a replay would look into that first.")
+                say(f"Replay {replay_id} has marked records, but scored none; a replay settles that first.")
             elif not resolution.settle(replay_id):
                 say(f"Replay {replay_id} had ended before it scored its clicks; they are open again.")
         records = open_records(rejected.read(spark), selection)
         if records.isEmpty():
-            say(f"No open record of {rejected.name} is meant.")
+            say(f"No open record of {rejected.name} matches.")
             return
         lost = [tuple(row) for row in records.where("raw IS NULL").groupBy("reason").count().collect()]
         verdicts = judge(spark, config, records.where("raw IS NOT NULL"), definition, model)
@@ -97,8 +97,8 @@ def _carry_out(resolution: Resolution, verdicts: DataFrame, layout: Layout, mode
     resolution.append(resolved(verdicts, marked, layout, stamp), replay_id, about)
     if not resolution.settle(replay_id):
         raise ReplayError(
-            f"replay {replay_id}: another replay has begun meanwhile and taken this one for dead. Nothing is lost, "
-            f"and nothing is scored twice: let one replay run at a time, and start again."
+            f"replay {replay_id}: another replay took over. Nothing is lost, and nothing is scored "
+            f"twice: run one replay at a time, and start again."
         )
     count = resolution.scored.read(resolution.spark).where(F.col("batch_id") == -replay_id).count()
     return f"Replay {replay_id}: {count:,} clicks are scored by {model.label}, with batch_id {-replay_id}."

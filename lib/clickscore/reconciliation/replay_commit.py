@@ -177,7 +177,7 @@ class Resolution:
         except SPARK_ERRORS as error:
             if cause := transient_cause(error):
                 raise ReplayError(
-                    f"{cause}: this has not passed within {CONFLICT_LIMIT_S:.0f} s. Nothing is lost, and nothing is "
-                    f"scored twice: put it right, or wait until fewer clicks are rejected, and start again."
+                    f"{cause}: still failing after {CONFLICT_LIMIT_S:.0f} s. Nothing is lost, and nothing is scored "
+                    f"twice: fix the cause, or wait until fewer clicks are rejected, and start again."
                 ) from error
             raise

@@ -102,7 +102,7 @@ class Follower:
 
     def _wait(self, key: Key, error: Exception) -> None:
         if not self._waiting or self._waiting[0] != key:
-            self._tell(f"{key[0]} version {key[1]} is tried again every {TRY_AGAIN_S:.0f} s, {self._stays}: {error}")
+            self._tell(f"{key[0]} version {key[1]} is retried every {TRY_AGAIN_S:.0f} s, {self._stays}: {error}")
         self._waiting = key, monotonic() + TRY_AGAIN_S
 
     @property
@@ -112,7 +112,7 @@ class Follower:
     def _leave(self) -> None:
         self._answered()
         if self.current:
-            self._tell(f"{self._uri} is gone, and {self.current.label} with it")
+            self._tell(f"{self._uri} no longer exists; {self.current.label} stops scoring")
         self.current = None
 
     def _unanswered(self, error: Exception) -> None:

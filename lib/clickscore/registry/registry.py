@@ -112,7 +112,7 @@ class Registry:
         except (MlflowException, OSError) as error:
             shutil.rmtree(target, ignore_errors=True)
             if _is_missing(error):
-                raise ModelNotFoundError(f"there is no {label} in the registry any more") from None
+                raise ModelNotFoundError(f"{label} is no longer in the registry") from None
             raise ModelUnavailableError(
                 redacted(f"{label} is registered, but its files cannot be fetched: {gist(error)}")
             ) from None

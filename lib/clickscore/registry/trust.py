@@ -61,7 +61,7 @@ def check_digest(folder: Path, expected: str, label: str) -> None:
     if found != expected:
         raise UntrustedModelError(
             f"{label}: the files are not those that were registered: expected SHA-256 {expected[:16]}..., found "
-            f"{found[:16]}.... Register the model again if the change was meant; if not, find out who changed it."
+            f"{found[:16]}.... Register the model again if the change was meant; if not, check who changed it."
         )
 
 

@@ -59,8 +59,8 @@ class ModelVersion:
         doubts = []
         if not self.is_pinned:
             doubts.append(
-                f"{self.label} has no digest in the registry, so nobody can tell whether its files were changed; "
-                f"jobs/promote_model.py --pin models:/{self.name}/{self.version} writes it down"
+                f"{self.label} has no digest in the registry, so changes to its files cannot be detected; "
+                f"jobs/promote_model.py --pin models:/{self.name}/{self.version} records it"
             )
         if self.example is None and self.kind != BOOSTER:
             doubts.append(f"{self.label} was not tried: it was logged without an input example")
@@ -94,7 +94,7 @@ def read_version(
     label = f"{name} version {version}"
     if model.signature is None or model.signature.inputs is None or not model.signature.inputs.has_input_names():
         raise SignatureError(
-            f"{label} has no signature of named columns, so nobody can tell which features it needs. "
+            f"{label} has no signature of named columns, so its features are unknown. "
             f"Log it again with signature=mlflow.models.infer_signature(features, scores)."
         )
     inputs = _inputs(model.signature.inputs, label)

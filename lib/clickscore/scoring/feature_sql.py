@@ -31,7 +31,7 @@ _REFUSED = {
     "WINDOW": "{name} OVER looks at several clicks: a feature is computed from one click alone",
     "STAR": "* is not possible: name each feature, <expression> AS <name>",
     "PARAMETER": "a parameter has no value here: write the value itself",
-    "POSITIONAL_REFERENCE": "a field is not told by its number: write its name",
+    "POSITIONAL_REFERENCE": "a field is not named by its number: write its name",
     "DEFAULT": "DEFAULT has no meaning here: write the value itself",
 }
 _TABLE = {"type", "query_location", "query_location_length", "table_name", "qualified_name"}
@@ -108,7 +108,7 @@ class _Checker:
             if name is None and expression["class"] != "STAR":
                 yield Problem(place_of(expression), "the expression needs a name: write <expression> AS <name>")
             elif name is not None and name.lower() in names:
-                yield Problem(place_of(expression), f"the name {name} comes twice: give each feature its own")
+                yield Problem(place_of(expression), f"the name {name} is used twice: give each feature its own")
             yield from self._walk(expression, frozenset(names), place_of(expression))
             names |= {name.lower()} if name else set()
 

@@ -61,7 +61,7 @@ def answer(predict: Predict, example: pa.StructArray, picks: tuple[Pick, ...]) -
     except Exception as error:  # whatever it raises on its own example, it would raise on clicks
         raise ModelError(f"it fails on its input example: {describe(error)}") from None
     if not is_fit:
-        raise ModelError("it answers its input example with a score that is no finite number")
+        raise ModelError("it answers its input example with a score that is not a finite number")
     return outputs
 
 

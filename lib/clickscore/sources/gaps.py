@@ -18,7 +18,7 @@ class Gap:
     Attributes:
         partition: the topic and the partition.
         first: first offset that is lost.
-        last: last offset that is lost; None where nobody can know it.
+        last: last offset that is lost; None if it is unknown.
         reason: code of the reason.
         detail: what was expected and what was found.
     """
@@ -45,7 +45,7 @@ class Topics:
     """What a broker holds.
 
     Attributes:
-        ids: topic to its id, which a topic that is made again does not get again.
+        ids: topic to its id, which a recreated topic does not keep.
         earliest: first offset of each partition.
         latest: offset that the next record of each partition will get.
         names: all topics of the broker, also those that are not read.
@@ -98,8 +98,8 @@ def find_gaps(
 
 def _deleted(partition: Partition, first: int, topics: Topics) -> Gap:
     if partition[0] in topics.names:
-        return Gap(partition, first, None, DELETED, "it is no longer among the topics of the source; put it back there")
-    return Gap(partition, first, None, DELETED, "the topic is no longer there")
+        return Gap(partition, first, None, DELETED, "it is no longer among the topics of the source; add it again")
+    return Gap(partition, first, None, DELETED, "the topic no longer exists")
 
 
 def _recreated(
@@ -107,7 +107,7 @@ def _recreated(
 ) -> list[Gap]:
     earliest = topics.earliest[partition]
     was, now = known_ids[partition[0]], topics.ids[partition[0]]
-    detail = f"the topic was deleted and made again: its id was {was}, now it is {now}"
+    detail = f"the topic was deleted and recreated: its id was {was}, now it is {now}"
     # The rest of the old topic is gone; of the new one, the stream passes over what lies below its offset.
     skipped = min(first, topics.latest[partition] if planned is None else planned)
     gaps = [Gap(partition, first, None, RECREATED, detail)]
@@ -122,12 +122,12 @@ def _truncated(partition: Partition, first: int, planned: int | None, topics: To
     ended = planned if is_done and planned is not None else latest
     if ended < first:
         detail = (
-            f"the next offset should be {first} or above, the log ends at {ended}: it was cut off, nobody knows "
-            f"where: records below the cut were read before, those above it will not be"
+            f"the next offset should be {first} or above, the log ends at {ended}: it was truncated at an unknown "
+            f"offset: records below were read, records above are lost"
         )
         return [Gap(partition, min(earliest, ended), ended - 1 if ended > earliest else None, TRUNCATED, detail)]
     if planned is not None and latest < planned:
-        detail = f"the log should reach offset {planned - 1}, it ends at {latest}: it was cut off"
+        detail = f"the log should reach offset {planned - 1}, it ends at {latest}: it was truncated"
         return [Gap(partition, latest, planned - 1, TRUNCATED, detail)]
     return []
 
@@ -137,5 +137,5 @@ def _aged_out(partition: Partition, first: int, planned: int | None, topics: Top
     upto = min(earliest, topics.latest[partition] if planned is None else planned)
     if upto <= first:
         return []
-    detail = f"the next offset should be {first}, the oldest that is still there is {earliest}"
+    detail = f"the next offset should be {first}, the oldest available offset is {earliest}"
     return [Gap(partition, first, upto - 1, AGED_OUT, detail)]

@@ -34,7 +34,7 @@ def read_topic_state(spark: SparkSession, source: KafkaSource) -> Topics:
     kafka = jvm.org.apache.kafka.clients
     if not isinstance(kafka.admin.AdminClient, JavaClass):
         raise SourceError(
-            "source: Kafka's classes are not there. Start with the package org.apache.spark:spark-sql-kafka-0-10 of "
+            "source: Kafka's classes are missing. Start with the package org.apache.spark:spark-sql-kafka-0-10 of "
             "your Spark version (spark-submit --packages), or add its jars to the cluster."
         )
     properties = jvm.java.util.HashMap()
@@ -67,8 +67,8 @@ def _ask(jvm: Any, admin: Any, source: KafkaSource) -> Topics:
     if missing or not wanted:
         raise SourceError(
             f"source: {source.bootstrap_servers} has no topic {', '.join(missing) or f'like {source.pattern}'}; it has "
-            f"{', '.join(names) or 'none that we may see'}. Make the topic, correct the name, or grant the right to "
-            f"describe it."
+            f"{', '.join(names) or 'none that the job may see'}. Create the topic, correct the name, or grant the "
+            f"right to describe it."
         )
     described = admin.describeTopics(wanted).allTopicNames().get()
     ids = {name: described[name].topicId().toString() for name in described}

@@ -79,7 +79,7 @@ def check_state(spark: SparkSession, checkpoint: Checkpoint, deduplicates: bool)
     raise CheckpointError(
         f"deduplicate {'is' if deduplicates else 'is not'} in the configuration, but the checkpoint {checkpoint.path} "
         f"began {'without' if deduplicates else 'with'} it, and Spark cannot change that later. "
-        f"{'Take deduplicate out again' if deduplicates else 'Put deduplicate back'}, or begin anew with a new "
+        f"{'Remove deduplicate' if deduplicates else 'Restore deduplicate'}, or start over with a new "
         f"checkpoint and release the tables."
     )
 
@@ -97,7 +97,7 @@ def check_logs(spark: SparkSession, checkpoint: Checkpoint, tables: Iterable[Tab
             where = f", and its clicks are in {' and '.join(holders)}" if holders else ""
             remedy = (
                 f"Only this file says which records micro-batch {planned} was made of{where}: restore it from a copy, "
-                f"or begin anew with a new checkpoint and new tables."
+                f"or start over with a new checkpoint and new tables."
             )
         else:
             remedy = f"No table holds anything of micro-batch {planned}: delete the file, and it is planned again."
@@ -108,7 +108,7 @@ def check_logs(spark: SparkSession, checkpoint: Checkpoint, tables: Iterable[Tab
     if done >= 0 and not offset_log.is_whole(spark, checkpoint.path, COMMITS, done):
         raise CheckpointError(
             f"{checkpoint.path}/commits/{done} is damaged: expected JSON below a version, found a file that ends "
-            f"before. Delete it: micro-batch {done} is looked at again, and what is in the tables is not written twice."
+            f"before. Delete it: micro-batch {done} is checked again, and what is in the tables is not written twice."
         )
 
 
@@ -127,7 +127,7 @@ def check_belongs(spark: SparkSession, checkpoint: Checkpoint, table: Table) -> 
         if checkpoint.last_done >= 0:
             raise CheckpointError(
                 f"{table.name} does not exist, but the checkpoint {checkpoint.path} says that its clicks up to "
-                f"batch {checkpoint.last_done} are in it. Restore the table, or begin anew with a new checkpoint."
+                f"batch {checkpoint.last_done} are in it. Restore the table, or start over with a new checkpoint."
             )
         return
     bound = table.stream(spark)
@@ -138,14 +138,14 @@ def check_belongs(spark: SparkSession, checkpoint: Checkpoint, table: Table) -> 
         raise CheckpointError(
             f"{table.name} is written by stream {bound}, but the checkpoint {checkpoint.path} {found}: clicks that "
             f"are in the table already would be written again. Use the stream's own checkpoint, or name new tables "
-            f"under output; the model timeline stands beside the scored clicks. If you want this checkpoint to go on "
-            f"with the table all the same, release it with\n"
+            f"under output; the model timeline stands beside the scored clicks. To continue with this checkpoint "
+            f"and this table all the same, release the table with\n"
             f"  ALTER TABLE {table.sql_name} UNSET TBLPROPERTIES ('{STREAM_PROPERTY}')"
         )
     last = table.last_batch(spark, bound)
     if last > checkpoint.last_planned:
         raise CheckpointError(
-            f"{table.name} holds batch {last}, but the checkpoint {checkpoint.path} only came to batch "
+            f"{table.name} holds batch {last}, but the checkpoint {checkpoint.path} only reached batch "
             f"{checkpoint.last_planned}: it is an older copy, and the clicks since then would be skipped. "
             f"Restore the newest checkpoint."
         )

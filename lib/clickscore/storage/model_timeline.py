@@ -67,8 +67,8 @@ class Pin(NamedTuple):
         if (self.name, self.version) == model.key and self.digest != model.digest:
             raise UntrustedModelError(
                 f"{model.label}: model_timeline says that it scored with files of SHA-256 {str(self.digest)[:16]}..., "
-                f"now they have {model.digest[:16]}.... Somebody has changed a version that was at work: register the "
-                f"change as a version of its own, and bring the files of this one back."
+                f"now they have {model.digest[:16]}.... The files of an active version were changed: register the "
+                f"change as a new version, and restore the files of this one."
             )
         return model
 

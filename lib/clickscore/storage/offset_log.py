@@ -68,7 +68,7 @@ def read_query_id(spark: SparkSession, checkpoint: str) -> str | None:
         return str(json.loads(row[0] if row else "")["id"])
     except (ValueError, KeyError, TypeError):
         raise CheckpointError(
-            f"{metadata} does not name the stream: the checkpoint is damaged. Restore it, or begin anew with a new "
+            f"{metadata} does not name the stream: the checkpoint is damaged. Restore it, or start over with a new "
             f"checkpoint and new tables."
         ) from None
 

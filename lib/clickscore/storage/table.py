@@ -122,8 +122,8 @@ class Table:
             check_table(self.name, expected, self.read(spark).schema)
         elif self.is_path and file_names(spark, self.location):
             raise TableError(
-                f"{self.name} holds files, but is no Delta table. "
-                f"Move them away, or name another place under output in the configuration."
+                f"{self.name} holds files, but is not a Delta table. "
+                f"Move them away, or name another path under output in the configuration."
             )
 
     def _check_name(self, spark: SparkSession) -> None:
@@ -139,7 +139,7 @@ class Table:
             is_there = False
         if not is_there:
             raise TableError(
-                f"{self.name}: there is no schema {'.'.join(schema)}. Make it with CREATE SCHEMA, in a catalog that "
+                f"{self.name}: there is no schema {'.'.join(schema)}. Create it with CREATE SCHEMA, in a catalog that "
                 f"the session knows, or name another one under output in the configuration."
             )
 
@@ -155,7 +155,7 @@ class Table:
             statistics: columns to keep minima and maxima of; for each file they cost time at every commit.
             properties: whose table it is.
             clustering: columns that OPTIMIZE puts rows together by, among those with statistics; for a new table of a
-                catalog. A path may be written to by anybody, and not all of them know how: delta-rs does not.
+                catalog. Not for tables by path: delta-rs cannot write clustered tables.
             checks: conditions that every row must meet, whoever writes it, by name; for a new table.
         """
         settings = {

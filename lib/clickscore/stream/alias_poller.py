@@ -54,4 +54,4 @@ class AliasPoller:
             action()
         except Exception as error:  # Spark or a table fails, perhaps as the run ends; the stream itself would tell
             if not self._stopping.is_set():
-                self._tell(f"the watch over the models had to skip a turn: {gist(error)}")
+                self._tell(f"polling the model registry failed: {gist(error)}")

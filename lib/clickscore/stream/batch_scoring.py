@@ -183,12 +183,12 @@ class BatchScorer:
                         f"each time: look for what stops the workers on that machine"
                     ) from error
                 elif challenger:
-                    self.suspend(challenger, f"a Python worker has died while it was at work: {error}", batch_id)
+                    self.suspend(challenger, f"a Python worker died while it was active: {error}", batch_id)
                     challenger = None
                 elif tolerance.in_child:
-                    raise WorkerLostError(f"a Python worker has died, and not of the model: {error}") from error
+                    raise WorkerLostError(f"a Python worker died, and the model is not the cause: {error}") from error
                 else:
-                    self.tell(f"a Python worker has died; batch {batch_id} is scored again, "
+                    self.tell(f"a Python worker died; batch {batch_id} is scored again, "
                               f"with {champion.label} in a process of its own")  # fmt: skip
                     tolerance = replace(tolerance, in_child=True)
 

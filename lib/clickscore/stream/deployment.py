@@ -196,5 +196,5 @@ def _try(trial: _Trial) -> None:
     ):
         raise ModelError(
             f"it does not answer its input example as when it was registered: expected {expected[:3].tolist()}, found "
-            f"{found[:3].tolist()}. Are the library versions those that it was made with?"
+            f"{found[:3].tolist()}. Compare the library versions with those that it was made with."
         )

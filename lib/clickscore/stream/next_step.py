@@ -91,7 +91,7 @@ def next_step(failure: Failure | None, state: State) -> Step:
         case StreamError() | SourceUnavailableError() | ModelUnavailableError() as error:
             return Raise(error)
         case WiringError() as error:
-            return Raise(StreamError(f"the stream cannot go on: {error}"))
+            return Raise(StreamError(f"the stream cannot continue: {error}"))
         case UnreadableFileError() as file if file.path not in state.unreadable:
             return WithoutFile(file)
         case Exception() as error if transient_cause(error):

@@ -83,7 +83,7 @@ def show(config: Config, found: Findings, challenger: Challenger, console: Conso
                 say(label, line)
     if found.wiring:
         done, planned = found.wiring.checkpoint.last_done, found.wiring.checkpoint.last_planned
-        begins = "new" if planned < 0 else f"goes on after batch {done}"
+        begins = "new" if planned < 0 else f"resumes after batch {done}"
         begins += f", batch {planned} was interrupted" if planned > done else ""
         say("checkpoint", f"{config.checkpoint}: {begins}")
         for table in (found.wiring.scored, found.wiring.rejected, found.wiring.timeline):

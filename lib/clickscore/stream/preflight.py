@@ -187,7 +187,7 @@ def _champion(
             model = fetch(pin.name, pin.version)
         except ModelError:
             raise fault from None
-        warnings.append(f"{fault} Going on with {model.label}, which was at work last.")
+        warnings.append(f"{fault} Continuing with {model.label}, the last active version.")
     warnings += model.doubts
     return model
 
@@ -210,7 +210,7 @@ def describe_loss(gaps: list[Gap]) -> str:
     lines = "\n".join(f"  - {gap}" for gap in gaps)
     has_aged = any(gap.reason == AGED_OUT for gap in gaps)
     return (
-        f"records are gone from the source before they were read:\n{lines}\n"
-        f"Bring them back, if there is a copy; or start with --accept-loss to go on behind them, which writes each gap "
-        f"to the table source_gaps; or begin anew with a new checkpoint and new tables."
-    ) + (" A longer retention.ms of the topic keeps this from happening again." if has_aged else "")
+        f"records were lost from the source before they were read:\n{lines}\n"
+        f"Restore them from a copy; or start with --accept-loss to continue behind them, which writes each gap to the "
+        f"table source_gaps; or start over with a new checkpoint and new tables."
+    ) + (" A longer retention.ms of the topic prevents this." if has_aged else "")

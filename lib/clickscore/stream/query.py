@@ -192,9 +192,9 @@ def failing_clearly(limit_s: float) -> Iterator[None]:
     except (*SPARK_ERRORS, WiringError) as error:
         if cause := transient_cause(error):
             raise StreamError(
-                f"{cause}: this has not passed within {limit_s:.0f} s. Nothing is lost: put it right and start again, "
-                f"and the stream goes on where it was."
+                f"{cause}: still failing after {limit_s:.0f} s. Nothing is lost: fix the cause and start again; the "
+                f"stream resumes from the checkpoint."
             ) from error
         if isinstance(error, WiringError):
-            raise StreamError(f"the stream cannot go on: {error}") from error
+            raise StreamError(f"the stream cannot continue: {error}") from error
         raise

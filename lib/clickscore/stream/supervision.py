@@ -52,7 +52,7 @@ class Supervision:
                 self.fence.check()
             if not set_back_s and (set_back_s := self.clock.set_back_s()):
                 # Spark waits for the time of day of the next micro-batch.
-                self.tell(f"the clock was set back by {set_back_s:,.0f} s; the stream goes on by the new time")
+                self.tell(f"the clock was set back by {set_back_s:,.0f} s; the stream continues with the new time")
             if self.signals or set_back_s:
                 # The micro-batch in flight is finished, any later one refuses to begin; between two, the query can
                 # stop.

@@ -155,7 +155,7 @@ def test_pattern_finds_the_topics(spark: SparkSession, kafka_shop: Any, topic: A
 
 
 def test_missing_topic_is_named_before_anything_is_written(spark: SparkSession, kafka_shop: Any, topic: Any) -> None:
-    with pytest.raises(SourceError, match=f"has no topic {topic.name}; it has .*Make the topic"):
+    with pytest.raises(SourceError, match=f"has no topic {topic.name}; it has .*Create the topic"):
         kafka_shop.run(spark)
     assert not (kafka_shop.home / "checkpoint").exists()
 

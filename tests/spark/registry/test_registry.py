@@ -156,7 +156,7 @@ def test_version_that_somebody_else_has_registered_can_be_pinned_later(
 
 
 def test_version_that_is_gone_is_not_taken_for_one_that_cannot_be_reached(registry_uri: str, tmp_path: Path) -> None:
-    with pytest.raises(ModelNotFoundError, match="there is no small_model version 77 in the registry any more"):
+    with pytest.raises(ModelNotFoundError, match="small_model version 77 is no longer in the registry"):
         Registry(registry_uri).fetch(MODEL, "77", tmp_path, Allow())
 
 

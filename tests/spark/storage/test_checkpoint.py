@@ -58,7 +58,7 @@ def test_checkpoint_of_the_table_belongs(spark: SparkSession, table: Table) -> N
 
 
 def test_older_copy_of_the_checkpoint_is_refused(spark: SparkSession, table: Table) -> None:
-    with pytest.raises(CheckpointError, match="holds batch 3, but the checkpoint cp only came to batch 2"):
+    with pytest.raises(CheckpointError, match="holds batch 3, but the checkpoint cp only reached batch 2"):
         check_belongs(spark, Checkpoint("cp", "stream-1", 2, 2), table)
 
 
@@ -88,7 +88,7 @@ WHOLE = 'v1\n{"batchWatermarkMs": 0}\n{"logOffset": 3}'
         ("", 'v1\n{"x":0}', 3, r"offsets/3 is damaged: .* restore it from a copy"),
         (WHOLE[:-1], 'v1\n{"x":0}', 3, r"offsets/3 is damaged"),
         (WHOLE[:8], 'v1\n{"x":0}', 3, r"offsets/3 is damaged"),
-        (WHOLE, "", 3, r"commits/3 is damaged: .* Delete it: micro-batch 3 is looked at again"),
+        (WHOLE, "", 3, r"commits/3 is damaged: .* Delete it: micro-batch 3 is checked again"),
         ("", None, 3, r"its clicks are in .*clicks: restore it"),
         ("", None, 4, r"No table holds anything of micro-batch 4: delete the file, and it is planned again"),
     ],

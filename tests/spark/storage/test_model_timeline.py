@@ -120,7 +120,7 @@ def test_version_whose_files_were_changed_since_it_was_at_work_is_refused(
 ) -> None:
     open_timeline().model_for(0, False, V1)
     changed = replace(V1, digest="e" * 64)
-    with pytest.raises(UntrustedModelError, match="Somebody has changed a version that was at work"):
+    with pytest.raises(UntrustedModelError, match="The files of an active version were changed"):
         open_timeline().model_for(1, False, changed)
 
 

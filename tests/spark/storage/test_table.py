@@ -101,7 +101,7 @@ def test_table_that_is_not_there_has_no_columns(spark: SparkSession, table: Tabl
 
 @pytest.mark.parametrize("schema", ["spark_catalog.nowhere", "nowhere", "no-catalog.shop"])
 def test_catalog_name_whose_schema_is_not_there_is_refused(spark: SparkSession, schema: str) -> None:
-    with pytest.raises(TableError, match=rf"there is no schema {schema}\. Make it with CREATE SCHEMA"):
+    with pytest.raises(TableError, match=rf"there is no schema {schema}\. Create it with CREATE SCHEMA"):
         Table(f"{schema}.scored").check(spark, SCHEMA)
 
 
@@ -157,7 +157,7 @@ def test_last_batch_of_the_stream_is_found_behind_the_commits_of_others(spark: S
 def test_folder_with_other_files_is_refused(spark: SparkSession, tmp_path: Path) -> None:
     (tmp_path / "notes").mkdir()
     (tmp_path / "notes" / "a.txt").write_text("x")
-    with pytest.raises(TableError, match="holds files, but is no Delta table"):
+    with pytest.raises(TableError, match="holds files, but is not a Delta table"):
         Table(str(tmp_path / "notes")).check(spark, SCHEMA)
     (tmp_path / "empty").mkdir()
     Table(str(tmp_path / "empty")).check(spark, SCHEMA)

@@ -163,7 +163,7 @@ def test_retired_version_leaves_memory_and_disk_and_may_come_back(
 @pytest.mark.parametrize(("answer", "answers", "reason"), [
     (None, None, "it fails on its input example: RuntimeError: no luck"),
     ("dies", None, "Python worker exited unexpectedly"),
-    (float("nan"), None, "it answers its input example with a score that is no finite number"),
+    (float("nan"), None, "it answers its input example with a score that is not a finite number"),
     (0.5, [0.5, 0.625], r".*expected \[0.5, 0.625\], found \[0.5, 0.5\]"),
 ])  # fmt: skip
 def test_version_that_fails_its_trial_is_refused(

@@ -169,7 +169,7 @@ def test_rows_that_were_tampered_with_are_named(spark: SparkSession, damaged: Da
     assert "\n7 findings.\n" in said
     _, said = look(spark, damaged, 1, 1)
     assert list(findings(said)) == ["1 a%20b.jsonl", "1 no_end.jsonl", "1 twice.jsonl"]
-    assert "Earlier micro-batches than 1 were not looked at" in said
+    assert "Micro-batches before 1 were not checked" in said
 
 
 def test_files_that_the_stream_overlooks_are_found(

@@ -66,7 +66,7 @@ def test_clicks_that_a_mended_contract_accepts_are_scored_once_and_the_others_st
     seen = replayed(shop, spark, dry_run=True)
     assert row_of(seen, "missing_field") == ["5", "4", "1", "duplicate_key 1"]
     assert row_of(seen, "invalid_encoding") == ["1", "0", "1", "invalid_encoding 1"]
-    assert row_of(seen, "unreadable_file") == ["1", "0", "1", "mend the file and land it under a new name"]
+    assert row_of(seen, "unreadable_file") == ["1", "0", "1", "fix the file and land it under a new name"]
     assert "would be resolved" in seen
     assert "4 clicks would be scored by small_model version 1" in seen
     assert versions(shop) == untouched

@@ -159,7 +159,7 @@ def test_files_that_cannot_be_fetched_now_are_asked_for_again(
     follower.poll()
     follower.poll()
     assert (current(follower), witness.noted, len(witness.told)) == (before, [], 1)
-    assert f"followed version {second} is tried again every 30 s, followed version {before} stays" in witness.told[0]
+    assert f"followed version {second} is retried every 30 s, followed version {before} stays" in witness.told[0]
     place.with_name("away").rename(place)
     follower.poll()
     assert current(follower) == before
@@ -183,4 +183,4 @@ def test_challenger_that_does_not_exist_yet_is_no_news(
     MlflowClient(tracking_uri=registry_uri).delete_registered_model_alias("followed", "later")
     follower.poll()
     assert follower.current is None
-    assert witness.told[-1] == f"models:/followed@later is gone, and followed version {version} with it"
+    assert witness.told[-1] == f"models:/followed@later no longer exists; followed version {version} stops scoring"

@@ -128,7 +128,7 @@ def test_challenger_that_fails_is_suspended_and_the_champion_goes_on(
     assert list(zip(timeline["from_batch"], timeline["role"], timeline["event"], strict=True)) == [
         (0, "champion", "scores"), (0, "challenger", "scores"), (0 if habit == "dies" else 1, "challenger", "benched"),
     ]  # fmt: skip
-    assert f"patient_{habit} version {challenger} is suspended until another version comes" in seen
+    assert f"patient_{habit} version {challenger} is suspended until a new version arrives" in seen
 
 
 def test_challenger_that_is_not_there_is_no_obstacle(

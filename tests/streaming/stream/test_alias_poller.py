@@ -71,7 +71,7 @@ def test_fault_of_one_turn_is_told_and_the_watch_goes_on(
     watch.start()
     wait_until(lambda: len(turns) >= 3)
     watch.stop()
-    assert told == ["the watch over the models had to skip a turn: no room on the disk"]
+    assert told == ["polling the model registry failed: no room on the disk"]
 
 
 def test_watch_that_is_stopped_before_it_begins_never_asks(

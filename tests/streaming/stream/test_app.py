@@ -192,7 +192,7 @@ def test_wrong_wiring_stops_before_anything_is_written(spark: SparkSession, shop
         ({"features": str(broken_sql)}, ConfigError, "prize"),
         ({"features": str(other_sql)}, SignatureError, "missing: double_price DOUBLE"),
         ({"model": {**whole["model"], "uri": "models:/small_model@nobody"}}, ModelNotFoundError, "@champion"),
-        ({"output": {"scored": str(shop.landing), "rejected": "x"}}, TableError, "is no Delta table"),
+        ({"output": {"scored": str(shop.landing), "rejected": "x"}}, TableError, "is not a Delta table"),
     ]
     for change, error, text in cases:
         shop.set(**{**whole, **change})

@@ -42,7 +42,7 @@ def test_click_that_ends_the_worker_is_isolated(spark: SparkSession, moody: Any,
     clicks[7]["price"] = moody.dies
     moody.land("a.jsonl", *clicks)
     seen = moody.run(spark)
-    assert "a Python worker has died; batch 0 is scored again, with moody version" in seen
+    assert "a Python worker died; batch 0 is scored again, with moody version" in seen
     assert len(moody.scored) == 49
     [row] = moody.rejected.to_dict("records")
     assert row["reason"] == "scoring_failed"

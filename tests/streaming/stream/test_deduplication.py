@@ -118,5 +118,5 @@ def test_checkpoint_that_began_without_it_is_refused(spark: SparkSession, shop: 
     shop.land("a.jsonl", make_click(1))
     shop.run(spark)
     shop.set(deduplicate={"window": "10 minutes"})
-    with pytest.raises(CheckpointError, match=r"began without it.*Take deduplicate out again"):
+    with pytest.raises(CheckpointError, match=r"began without it.*Remove deduplicate"):
         shop.run(spark)

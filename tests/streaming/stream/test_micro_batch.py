@@ -72,7 +72,7 @@ def test_killed_around_a_swap_every_micro_batch_keeps_its_one_version(
     else:
         swapping.client.set_registered_model_alias("small_model", swapping.alias, "1")
     seen = swapping.run(spark)
-    assert ("which was at work last" in seen) == (point == "scored_clicks")
+    assert ("the last active version" in seen) == (point == "scored_clicks")
     promised = swapping.second if version_of_the_batch == "second" else "1"
     after = swapping.second if point == "scored_clicks" else "1"
     versions = swapping.scored.groupby("batch_id")["model_version"].unique()

@@ -47,7 +47,7 @@ def test_clock_that_is_set_back_ends_the_query_and_is_told_once(query: Streaming
     clock = Clock(wall=lambda: now[0], steady=lambda: 0.0)
     watch = Supervision(fence, [], told.append, at_most_once(lambda: now.__setitem__(0, 996_400.0)), clock)
     assert watch.await_end(query, threading.Event())
-    assert told == ["the clock was set back by 3,600 s; the stream goes on by the new time"]
+    assert told == ["the clock was set back by 3,600 s; the stream continues with the new time"]
 
 
 def test_run_that_was_replaced_is_told_before_it_writes_again(

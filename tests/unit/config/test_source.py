@@ -49,7 +49,7 @@ def test_start_is_a_place_or_a_time_with_its_zone() -> None:
         ("isolation.level", "the job reads committed records only"),
         ("sasl.jaas.config", "source.security sets it"),
         ("kafka.group.id", "the checkpoint keeps the offsets"),
-        ("fetch.min.byte", "no option of a Kafka consumer; did you mean fetch.min.bytes?"),
+        ("fetch.min.byte", "not an option of Kafka's consumer; did you mean fetch.min.bytes?"),
         ("kafka.fetch.min.bytes", "write it without the leading kafka."),
     ],
 )

@@ -90,7 +90,7 @@ def test_all_problems_are_told_at_once_each_with_its_line() -> None:
     text = "\n".join(said for _, said in told)
     assert "a subquery reads other rows" in text
     assert "a click has no field prise: did you mean price?" in text
-    assert "the name J comes twice" in text
+    assert "the name J is used twice" in text
     assert "the expression needs a name: write <expression> AS <name>" in text
     assert "ago stands for (current_timestamp" in text
 

@@ -60,12 +60,12 @@ def test_cut_below_what_an_interrupted_micro_batch_had_planned_is_lost() -> None
 
 def test_partition_that_is_not_there_was_deleted() -> None:
     [gap] = find_gaps({PARTITION: 10}, Topics({}, {}, {}), {}, {}, is_done=False)
-    assert (gap.first, gap.last, gap.reason, gap.detail) == (10, None, DELETED, "the topic is no longer there")
+    assert (gap.first, gap.last, gap.reason, gap.detail) == (10, None, DELETED, "the topic no longer exists")
 
 
 def test_topic_that_the_configuration_no_longer_names_is_told_apart_from_a_deleted_one() -> None:
     [gap] = find_gaps({PARTITION: 10}, Topics({}, {}, {}, frozenset({"clicks"})), {}, {}, is_done=False)
-    assert "no longer among the topics of the source; put it back" in gap.detail
+    assert "no longer among the topics of the source; add it again" in gap.detail
 
 
 def test_topic_that_nobody_knew_before_is_judged_by_its_offsets() -> None:
@@ -87,5 +87,5 @@ def test_gap_says_where_what_and_why() -> None:
     [gap] = find_gaps({PARTITION: 10}, topics(25, 30), {}, {}, is_done=False)
     assert str(gap) == (
         "clicks-0: offsets 10 to 24 are lost (aged_out): the next offset should be 10, "
-        "the oldest that is still there is 25"
+        "the oldest available offset is 25"
     )

@@ -65,7 +65,7 @@ def test_wrong_wiring_found_by_a_micro_batch_ends_the_running_stream() -> None:
     step = next_step(Failure(FAILED, TableError("scored_clicks has another shape")), State())
     assert isinstance(step, Raise)
     assert type(step.error) is StreamError
-    assert str(step.error) == "the stream cannot go on: scored_clicks has another shape"
+    assert str(step.error) == "the stream cannot continue: scored_clicks has another shape"
 
 
 def test_file_that_cannot_be_read_is_passed_over_once() -> None:
