@@ -91,12 +91,12 @@ def test_place_where_nobody_can_listen_is_refused() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         with (
-            pytest.raises(ConfigError, match=rf"127.0.0.1, port {port}: Address already in use. Stop what"),
+            pytest.raises(ConfigError, match=rf"127.0.0.1:{port}: Address already in use. Stop the process"),
             serving(Health(300), port=port),
         ):
             pass
     with (
-        pytest.raises(ConfigError, match=r"203.0.113.1, port 0: Cannot assign"),
+        pytest.raises(ConfigError, match=r"203.0.113.1:0: Cannot assign"),
         serving(Health(300), host="203.0.113.1"),
     ):
         pass
