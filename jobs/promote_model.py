@@ -15,7 +15,7 @@ from clickscore.console import make_console
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run the job; 0 the gate holds or it is done, 1 the gate does not hold, 2 wrong configuration, model, source or table."""
+    """Run the job; 0 the gate holds or it is done, 1 the gate does not hold, 2 it could not start."""
     parser = job_parser(__doc__)
     parser.add_argument("--since", type=utc, metavar="TIME", help="only clicks scored then or later; ISO 8601, UTC")
     parser.add_argument("--until", type=utc, metavar="TIME", help="only clicks scored earlier")
