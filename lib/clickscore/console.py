@@ -1,4 +1,4 @@
-"""The console: what the jobs print for the person who runs them."""
+"""The console: where the jobs print."""
 
 from rich.console import Console
 

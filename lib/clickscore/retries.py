@@ -1,4 +1,4 @@
-"""Retries: what may pass by itself is tried again for a while, with a line for a person each time; all else stops.
+"""Retries: transient failures are retried with exponential backoff and jitter, one console line each.
 
 Transient are a registry or a broker that does not answer, a network or an object store that fails, a full disk, a
 Python worker that was killed, and a commit that another writer was faster with. A wrong name, a refused login or a
@@ -13,7 +13,7 @@ from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_de
 from clickscore.spark_errors import transient_cause
 
 START_LIMIT_S = 60.0
-"""How long a start is tried: a registry that restarts is back by then, and a wrong host name is told soon enough."""
+"""How long a start is tried: a registry that restarts is back by then, and a wrong host name does not wait long."""
 STREAM_LIMIT_S = 300.0
 """How long a running stream is tried without a finished micro-batch; then the supervisor of the job may take over."""
 FIRST_WAIT_S, LONGEST_WAIT_S = 1.0, 30.0
@@ -27,11 +27,11 @@ def retrying(
     """Return what calls a function again as long as its failures are transient.
 
     Args:
-        tell: tells a person, once before each wait.
-        limit_s: how long failures in a row are put up with.
+        tell: prints a line before each wait.
+        limit_s: how long failures in a row are tolerated.
         sleep: waits for so many seconds.
         has_progressed: whether something was done since it was last asked; then a failure is the first in a row.
-        failed: is told about each failure that is put up with.
+        failed: is called for each failure that is tolerated.
     """
 
     def begin_anew_after_progress(state: RetryCallState) -> None:

@@ -1,4 +1,4 @@
-"""The Spark session: sets what the product needs to be right, and nothing that a cluster should own."""
+"""The Spark session: sets what correct results need, and nothing that a cluster should own."""
 
 import logging
 import os

@@ -1,4 +1,4 @@
-"""Spark's errors, read in this module only: each question about a failure that only its class or its text can answer.
+"""Spark's errors, classified in this module only, by their class or their text.
 
 Spark and Py4J give an error class or condition where the driver itself has failed. Of a task that failed on an
 executor, only the text is left, with the Java or Python trace of the worker in it. Every pattern below has a test

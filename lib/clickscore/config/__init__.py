@@ -1,1 +1,1 @@
-"""What a run is told: one YAML file, checked whole; secrets by reference."""
+"""The configuration of a run: one YAML file, checked as a whole; secrets by reference."""

@@ -1,4 +1,4 @@
-"""What configurations are built from: sections that take no unknown key, sizes, intervals, references to secrets."""
+"""The building blocks of the configuration: strict sections, sizes, intervals, references to secrets."""
 
 import difflib
 import re

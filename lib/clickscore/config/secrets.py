@@ -1,4 +1,4 @@
-"""Secrets: configurations hold references to them, and only what needs one looks behind its reference."""
+"""References to secrets: the configuration holds only references, which are resolved where a secret is used."""
 
 import os
 from pathlib import Path

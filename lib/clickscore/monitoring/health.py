@@ -32,7 +32,7 @@ class Pulse:
             ``stuck`` when nothing has been finished for too long; ``behind`` when micro-batches finish, but a click may
             have been waiting for too long; else ``ok``.
         quiet_s: seconds since something was finished, or since the start.
-        oldest_s: seconds that the oldest unprocessed click can have been waiting at most; None if nobody knows yet.
+        oldest_s: seconds that the oldest unprocessed click can have been waiting at most; None while it is unknown.
         model: name and version of the champion; None before it is known.
         batches: micro-batches that were finished.
         last_batch: number of the last one; None before there was one.
@@ -65,9 +65,9 @@ class Pulse:
 
 
 class Health:
-    """Is told what happens in a run, from any thread, and says how the run is, to any thread.
+    """Collects what happens in a run and says how the run is; safe in any thread.
 
-    A job that works off a backlog is ``behind``, not ``stuck``: it is alive, and if it is killed for being late it will
+    A job that is catching up is ``behind``, not ``stuck``: it is alive, and if it is killed for being late it will
     be later still. Only when nothing is finished, neither a micro-batch nor a look at the source that found nothing
     new, may a restart help.
     """
@@ -143,7 +143,7 @@ class Health:
 
     @property
     def oldest_s(self) -> float | None:
-        """Seconds that the oldest unprocessed click can have been waiting at most; None if nobody knows yet."""
+        """Seconds that the oldest unprocessed click can have been waiting at most; None while it is unknown."""
         with self._lock:
             return self._waiting()
 
@@ -172,6 +172,6 @@ class Health:
             return "stuck"
         if not self._is_running:
             return "starting"
-        # As long as nobody knows what waits, the source has held something since the start, for all that can be said.
+        # While it is unknown what waits, the source has held something since the start, for all that can be said.
         waiting = self._waiting()
         return "behind" if (self._clock() - self._started if waiting is None else waiting) > patience_s else "ok"

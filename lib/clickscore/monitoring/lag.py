@@ -1,4 +1,4 @@
-"""The watch over a running stream: finds out what no micro-batch reports, how long clicks may have been waiting."""
+"""The lag of a running stream: how long clicks may have been waiting, which no micro-batch reports."""
 
 import json
 from collections.abc import Mapping
@@ -36,13 +36,13 @@ class StreamWatch:
     - Folder: Spark reads the oldest files first, so whatever is left came after the newest file that was read. A file
       with an old time of modification makes the answer too old, never too young.
     - Delta: Spark says which commit it reads next. If that does not exist nothing is left, else it is what waits. While
-      the first snapshot of a table is read, nobody knows.
+      the first snapshot of a table is read, it is unknown.
 
     A run that ends by itself has nothing to keep up with, and is not watched.
     """
 
     def __init__(self, spark: SparkSession, config: Config, health: Health) -> None:
-        """Set the watch up; it costs nothing where nobody asks for the health."""
+        """Set the watch up; it costs nothing where no health is served."""
         self._spark, self._source, self._health = spark, config.source, health
         self._kind, self._checkpoint = kind_of(config.source), config.checkpoint
         self._interval_s = config.interval_s if config.health else None

@@ -1,4 +1,4 @@
-"""The health of a running job as Prometheus wants it."""
+"""The health of a running job as Prometheus metrics."""
 
 from collections.abc import Iterator
 from itertools import accumulate

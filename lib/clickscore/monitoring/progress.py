@@ -1,4 +1,4 @@
-"""What a person sees while the stream runs: a line for each micro-batch, and a bar when the end is known."""
+"""The progress of a stream on the console: a line for each micro-batch, and a bar when the end is known."""
 
 import time
 from types import TracebackType

@@ -1,4 +1,4 @@
-"""The report of a micro-batch: what the stream says of it to everybody who watches."""
+"""The report of a finished micro-batch, for progress lines, summary and health."""
 
 from dataclasses import dataclass
 
@@ -18,7 +18,7 @@ class Report:
         model_name: registered model that scored it.
         model_version: its version.
         arrived_us: newest time at which the source took a record in, the same way; None if it does not say.
-        duplicates: clicks passed over because their id was seen before; None if nobody looked.
+        duplicates: clicks passed over because their id was seen before; None without deduplication.
     """
 
     batch_id: int

@@ -1,4 +1,4 @@
-"""What a person sees when a run is over: counts, a few scored clicks, the spread of the scores, what to try next."""
+"""The summary of a run on the console: counts, a few scored clicks, their distribution, what to try next."""
 
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
@@ -59,7 +59,7 @@ def sample(clicks: DataFrame, click: Click) -> Grid:
 
 
 def visible(text: str) -> str:
-    """Return a text that anybody may have sent so that no character of it can move a cursor or pose as another."""
+    """Return a text from a record so that no character of it can move a cursor or pose as another."""
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 

@@ -1,1 +1,1 @@
-"""Audit and replay: every record is in exactly one row, and rejected ones get a second chance."""
+"""Audit and replay: checks that every record is in exactly one row, and scores rejected records again."""

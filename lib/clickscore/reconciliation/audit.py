@@ -1,4 +1,4 @@
-"""Audit: proves that each record of the source is in exactly one row, and names those that are not."""
+"""The audit: checks that each record of the source is in exactly one row, and names those that are not."""
 
 from collections.abc import Callable
 
@@ -105,7 +105,7 @@ def _replays(rows: Rows, click_id: pa.Field) -> DataFrame | None:
 
 
 def _changes(spark: SparkSession, table: Table) -> DataFrame:
-    """Return the changes of a table that are no appends: the usual cause of rows that are missing."""
+    """Return the changes of a table that are not appends: the usual cause of rows that are missing."""
     changes = table.delta(spark).history().where(F.col("operation").rlike("DELETE|UPDATE|MERGE|RESTORE|TRUNCATE"))
     metrics = F.to_json("operationMetrics")
     counts = [

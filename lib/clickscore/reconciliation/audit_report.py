@@ -1,4 +1,4 @@
-"""What a person sees of an audit: micro-batches, findings with examples, files that wait, and one sentence."""
+"""The report of an audit on the console: micro-batches, findings with examples, waiting files, one sentence."""
 
 from typing import Any
 
@@ -39,7 +39,7 @@ def show(
         checkpoint: the stream.
         evidence: what was compared.
         replays: replays whose rows do not match; None where there was none.
-        histories: by table, its changes that are no appends.
+        histories: by table, its changes that are not appends.
 
     Returns:
         Whether there is no finding.

@@ -1,4 +1,4 @@
-"""Which micro-batches an audit looks at: those that are done, as far back as their plans are still there."""
+"""The micro-batches of an audit: those that are committed, as far back as their plans exist."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

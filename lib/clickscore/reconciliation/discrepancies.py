@@ -1,4 +1,4 @@
-"""Conservation: what a source holds against the rows of the tables, part by part and, where they differ, by record.
+"""Discrepancies: the records of a source against the rows of the tables, by part and, where they differ, by record.
 
 A part is what one micro-batch read of one file or partition. Parts are compared by the number of their records and the
 sum of the hashes of their keys: a row that is gone and another one that is there twice do not cancel each other out.
@@ -14,7 +14,7 @@ PART = ("source", "batch_id")
 COUNTS = ("duplicates", "accepted", "holes", "missing", "vanished", "twice", "unexplained")
 """What a difference can be.
 
-``duplicates`` are records whose id is in the tables elsewhere, ``accepted`` is loss that somebody accepted, ``holes``
+``duplicates`` are records whose id is in the tables elsewhere, ``accepted`` is loss that a run accepted, ``holes``
 are offsets that never were a record; none of the three is a finding. ``missing`` records have no row, ``vanished`` ones
 cannot be looked up any more, ``twice`` and ``unexplained`` are rows too many, of a record that is there and of none.
 """
@@ -26,7 +26,7 @@ class Holdings:
     """What a source holds of some micro-batches.
 
     Attributes:
-        parts: ``source, batch_id, records, held_sum, is_gone, is_rewritten``. Of a part that is gone nobody knows the
+        parts: ``source, batch_id, records, held_sum, is_gone, is_rewritten``. Of a part that is gone nothing says the
             records. Where ``held_sum`` is null, only the numbers are compared.
         keys: brings the keyed records of parts; None where the source has no keys.
         readable: ``source`` of all parts whose keys can be had; None where that is all.

@@ -1,4 +1,4 @@
-"""Evidence: both sides of an audit for each kind of source, and what tells why a record has no row."""
+"""Expectations: for each kind of source, the records that the tables should hold, and why one may have no row."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass

@@ -25,7 +25,7 @@ def of_records(records: DataFrame, id: pa.Field, is_id_all: bool = False) -> Dat
     Args:
         records: ``value BINARY`` and columns of lineage.
         id: the field of a click that tells clicks apart.
-        is_id_all: whether all records without an id are the same, because nobody knows more of them.
+        is_id_all: whether all records without an id are the same, because nothing more is known of them.
     """
     lineage = [field for field in records.schema.fields if field.name != VALUE]
     click = pa.schema([id.with_nullable(False)])
@@ -54,7 +54,7 @@ def of_scored(scored: DataFrame, id: pa.Field) -> DataFrame:
 def of_rejected(rejected: DataFrame, id: pa.Field, is_id_all: bool = False) -> DataFrame:
     """Return one keyed row for each row of ``rejected_clicks``; see ``of_records``."""
     raw = F.col("raw")
-    # Bytes that are no UTF-8 stand as ISO 8859-1 in the table.
+    # Bytes that are not valid UTF-8 are stored as ISO 8859-1 in the table.
     value = F.when(F.col("reason") == INVALID_ENCODING, F.encode(raw, "ISO-8859-1")).otherwise(raw.cast("binary"))
     return of_records(rejected.select(value.alias(VALUE), "source", "batch_id"), id, is_id_all)
 

@@ -1,4 +1,4 @@
-"""Replays: rejected clicks go through today's contract and model once more; those that pass are scored after all."""
+"""Replays: rejected records are scored again with today's contract and model; those that pass become scored clicks."""
 
 import tempfile
 from collections.abc import Callable

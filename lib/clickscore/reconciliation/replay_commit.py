@@ -42,7 +42,7 @@ class Resolution:
         rejected: ``rejected_clicks``.
         scored: ``scored_clicks``.
         app: names the transactions; from the id of ``rejected``, which stays, whatever stream writes the table.
-        tell: tells a person.
+        tell: prints a line on the console.
     """
 
     spark: SparkSession

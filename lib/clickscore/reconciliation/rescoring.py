@@ -1,4 +1,4 @@
-"""Rejected clicks are tried once more: which are open, and what today's contract and model make of them."""
+"""Rejected records are scored again: which of them are open, and their outcomes today."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -74,7 +74,7 @@ def as_raw(records: DataFrame, kept: Iterable[T.StructField] = ()) -> DataFrame:
         The columns of ``schemas.raw``, with the bytes that came from the source once; then ``_was STRUCT`` with the
         columns ``RECORD``, and ``_copies BIGINT``.
     """
-    # Bytes that are no UTF-8 stand in the table as ISO 8859-1.
+    # Bytes that are not valid UTF-8 are stored in the table as ISO 8859-1.
     latin = F.encode("raw", "ISO-8859-1")
     value = F.when(F.col("reason") == INVALID_ENCODING, latin).otherwise(F.col("raw").cast("binary"))
     names = [field.name for field in kept]

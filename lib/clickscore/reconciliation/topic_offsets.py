@@ -1,4 +1,4 @@
-"""What Kafka topics held: the offsets that micro-batches were planned to read, and why one of them may have no row."""
+"""The offsets of Kafka topics that micro-batches were planned to read, and why an offset may have no row."""
 
 import json
 from collections.abc import Iterable, Mapping
@@ -112,7 +112,7 @@ def _settle_accepted(found: DataFrame, gaps: DataFrame) -> DataFrame:
 def _settle_vanished(
     spark: SparkSession, found: DataFrame, gaps: DataFrame | None, topics: Topics, known_ids: Mapping[str, str]
 ) -> DataFrame:
-    """Count offsets as vanished that the topics have no more: cut off, or of a topic that was made again since."""
+    """Count offsets as vanished that the topics no longer have: truncated, or of a topic that was recreated since."""
     resets: dict[str, int] = {}
     if gaps is not None:
         cuts = gaps.where(F.col("reason").isin(RECREATED, TRUNCATED)).groupBy("source").agg(F.max("batch_id"))

@@ -1,4 +1,4 @@
-"""Versions that follow an alias: a new one is fetched, checked and warmed up aside, and then offered to the stream."""
+"""Followers of an alias: a new version is fetched, checked and loaded in the background, then offered to the stream."""
 
 from collections.abc import Callable
 from datetime import datetime, timezone
@@ -17,7 +17,7 @@ TRY_AGAIN_S = 30.0
 Key = tuple[str, str]
 """Name and version of a model."""
 Refuse = Callable[["ModelVersion | Key", str], None]
-"""Writes a version, by name and version alone if its files were not to be had, and the reason into the timeline."""
+"""Writes a version, by name and version alone if its files are unavailable, and the reason into the timeline."""
 
 
 class Follower:
@@ -33,7 +33,7 @@ class Follower:
         prepare: Callable[[ModelVersion], None], tell: Callable[[str], None], refuse: Refuse,
         is_optional: bool = False,
     ) -> None:  # fmt: skip
-        """Begin with a version that is at work.
+        """Begin with the active version.
 
         Args:
             config: the model section.
@@ -41,7 +41,7 @@ class Follower:
             current: the version it stands for.
             folder: where the files of new versions go.
             prepare: checks a version and gets it ready on the executors; raises what is wrong with it.
-            tell: tells a person.
+            tell: prints a line on the console.
             refuse: writes refused versions down.
             is_optional: whether nothing is left, where the alias is gone, instead of the last version.
         """
@@ -71,7 +71,7 @@ class Follower:
             return
         self._answered()
         if self.current and self.current.key == key:
-            self._refused = None  # the alias is back where it was; a version that was refused may come again, mended
+            self._refused = None  # the alias is back where it was; a version that was refused may come again, fixed
         elif key != self._refused and not self._waits_for(key):
             self._take(key)
 
@@ -84,7 +84,7 @@ class Follower:
             self._wait(key, error)
         except WiringError as error:
             self._refuse(found, error)
-        except Exception as error:  # what is registered was made by anybody, and may raise anything
+        except Exception as error:  # a registered model may raise anything
             self._refuse(found, ModelError(describe(error)))
         else:
             before, self.current, self._waiting = self.current, model, None

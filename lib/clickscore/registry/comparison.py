@@ -1,4 +1,4 @@
-"""Champion against challenger: what their scores of the same clicks say about both, and whether a gate holds."""
+"""The comparison of champion and challenger on the same clicks, and whether a gate holds."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -31,7 +31,7 @@ _CHAMPION, _CHALLENGER = "0.6", "C0"
 
 
 class Clicks(NamedTuple):
-    """Clicks that both models have scored; the outcome is 1 for a success, 0 for none, NaN where nobody knows."""
+    """Clicks that both models have scored; the outcome is 1 for a success, 0 for none, NaN where it is unknown."""
 
     champion: Floats
     challenger: Floats
@@ -59,7 +59,7 @@ class Evidence:
         agreement: rank correlation of the scores.
         psi: shift of the challenger's scores against the champion's.
         auc: gain of the area under the ROC curve; None without outcomes.
-        log_loss: fall of the log loss; None without outcomes, or if the scores are no probabilities.
+        log_loss: fall of the log loss; None without outcomes, or if the scores are not probabilities.
     """
 
     clicks: int
@@ -71,7 +71,7 @@ class Evidence:
 
 
 class Verdict(NamedTuple):
-    """One criterion of a gate; ``holds`` is None where it is not applied, because nobody can know."""
+    """One criterion of a gate; ``holds`` is None where it is not applied, because outcomes are unknown."""
 
     what: str
     found: str
@@ -187,7 +187,7 @@ def metrics(evidence: Evidence) -> dict[str, float]:
 def judge(evidence: Evidence, gate: Gate) -> list[Verdict]:
     """Return whether the criteria of a gate hold, one by one; one about a number that is NaN does not."""
     clicks, agreement, psi = evidence.clicks, evidence.agreement, evidence.psi
-    unknown = "unknown: no outcomes" if evidence.auc is None else "unknown: the scores are no probabilities"
+    unknown = "unknown: no outcomes" if evidence.auc is None else "unknown: the scores are not probabilities"
     return [
         Verdict("clicks", f"{clicks:,}", f"at least {gate.clicks:,}", clicks >= gate.clicks),
         Verdict("agreement", _number(agreement), f"at least {gate.agreement:g}", agreement >= gate.agreement),

@@ -1,4 +1,4 @@
-"""Promotion: a challenger gets the champion's alias if the gate lets it, and a rollback takes it back."""
+"""Promotion: the champion's alias moves to a challenger that passes the gate; a rollback moves it back."""
 
 import json
 import tempfile
@@ -213,7 +213,7 @@ def read_clicks(spark: SparkSession, config: Config, contest: Contest, most: int
 
 
 def with_outcome(scored: DataFrame, training: Training | None) -> DataFrame:
-    """Add ``_outcome DOUBLE``: 1 in visits that succeed at some point, 0 in others, null where nobody knows."""
+    """Add ``_outcome DOUBLE``: 1 in visits that succeed at some point, 0 in others, null where it is unknown."""
     if training is None:
         return scored.withColumn(_OUTCOME, F.lit(None).cast("double"))
     scored, session = scored.alias("click"), F.col(training.session)

@@ -1,6 +1,6 @@
-"""What may be loaded: a model's files are judged by name and digest before any of them is deserialised.
+"""Trust: a model's files are judged by their description and digest before any of them is deserialised.
 
-Loading a model can run code: a pickle does what it was told, a flavor imports the loader that its ``MLmodel`` names, a
+Loading a model can run code: a pickle runs code, a flavor imports the loader that its ``MLmodel`` names, a
 ``code`` folder goes onto the path. So nothing of a model is loaded before its plain text says that it is one of the few
 forms which only hold numbers, or the configuration says ``trust: pickle``; and nothing is loaded whose files are not,
 to the last bit, those that were registered.
@@ -18,7 +18,7 @@ from clickscore.errors import UntrustedModelError
 
 MLMODEL = "MLmodel"
 WRITTEN_BY_THE_DOWNLOAD = "registered_model_meta"
-"""MLflow adds this file to what it downloads; it is no part of the model."""
+"""MLflow adds this file to what it downloads; it is not part of the model."""
 
 _PYFUNC = "python_function"
 _COMPILED = "__pycache__"

@@ -1,4 +1,4 @@
-"""One version of a registered model, with its files at hand: what it wants, what it is, what it must answer."""
+"""One version of a registered model with its files: inputs, digest, input example and recorded predictions."""
 
 import json
 from collections.abc import Callable

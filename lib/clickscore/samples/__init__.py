@@ -1,1 +1,1 @@
-"""Before a run: what a configuration would make of a sample of records."""
+"""A trial before a run: what a configuration makes of a sample of records."""

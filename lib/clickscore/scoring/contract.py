@@ -1,4 +1,4 @@
-"""The contract of a click: which fields it has, and which of them say what it is, when it was and whose."""
+"""The contract of a click: its fields, and which of them are its id, its time and its visitor."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator

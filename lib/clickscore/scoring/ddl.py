@@ -45,7 +45,7 @@ _ESCAPED = {"0": "\0", "b": "\b", "n": "\n", "r": "\r", "t": "\t", "Z": "\x1a", 
 
 
 class DdlError(Exception):
-    """Raised for a text that is no list of columns; says where, what was expected and what was found."""
+    """Raised for a text that is not a list of columns; says where, what was expected and what was found."""
 
 
 class _Token(NamedTuple):

@@ -53,13 +53,13 @@ _TYPED_DICT: Any = TypedDict
 """Untyped, as its fields are known only when the schema has been read."""
 
 UNDECODABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
-"""What ``Decoder.decode_good`` raises for a record that is no click."""
+"""What ``Decoder.decode_good`` raises for a record that is not a valid click."""
 _AT = re.compile(r" - at `\$\.?([^`]*)`$")
 _MISSING = re.compile(r"Object missing required field `([^`]*)`")
 
 
 class Rejection(NamedTuple):
-    """Why a record is no click."""
+    """Why a record is not a valid click."""
 
     reason: str
     detail: str
@@ -91,7 +91,7 @@ class Decoder:
 
         Returns:
             An object with the attributes ``f0``, ``f1``, ... in the order of the schema, ``None`` for what is absent;
-            or a ``Rejection`` for anything that is no click.
+            or a ``Rejection`` for anything that is not a valid click.
         """
         try:
             return self.decode_good(record)

@@ -1,4 +1,4 @@
-"""Which functions a feature may use, and how DuckDB says what Spark SQL says with a name of its own."""
+"""The functions that a feature may use, and DuckDB's words for those that only Spark SQL has."""
 
 from collections.abc import Callable, Iterable
 from difflib import get_close_matches

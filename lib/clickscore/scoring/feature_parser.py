@@ -1,4 +1,4 @@
-"""The text of a features file becomes DuckDB's own parse tree, even where a field has a reserved word for a name."""
+"""The text of a features file becomes DuckDB's parse tree, even where a field is named like a reserved word."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""A features file is checked with DuckDB's own parser and catalog, and all its problems are told at once."""
+"""The check of a features file with DuckDB's own parser and catalog; reports all problems at once."""
 
 import json
 from collections.abc import Iterator

@@ -119,7 +119,7 @@ def check_features(produced: pa.Schema, inputs: pa.Schema, where: str, others: p
         produced: what the file produces.
         inputs: what the model's signature asks for.
         where: the file, for the message.
-        others: what another model asks for, which is at work beside it: its inputs are not too many.
+        others: what another model asks for, which is active as well: its inputs are not too many.
 
     Raises:
         SignatureError: with all missing, extra and wrong ones in one message.

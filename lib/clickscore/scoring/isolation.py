@@ -1,4 +1,4 @@
-"""Poison clicks: whatever a model does to a chunk of clicks, those that are to blame are found and the rest is scored.
+"""Isolation of failing clicks: bisection finds the clicks on which a model fails, and the rest of the chunk is scored.
 
 A chunk is predicted as a whole. Only when that raises, takes too long or answers in the wrong shape, it is cut in two,
 and so on, until single clicks are left that fail on their own. A model that hangs where Python cannot interrupt it

@@ -1,4 +1,4 @@
-"""Models in memory: loaded from their folder, and fed in the form that they take fastest.
+"""Models in memory: loaded from their folder, and fed in the format that they read fastest.
 
 MLflow and the libraries of the models are imported where a model needs them: whoever scores with a LightGBM Booster
 waits for neither MLflow nor pandas.

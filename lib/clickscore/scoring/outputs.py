@@ -1,4 +1,4 @@
-"""What a model predicts becomes numbers: one row for each click, one column for each output."""
+"""Predictions become numbers: one row for each click, one column for each output."""
 
 import sys
 from collections.abc import Mapping, Sequence

@@ -57,7 +57,7 @@ class Parser:
         return Parsed(pa.StructArray.from_arrays(columns, fields=self._fields), rejections)
 
     def _decode(self, values: list[bytes | None], rejections: dict[int, Rejection]) -> list[Any]:
-        # An empty record is no click, and ends the quick loop as any other that is none.
+        # An empty record is not a click, and ends the quick loop as any other that is none.
         wanted = [b"" if value is None else value for value in values]
         for row in rejections:
             wanted[row] = b""
@@ -103,9 +103,9 @@ class Parser:
 
 
 def _screen(records: pa.BinaryArray, values: list[bytes | None]) -> dict[int, Rejection]:
-    """Reject what should not even be decoded: nothing at all, far too much, and bytes that are no text.
+    """Reject what should not even be decoded: nothing at all, far too much, and bytes that are not text.
 
-    Bytes that are no text have no other reason, as large as they may be: the reason tells how to read ``raw``.
+    Bytes that are not text have no other reason, as large as they may be: the reason tells how to read ``raw``.
     """
     rejections: dict[int, Rejection] = {}
     limit = decoding.MAX_RECORD_BYTES

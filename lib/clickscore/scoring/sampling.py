@@ -1,4 +1,4 @@
-"""Which visitors a challenger scores: always the same ones, whatever the host, the day or the version of a library."""
+"""The sample of visitors that a challenger scores: the same on every host and with every version of a library."""
 
 import hashlib
 
@@ -16,7 +16,7 @@ def is_sampled(visitors: pa.Array, share: float) -> npt.NDArray[np.bool_]:
     """Tell for each visitor whether it is in the sample; null never is.
 
     Args:
-        visitors: what tells visitors apart; a value that is no text is hashed as text.
+        visitors: the id of a visitor; a value that is not text is hashed as text.
         share: part of all visitors that is in the sample, 0 to 1.
     """
     encoded = visitors.cast(pa.string()).dictionary_encode()

@@ -1,4 +1,4 @@
-"""The files of a landing folder: those that are there, and those that the stream has logged as taken."""
+"""The files of a landing folder: those that exist, and those that the stream has logged as read."""
 
 from datetime import datetime, timezone
 

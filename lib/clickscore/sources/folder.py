@@ -64,7 +64,7 @@ def read_batch(spark: SparkSession, folder: str) -> DataFrame:
 
 
 def _records(lines: DataFrame) -> DataFrame:
-    # Lines have no offset: Spark splits large files, and then nobody knows the number of a line.
+    # Lines have no offset: Spark splits large files, and then the number of a line is unknown.
     return without_offsets(lines, F.col("value"), F.col(FILE_PATH))
 
 

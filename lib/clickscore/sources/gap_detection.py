@@ -1,4 +1,4 @@
-"""The watch over Kafka topics: tells what a stream would lose before it goes on, and records what it did lose."""
+"""Gap detection for Kafka topics: what a stream would lose before it continues, and what it has lost."""
 
 import json
 from collections.abc import Iterable
@@ -60,7 +60,7 @@ class TopicWatch:
         return find_gaps(self._planned(checkpoint.last_done), self._topics, self._known, end, is_done=False)
 
     def remember_topics(self) -> None:
-        """Keep the ids of the topics that were seen last, so that one made again under its name is not taken for it."""
+        """Keep the ids of the topics that were seen last, so that a recreated topic is not mistaken for it."""
         ids = {**self._known, **self._topics.ids}
         if ids != self._known:
             self._tables[0].set_properties(self._spark, {TOPICS_PROPERTY: json.dumps(ids).encode().hex()})

@@ -1,4 +1,4 @@
-"""Gaps: offsets that a stream was about to read, or never will, because they are no longer in their topic."""
+"""Gaps: ranges of offsets that were lost before the stream read them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

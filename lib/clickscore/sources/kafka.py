@@ -28,7 +28,7 @@ def check(spark: SparkSession, source: KafkaSource) -> None:
 
 
 def warnings(source: KafkaSource) -> list[str]:
-    """Return what should not stay as it is: records that anybody on the way can read and change."""
+    """Return what should not stay as it is: records that can be read and changed in transit."""
     if source.security.protocol in ("SSL", "SASL_SSL"):
         return []
     remote = [server for server in source.bootstrap_servers.split(",") if not _is_loopback(server.strip())]
@@ -54,7 +54,7 @@ def read_stream(
     Args:
         spark: the session.
         source: what to read.
-        accept_loss: go on where records are gone before they were read, instead of ending the stream.
+        accept_loss: continue where records were lost before they were read, instead of ending the stream.
     """
     options: dict[str, str | int | bool | None] = {
         "maxOffsetsPerTrigger": source.max_records,

@@ -50,7 +50,7 @@ def read_topic_state(spark: SparkSession, source: KafkaSource) -> Topics:
         finally:
             admin.close()
     except Py4JJavaError as error:
-        # A name that is wrong or a login that is refused is told from a broker that is away by Kafka's own classes.
+        # Kafka's own classes distinguish a wrong name or a refused login from an unreachable broker.
         kind = SourceUnavailableError if transient_cause(error) else SourceError
         raise kind(f"source: {source.bootstrap_servers} cannot be read: {root_cause(error)}.") from None
 

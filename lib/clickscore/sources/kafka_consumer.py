@@ -1,4 +1,4 @@
-"""The properties of Kafka's clients: what Spark's consumers and the questions to the broker have in common."""
+"""The properties that Spark's Kafka consumers and the admin client share."""
 
 from collections.abc import Callable
 

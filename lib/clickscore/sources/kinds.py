@@ -27,7 +27,7 @@ class Kind(Protocol):
     ) -> DataFrame:
         """Start reading without the files that are ``unreadable``; columns as in ``schemas.raw``.
 
-        With ``accept_loss``, the stream goes on where records are gone before they were read.
+        With ``accept_loss``, the stream continues where records were lost before they were read.
         """
 
     def watch_gaps(

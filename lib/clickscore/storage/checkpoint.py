@@ -1,4 +1,4 @@
-"""The checkpoint: who the stream is, and how far it came as Spark's own logs tell."""
+"""The checkpoint: the id of the stream, and how far it has come according to Spark's own logs."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -49,7 +49,7 @@ def written_upto(spark: SparkSession, checkpoint: Checkpoint, table: Table, mome
 
     Args:
         spark: the session.
-        checkpoint: where the stream goes on.
+        checkpoint: where the stream resumes.
         table: holds all of a micro-batch, or nothing of it.
         moment: column with the time at which a row was written.
         stream: id of the stream.

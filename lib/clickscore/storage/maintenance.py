@@ -1,4 +1,4 @@
-"""Upkeep of the tables, beside the stream and never in its path: many small files become few, old ones are deleted."""
+"""Maintenance of the tables, outside the path of the stream: compaction, and deletion of old files."""
 
 from collections.abc import Callable, Iterator
 from functools import partial

@@ -1,4 +1,4 @@
-"""The shapes of what comes in and what goes out: raw records, clicks, and the output tables with their comments."""
+"""The schemas of raw records and of the output tables, with the comments of their columns."""
 
 import sys
 from collections.abc import Iterable

@@ -27,7 +27,7 @@ def ensure_stream_id(spark: SparkSession, checkpoint: str, fence: Fence, new: st
 
     Args:
         spark: the session.
-        checkpoint: where the stream goes on.
+        checkpoint: where the stream resumes.
         fence: of this run, which must be up.
         new: the id to write where there is none.
 

@@ -1,4 +1,4 @@
-"""Delta tables, by path or catalog name: made with their comments, appended to exactly once."""
+"""Delta tables, by path or catalog name: created with comments, appended to exactly once."""
 
 import json
 import re

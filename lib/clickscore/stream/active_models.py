@@ -1,4 +1,4 @@
-"""Who scores the micro-batches to come: the champion, a challenger beside it, and what becomes of them."""
+"""The active models: which champion and challenger score the next micro-batches, and how they are suspended."""
 
 from collections.abc import Callable
 from functools import partial
@@ -36,7 +36,7 @@ class ActiveModels:
             next_batch: first micro-batch that a version may score which comes now.
             folder: where the files of new versions go.
             deployment: the executors.
-            tell: tells a person.
+            tell: prints a line on the console.
         """
         model = config.model
         self._where, self._features = str(config.features), features

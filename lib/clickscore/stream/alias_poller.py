@@ -1,4 +1,4 @@
-"""The watch over the models of a running stream: asks where the aliases point, and keeps the Python workers warm."""
+"""The poller of the model aliases: asks where they point, and keeps the Python workers warm."""
 
 import threading
 from collections.abc import Callable

@@ -43,7 +43,7 @@ def run(config: Config, make_session: Callable[[], SparkSession], console: Conso
         config: the run.
         make_session: builds the session; the model is fetched while it starts.
         console: where the progress goes.
-        accept_loss: go on where records are gone from the source, and write the gaps to ``source_gaps``.
+        accept_loss: continue where records were lost from the source, and write the gaps to ``source_gaps``.
 
     Raises:
         WiringError: if the wiring is wrong; nothing has been read or written then.

@@ -1,4 +1,4 @@
-"""What a pass over a micro-batch has counted on its way."""
+"""The counts of one pass over a micro-batch."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

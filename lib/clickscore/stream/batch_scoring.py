@@ -1,4 +1,4 @@
-"""A micro-batch is scored, and a model that fails is dealt with.
+"""Scoring of a micro-batch, with all that happens when a model or a Python worker fails.
 
 A model may fail on some clicks; they are found and counted. If it fails on more than it may, nothing is committed and
 the run ends. If a Python worker dies, the challenger is the first to be suspected; without one, the micro-batch is
@@ -75,7 +75,7 @@ class BatchScorer:
         failure_limit: share of clicks that it may fail on.
         suspend: lets the challenger score no more, for a reason, from a micro-batch on.
         withdraw: takes the promise back that a champion scores a micro-batch.
-        tell: tells a person.
+        tell: prints a line on the console.
     """
 
     layout: Layout

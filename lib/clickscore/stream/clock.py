@@ -1,4 +1,4 @@
-"""The clock of the machine, which may be set back: whatever waits for a time of day waits too long then."""
+"""The clock of the machine: notices that it was set back, when Spark would wait for the old time."""
 
 import time
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""The definition of a run: what a click is, what is computed from it, and the columns that this makes in the tables."""
+"""The definition of a run: contract, features, and the columns that follow from them."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""Model versions on the executors: sent there once, loaded and tried before a click needs them, then taken away."""
+"""Model versions on the executors: sent once, loaded and tried before they score, then removed."""
 
 import shutil
 import threading
@@ -61,7 +61,7 @@ class Deployment:
         self._retired: dict[str, None] = {}
         self._lock = threading.Lock()
         self.changing = threading.Lock()
-        """Held while a version is prepared, so that nobody retires it before it is at work."""
+        """Held while a version is prepared, so that it is not retired before it is active."""
 
     def serve(self, model: ModelVersion) -> Served:
         """Send the files of a version to the executors, once."""

@@ -1,4 +1,4 @@
-"""What the stream does when one of its queries has ended: decided by what has failed, without asking Spark."""
+"""The next step after a query has ended: a pure function of what has failed."""
 
 from dataclasses import dataclass
 
@@ -30,7 +30,7 @@ class State:
         is_clock_set_back: whether the query was ended because the clock was set back.
         replaced: the error that names the run which has taken the stream over, if one has.
         unreadable: paths of the files that are passed over.
-        accept_loss: whether the run goes on where records are gone from the source.
+        accept_loss: whether the run continues where records were lost from the source.
     """
 
     is_stopping: bool = False

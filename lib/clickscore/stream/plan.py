@@ -1,4 +1,4 @@
-"""The plan of a run: what would be read, computed, scored and written, and what would be refused; reads no click."""
+"""The plan of a run for `--plan`: what it would read, compute, score, write and refuse; reads no click."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

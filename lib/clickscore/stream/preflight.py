@@ -1,4 +1,4 @@
-"""The wiring of a run: everything that can be checked before the stream starts is checked, and all problems named."""
+"""Preflight: everything that can be checked before the stream starts is checked, and all problems are returned."""
 
 from collections.abc import Callable
 from concurrent.futures import Future
@@ -35,7 +35,7 @@ class Wiring:
         config: the run.
         definition: what the run computes.
         model: the current version.
-        checkpoint: where the stream goes on.
+        checkpoint: where the stream resumes.
         scored: ``scored_clicks``.
         rejected: ``rejected_clicks``.
         timeline: the model timeline.
@@ -63,7 +63,7 @@ class Findings:
         features: what is computed from it.
         model: the champion.
         wiring: all parts, if they fit together.
-        warnings: what the person should know.
+        warnings: warnings for the console.
         problems: everything for which the run is refused.
     """
 
@@ -177,7 +177,7 @@ def check(
 def _champion(
     fetching: "Future[ModelVersion]", fetch: Callable[[str, str], ModelVersion], pin: Pin | None, warnings: list[str]
 ) -> ModelVersion:
-    """Return the champion; the last one that was at work, where the one that the alias stands for cannot be had."""
+    """Return the champion; the last active one, where the version of the alias is unavailable."""
     try:
         model = fetching.result()
     except ModelError as fault:

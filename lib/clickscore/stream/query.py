@@ -1,4 +1,4 @@
-"""The stream: queries over the source, one after the other where that helps, until the end or a request to stop."""
+"""The stream: runs queries over the source, one after the other if needed, until its end or a request to stop."""
 
 import threading
 import time
@@ -43,11 +43,11 @@ class Stream:
         models: champion and challenger.
         batch_scorer: scores micro-batches with them.
         report: is told about every finished micro-batch.
-        tell: tells a person.
+        tell: prints a line on the console.
         failed: is told about every failure that the stream tries to get over.
         look: sees the query every second.
         signals: holds something as soon as the run is asked to stop.
-        accept_loss: go on where records are gone from the source.
+        accept_loss: continue where records were lost from the source.
     """
 
     spark: SparkSession

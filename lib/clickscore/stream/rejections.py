@@ -1,4 +1,4 @@
-"""The rejected records of a micro-batch whose scored clicks are committed already: whatever is not in that table.
+"""The rejected records of a micro-batch whose scored clicks are committed: those that are not in that table.
 
 That is how they are found when there are too many to come along with the counts, and when a run ended between the two
 commits of a micro-batch. To ask the model once more would not do: it might give another answer, and a click would be in

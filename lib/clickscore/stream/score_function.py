@@ -1,4 +1,4 @@
-"""The scorer as a function of Spark: a column of raw records to a column of outcomes, in the Python workers."""
+"""The scorer as a Spark UDF: a column of raw records to a column of outcomes, in the Python workers."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -75,7 +75,7 @@ def _load_safely(challenger: Side) -> LoadedModel:
     """Return a challenger that fails on every click where it cannot even be loaded: it harms nobody else."""
     try:
         return challenger.load()
-    except Exception as error:  # what is registered was made by anybody, and may raise anything
+    except Exception as error:  # a registered model may raise anything
         cause = describe(error)
 
         def fail(_: pa.StructArray) -> Outputs:

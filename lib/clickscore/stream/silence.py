@@ -1,4 +1,4 @@
-"""Python workers that fall silent: how long they may be, and that Spark ends those that are silent for longer.
+"""Silent Python workers: how long a worker may be silent before Spark ends it.
 
 A worker is silent while it neither reads its input nor answers, and Spark waits for it: it scores a chunk, or something
 has stopped it or its connection. Left alone, Spark would wait for ever.

@@ -1,4 +1,4 @@
-"""The supervision of a running query: whether it should end, because of a signal, another run or the clock."""
+"""Supervision of a running query: ends it on a signal, for another run, or when the clock was set back."""
 
 import threading
 import time
@@ -23,7 +23,7 @@ class Supervision:
     Attributes:
         fence: of the run.
         signals: holds something as soon as the run is asked to stop.
-        tell: tells a person.
+        tell: prints a line on the console.
         look: sees the query every second.
         clock: of the machine, since the query was started.
     """

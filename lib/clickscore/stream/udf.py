@@ -1,4 +1,4 @@
-"""Ask the model in SQL: the scorer as a function of a session, for a column of raw records."""
+"""Scoring in SQL: the scorer as a function of a session, for a column of raw records."""
 
 import tempfile
 from math import inf

@@ -1,8 +1,8 @@
-"""Spark's daemon of Python workers, with two changes; ``spark.python.daemon.module`` names it.
+"""A variant of Spark's daemon for Python workers; ``spark.python.daemon.module`` names it.
 
-A worker that has nothing to do when Spark ends finds nobody at the other end of its socket, and would print a traceback
-about it. And SIGTERM, by which Spark ends a worker for its silence, does not reach one that is stopped (SIGSTOP, a
-debugger): the signal waits until the worker goes on, and the task waits with it.
+A worker that is idle when Spark ends finds its socket closed, and would print a traceback. And SIGTERM, with which
+Spark ends a silent worker, does not reach a stopped process (SIGSTOP, a debugger): the signal waits until the worker
+continues, and the task waits with it.
 
 Each worker is a fork of this process: nothing that starts threads may be imported here.
 """

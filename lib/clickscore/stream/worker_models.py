@@ -79,7 +79,7 @@ def _folder(key: str) -> Path:
 
 
 def _unpacked(served: Served) -> Path:
-    """Return a folder with the version's files: that of the executor, or an own one if somebody has changed that."""
+    """Return a folder with the version's files: that of the executor, or a copy of its own if that was changed."""
     folder = _folder(served.key)
     if folder.is_dir() and digest(folder) == served.digest:
         return folder

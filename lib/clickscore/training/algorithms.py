@@ -1,4 +1,4 @@
-"""What can be trained: each learner fits a model to labelled features, and logs it in a form without pickles."""
+"""The learners: each fits a model to labelled features, and logs it in a format without pickles."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

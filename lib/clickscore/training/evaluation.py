@@ -1,4 +1,4 @@
-"""What a trained model is worth: figures and plots from the clicks that were held out."""
+"""The evaluation of a trained model: metrics and plots from the held-out clicks."""
 
 import numpy as np
 import numpy.typing as npt

@@ -1,4 +1,4 @@
-"""A trained model becomes a version of a registered one: logged with its evidence, and pinned to what it is."""
+"""A trained model is logged with its metrics and registered as a version with a digest."""
 
 import tempfile
 from importlib import metadata

@@ -1,4 +1,4 @@
-"""Past clicks become a registered model: the same contract and features as the stream, a label, a fair split."""
+"""Past clicks become a registered model: same contract and features as the stream, a label, a split by time."""
 
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor

@@ -178,7 +178,7 @@ def test_log_loss_of_scores_that_are_no_probabilities_is_not_applied(shift: floa
     probable = data._replace(champion=data.champion / 20 + 0.5)
     verdict = judge(compare(probable._replace(challenger=data.challenger + shift)), Gate())[4]
     assert (verdict.what, verdict.found, verdict.holds) == (
-        "log_loss_gain", "unknown: the scores are no probabilities", None,
+        "log_loss_gain", "unknown: the scores are not probabilities", None,
     )  # fmt: skip
 
 
