@@ -2,18 +2,18 @@
 
 import argparse
 import ast
-import importlib.util
 import re
 import shlex
 from collections.abc import Iterable
+from importlib import import_module
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import lightgbm
 import numpy as np
 import pytest
 import yaml
+from docs import generate
 from pyspark.sql import types as T
 
 from clickscore import errors, reasons
@@ -35,18 +35,6 @@ KAFKA = {"kind": "kafka", "bootstrap_servers": "127.0.0.1:9092", "topics": ["cli
 
 class ParsedError(Exception):
     """Ends a job when its arguments are parsed."""
-
-
-def load_module(path: str) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(path.replace("/", "_").removesuffix(".py"), path)
-    assert spec
-    assert spec.loader
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-GENERATE = load_module("docs/generate.py")
 
 
 def blocks(page: Path, language: str) -> list[str]:
@@ -91,7 +79,7 @@ def commands() -> set[tuple[str, str, str]]:
 
 
 def test_generated_parts_are_what_the_code_says(capsys: pytest.CaptureFixture[str]) -> None:
-    assert GENERATE.main(["--check"]) == 0, capsys.readouterr().err
+    assert generate.main(["--check"]) == 0, capsys.readouterr().err
 
 
 def test_readme_is_short() -> None:
@@ -123,7 +111,7 @@ def test_every_command_line_is_understood(
     page: str, job: str, arguments: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     parse = argparse.ArgumentParser.parse_args
-    module = load_module(job)
+    module = import_module(job.replace("/", ".").removesuffix(".py"))
 
     def parse_only(self: argparse.ArgumentParser, args: list[str]) -> None:
         parse(self, args)
@@ -166,18 +154,18 @@ def with_files(security: dict[str, Any], folder: Path) -> dict[str, Any]:
     return security
 
 
-@pytest.mark.parametrize("section", [name for name in GENERATE.SECTIONS if name != "Config"])
+@pytest.mark.parametrize("section", [name for name in generate.SECTIONS if name != "Config"])
 def test_every_key_of_a_section_is_in_an_example_of_it(section: str) -> None:
     shown: set[str] = set()
-    for block in BLOCK.findall(GENERATE.examples_of(section)):
+    for block in BLOCK.findall(generate.examples_of(section)):
         for keys in yaml.safe_load(block[2]).values():
             shown |= keys.keys()
-    assert shown == {field.alias or name for name, field in GENERATE.SECTIONS[section].model_fields.items()}
+    assert shown == {field.alias or name for name, field in generate.SECTIONS[section].model_fields.items()}
 
 
 def test_every_section_is_in_the_page_of_the_configuration() -> None:
     text = Path("docs/configuration.md").read_text()
-    assert not {name for name in GENERATE.SECTIONS if f"<!-- generated: keys {name} -->" not in text}
+    assert not {name for name in generate.SECTIONS if f"<!-- generated: keys {name} -->" not in text}
     shown = {key for block in blocks(Path("docs/configuration.md"), "yaml") for key in yaml.safe_load(block)}
     assert set(Config.model_fields) <= shown
 
