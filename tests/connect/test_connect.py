@@ -80,7 +80,7 @@ def test_model_is_trained_through_the_server(remote: str, run_file: Path) -> Non
         done = job("train_model", remote, run_file, "--alias", alias)
         assert done.returncode == 0, done.stderr
         assert "now @" in done.stdout
-        assert "judged on" in done.stdout
+        assert "evaluated on" in done.stdout
 
 
 def test_challenger_is_compared_through_the_server(remote: str, run_file: Path) -> None:

@@ -81,7 +81,7 @@ def test_job_pins_and_rolls_back_without_a_session(
     assert pinned.status == 0, pinned.err
     digest = rivals.client.get_model_version(rivals.name, "2").tags[DIGEST_TAG]
     assert f"{rivals.name} version 2 is pinned now: SHA-256 {digest}" in pinned.out
-    assert "was pinned before, and is what it was" in job("--pin", f"{uri}/2").out
+    assert "was pinned before; its files are unchanged" in job("--pin", f"{uri}/2").out
 
     assert job("--rollback").status == 2
     moved = job("--rollback", "--to", "2", "--no-dry-run")

@@ -110,7 +110,7 @@ def _show_gone(console: Console, total: Row, gone: Row) -> None:
     if with_rows:
         say(console, f"{with_rows:,} files can no longer be counted: their {total.unchecked:,} rows are not checked.")
     if without:
-        say(console, f"{without:,} files were empty, or are no longer there, and have no rows.")
+        say(console, f"{without:,} files were empty, or no longer exist, and have no rows.")
 
 
 def _show_parts(console: Console, parts: DataFrame) -> int:
@@ -157,7 +157,7 @@ def _show_strays(console: Console, strays: Strays) -> int:
     if strays.unfinished:
         say(console, f"{len(strays.unfinished):,} files are being written: {_some(strays.unfinished)}")
     if strays.overdue:
-        say(console, f"{strays.overdue:,} files were never ingested, though the stream went on to later ones: "
+        say(console, f"{strays.overdue:,} files were never ingested, although the stream continued with later ones: "
             f"{_some(strays.overdue_names, strays.overdue)}. The next run reads them.", "red")  # fmt: skip
     if strays.unread:
         say(console, f"{len(strays.unread):,} files were never ingested: the stream does not read such names: "

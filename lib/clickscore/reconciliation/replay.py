@@ -32,7 +32,7 @@ from clickscore.stream.silence import ending_silent_workers
 
 REMEDIES = {
     UNREADABLE_FILE: "fix the file and land it under a new name",
-    TOMBSTONE: "it has no value; have it sent again",
+    TOMBSTONE: "it has no value; ask the producer to send it again",
 }
 """What to do about records that are not in the table."""
 GONE = "the record is not in the table"

@@ -140,7 +140,7 @@ def pin(config: Config, uri: str, console: Console) -> None:
         model = fetch_version(config.model, *registry.resolve(uri), Path(folder), registry)
         if not model.is_pinned:
             registry.pin(*model.key, model.digest, try_out(model, ()))
-        done = "was pinned before, and is what it was" if model.is_pinned else "is pinned now"
+        done = "was pinned before; its files are unchanged" if model.is_pinned else "is pinned now"
         _say(console, f"{model.label} {done}: SHA-256 {model.digest}")
 
 

@@ -138,7 +138,7 @@ def check_belongs(spark: SparkSession, checkpoint: Checkpoint, table: Table) -> 
         raise CheckpointError(
             f"{table.name} is written by stream {bound}, but the checkpoint {checkpoint.path} {found}: clicks that "
             f"are in the table already would be written again. Use the stream's own checkpoint, or name new tables "
-            f"under output; the model timeline stands beside the scored clicks. To continue with this checkpoint "
+            f"under output; the model timeline is next to the scored clicks. To continue with this checkpoint "
             f"and this table all the same, release the table with\n"
             f"  ALTER TABLE {table.sql_name} UNSET TBLPROPERTIES ('{STREAM_PROPERTY}')"
         )

@@ -174,7 +174,7 @@ class BatchScorer:
                 # A silent worker with input that it has not read looks like one that has crashed: it gets one attempt.
                 if not was_silent and (is_silent or 0 < limit_s <= ran_s):
                     was_silent = True
-                    what = "was" if is_silent else f"has died after {ran_s:.0f} s, perhaps as it was"
+                    what = "was" if is_silent else f"died after {ran_s:.0f} s, perhaps because it was"
                     self.tell(f"a Python worker {what} silent for {limit_s:.0f} s and was ended; "
                               f"batch {batch_id} is scored again")  # fmt: skip
                 elif is_silent:
@@ -221,7 +221,7 @@ class BatchScorer:
         self.withdraw(champion, what, batch_id)
         if HANGS in what:
             return BrokenModelError(
-                f"batch {batch_id}: {champion.label} again and again takes longer than model.time_limit "
+                f"batch {batch_id}: {champion.label} repeatedly takes longer than model.time_limit "
                 f"({self.time_limit_s:g} s): {what}. Nothing of this micro-batch was written. Let the alias point to a "
                 f"version that works, or shorten the limit so that more such clicks can be rejected, and start again."
             )

@@ -13,7 +13,7 @@ from clickscore.reasons import SCORING_FAILED
 from clickscore.storage.schemas import DUPLICATE, Layout, quoted
 from clickscore.stream.pipeline import DETAIL, OUTCOME, REASON, identity
 
-UNKNOWN_DETAIL = "the model failed on it in a run that ended before it could write down why"
+UNKNOWN_DETAIL = "the model failed on it in a run that ended before it recorded the reason"
 
 
 def not_scored(outcomes: DataFrame, scored: DataFrame, layout: Layout) -> DataFrame:

@@ -54,5 +54,5 @@ def _importance(gain: "pd.Series[float]") -> Figure:
     figure = Figure(figsize=(6, 0.3 * len(gain) + 1), layout="constrained")
     axes = figure.add_subplot()
     axes.barh(gain.index, gain / gain.sum())
-    axes.set(xlabel="share of the total gain", title="What the model looks at")
+    axes.set(xlabel="share of the total gain", title="Feature importance")
     return figure

@@ -157,6 +157,6 @@ def run(
     judged = ", ".join(f"{name} {value:.4f}" for name, value in metrics.items())
     console.print(
         f"{name} version {version}{now}: trained on {len(split.label):,} clicks, "
-        f"judged on {len(split.held_out_label):,} later ones: {judged}",
+        f"evaluated on {len(split.held_out_label):,} later ones: {judged}",
         highlight=False, soft_wrap=True,
     )  # fmt: skip

@@ -181,7 +181,7 @@ def test_files_that_the_stream_overlooks_are_found(
         put(name)
     is_whole, said = look(spark, scored_folder)
     assert not is_whole
-    assert "2 files were never ingested, though the stream went on to later ones: " in said
+    assert "2 files were never ingested, although the stream continued with later ones: " in said
     assert "/hidden.jsonl, " in said
     assert "/late.jsonl. " in said
     unread = said.partition("the stream does not read such names: ")[2].partition(". Rename them")[0]
