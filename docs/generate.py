@@ -62,7 +62,7 @@ def main(argv: list[str] | None = None) -> int:
 
 def renewed(page: Path) -> str:
     """Return the text of a page with its generated parts as the code says now."""
-    return PART.sub(lambda found: f"{found[1]}{_part(found[2])}\n{found[4]}", page.read_text())
+    return PART.sub(lambda found: f"{found[1]}\n{_part(found[2])}\n\n{found[4]}", page.read_text())
 
 
 def _part(name: str) -> str:
