@@ -87,7 +87,7 @@ test: setup-dev package environment ## Run all tests, in two processes; the slow
 	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --durations 40
 
 .PHONY: chaos
-chaos: setup-dev ## Kill, starve and mislead the job in every way we know, and check that nothing is lost or doubled
+chaos: setup-dev ## Inject faults into the job, and check that nothing is lost or duplicated
 	$(JOB) -m tests.chaos $(CHAOS)
 
 .PHONY: check
@@ -109,7 +109,7 @@ docs: $(VENV)/.docs-ready ## Build the site of docs/ in build/site; a link that 
 	@echo "open build/site/index.html"
 
 .PHONY: bench
-bench: setup-bench ## Measure the job against what is used instead of it, half an hour; BENCH="--arms product recipe"
+bench: setup-bench ## Measure the job against its alternatives, half an hour; BENCH="--arms product recipe"
 	$(JOB) -m benchmarks.throughput $(BENCH)
 
 .PHONY: bench-quick
