@@ -105,7 +105,7 @@ format: $(VENV)/.check-ready ## Put the code into its format
 .PHONY: docs
 docs: $(VENV)/.docs-ready ## Build the site of docs/ in build/site; a link that leads nowhere is an error
 	$(BIN)/python -m docs.generate --check
-	$(BIN)/python -m mkdocs build --quiet --strict --config-file docs/site/mkdocs.yml
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --quiet --strict --config-file docs/site/mkdocs.yml
 	@echo "open build/site/index.html"
 
 .PHONY: bench
@@ -180,10 +180,14 @@ $(BIN)/python:
 	  || { echo "Python 3.11 or newer is missing: apt install python3 python3-venv, or brew install python"; exit 2; }
 	@$(PYTHON) -m venv $(VENV) >/dev/null \
 	  || { rm -rf $(VENV); echo "The Python module venv is missing: apt install python3-venv"; exit 2; }
-	@# Without uv, or with a pip that does not know dependency groups yet, the other one does the work.
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check "pip>=25.1" uv >/dev/null 2>&1 || true
 
-$(VENV)/.ready: requirements.txt pyproject.toml | $(BIN)/python
+# uv, and a pip that knows dependency groups, whichever can be had.
+$(VENV)/.installer: | $(BIN)/python
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check "pip>=25.1" >/dev/null 2>&1 || true
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv >/dev/null 2>&1 || true
+	@touch $@
+
+$(VENV)/.ready: requirements.txt pyproject.toml | $(VENV)/.installer
 	$(call install,-r requirements.txt)
 	$(call install,--no-deps --no-build-isolation --editable .)
 	@# Spark reads its settings from $$SPARK_HOME/conf: PySpark's home gets ours. And .venv/bin/spark-submit looks for
@@ -193,7 +197,7 @@ $(VENV)/.ready: requirements.txt pyproject.toml | $(BIN)/python
 	@touch $@
 
 # A group of packages beyond those of the product, by its name in pyproject.toml.
-$(VENV)/.%-ready: pyproject.toml $(VENV)/.ready
+$(VENV)/.%-ready: pyproject.toml $(VENV)/.ready | $(VENV)/.installer
 	$(call install,--group $*)
 	@touch $@
 
