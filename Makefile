@@ -106,7 +106,7 @@ format: $(VENV)/.check-ready ## Put the code into its format
 docs: $(VENV)/.docs-ready ## Build the site of docs/ in build/site; a link that leads nowhere is an error
 	$(BIN)/python -m docs.generate --check
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --quiet --strict --config-file docs/site/mkdocs.yml
-	@echo "open build/site/index.html"
+	@echo "built: $(JOB) -m http.server --directory build/site, then http://localhost:8000"
 
 .PHONY: bench
 bench: setup-bench ## Measure the job against its alternatives, half an hour; BENCH="--arms product recipe"
