@@ -5,16 +5,13 @@ from operator import attrgetter
 from typing import Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from clickscore import reasons
 from clickscore.scoring import decoding
 from clickscore.scoring.decoding import Decoder, Rejection
-
-_LAST_BEFORE_COLON = ord('"')
-"""No byte that stands between a key and its colon, a quote or white space, is above this one."""
+from clickscore.scoring.duplicate_keys import KeyChecker
 
 
 class Parsed(NamedTuple):
@@ -36,6 +33,7 @@ class Parser:
     def __init__(self, click: pa.Schema) -> None:
         """Compile the schema: the fields of a click, of which those that are not nullable are required."""
         self._decoder = Decoder(click)
+        self._keys = KeyChecker(click)
         self._fields = [field.with_nullable(True) for field in click]
 
     def parse(self, records: pa.BinaryArray | pa.LargeBinaryArray) -> Parsed:
@@ -79,26 +77,20 @@ class Parser:
         self, records: pa.BinaryArray, values: list[bytes | None], columns: list[pa.Array],
         rejections: dict[int, Rejection],
     ) -> dict[int, Rejection]:  # fmt: skip
-        # A record with exactly as many keys as fields that are there has no room for a second one of the same name.
-        # It cannot have fewer, so that two sums clear a whole batch, and two numbers nearly every record.
-        ends_a_key, bounds = _key_ends(records)
-        rejected = sum(int(np.count_nonzero(ends_a_key[bounds[row] : bounds[row + 1]])) for row in rejections)
-        if np.count_nonzero(ends_a_key) - rejected == sum(len(column) - column.null_count for column in columns):
-            return {}
-        pairs = np.diff(np.searchsorted(np.flatnonzero(ends_a_key), bounds))
-        present = np.zeros(len(records), np.int64)
-        for column in columns:
-            present += 1 if not column.null_count else column.is_valid().to_numpy(zero_copy_only=False)
         found = {}
-        for row in np.flatnonzero(pairs != present).tolist():
+        for row, pairs in self._keys.suspects(records, columns, rejections).items():
             value = values[row]
             if row in rejections or value is None:
                 continue
             try:
-                if self._decoder.names_a_key_twice(value, int(pairs[row])):
-                    found[row] = Rejection(reasons.DUPLICATE_KEY, "expected each key once")
+                path = self._keys.find(value, pairs)
             except RecursionError:
                 found[row] = Rejection(reasons.MALFORMED, "nested too deeply")
+                continue
+            if path is not None:
+                found[row] = Rejection(
+                    reasons.DUPLICATE_KEY, decoding.cut(f"expected each key once, found {path} twice")
+                )
         return found
 
 
@@ -145,33 +137,35 @@ def _blanked(columns: list[pa.Array], rows: list[int]) -> list[pa.Array]:
 
 def _to_column(values: list[Any], field: pa.Field, rejections: dict[int, Rejection]) -> pa.Array:
     try:
-        return _to_array(values, field.type)
+        return _to_array(values, field)
     except _MISFITS:
-        return _to_array(_fitting(values, field, rejections), field.type)
+        return _to_array(_fitting(values, field, rejections), field)
 
 
 def _fitting(values: list[Any], field: pa.Field, rejections: dict[int, Rejection]) -> list[Any]:
-    """Reject the values that their JSON type allows, but their column does not: a decimal with too many digits."""
+    """Reject the values that their JSON type allows, but their column does not: a time that is in no year of UTC."""
     fitting = list(values)
     for row, value in enumerate(values):
         try:
-            _to_array([value], field.type)
+            _to_array([value], field)
         except _MISFITS as error:
             fitting[row] = None
-            reason = reasons.INVALID_TIME if isinstance(error, _NoTimeError) else reasons.WRONG_TYPE
-            rejections[row] = Rejection(reason, decoding.cut(f"{field.name}: {error}"))
+            is_time = isinstance(error, _NoTimeError)
+            detail = str(error) if is_time else f"{field.name}: {error}"
+            rejections[row] = Rejection(reasons.INVALID_TIME if is_time else reasons.WRONG_TYPE, decoding.cut(detail))
     return fitting
 
 
-def _to_array(values: list[Any], kind: pa.DataType) -> pa.Array:
+def _to_array(values: list[Any], field: pa.Field) -> pa.Array:
+    kind = field.type
     if not pa.types.is_timestamp(kind):
-        return _checked(pa.array(values, kind))
+        return _checked(pa.array(values, kind), field.name)
     # Arrow asks each time for the offset of its zone; differences cost it a quarter of that.
     try:
         spans = [value - decoding.EPOCH for value in values]
     except TypeError:  # one is null, an epoch number, or has no zone
         spans = [decoding.since_epoch(value) for value in values]
-    return _checked(pa.array(spans, pa.duration("us")).view(kind))
+    return _checked(pa.array(spans, pa.duration("us")).view(kind), field.name)
 
 
 class _NoTimeError(Exception):
@@ -181,35 +175,20 @@ class _NoTimeError(Exception):
 _MISFITS = (pa.ArrowInvalid, UnicodeEncodeError, OverflowError, _NoTimeError)
 
 
-def _checked(array: pa.Array) -> pa.Array:
+def _checked(array: pa.Array, path: str) -> pa.Array:
     """Return the array, if each time in it, nested ones too, is within the years that readers of tables know."""
     kind = array.type
     if pa.types.is_timestamp(kind):
         ends = pc.min_max(array.cast(pa.int64()))
         first, last = ends["min"].as_py(), ends["max"].as_py()
         if first is not None and (first < decoding.FIRST_TIME_US or last > decoding.LAST_TIME_US):
-            raise _NoTimeError("expected a time in the years 1 to 9999 of UTC")
-    elif pa.types.is_struct(kind) or pa.types.is_list(kind):
-        parts = array.flatten()
-        for part in parts if isinstance(parts, list) else [parts]:
-            _checked(part)
-    elif pa.types.is_map(kind):
-        _checked(array.items)
+            raise _NoTimeError(f"{path}: expected a time in the years 1 to 9999 of UTC")
+    elif pa.types.is_struct(kind):
+        for field, child in zip(kind, array.flatten(), strict=True):
+            _checked(child, f"{path}.{field.name}")
+    elif pa.types.is_list(kind) or pa.types.is_map(kind):
+        _checked(array.items if pa.types.is_map(kind) else array.flatten(), f"{path}[...]")
     return array
-
-
-def _key_ends(records: pa.BinaryArray) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.int64]]:
-    """Tell of each byte of the records whether it is a colon that could follow a key; and where each record begins.
-
-    Every key of an object has such a colon behind it; colons within texts may look like one.
-    """
-    _, offsets, data = records.buffers()
-    size = np.int64 if pa.types.is_large_binary(records.type) else np.int32
-    bounds = np.frombuffer(offsets, size)[records.offset : records.offset + len(records) + 1].astype(np.int64)
-    characters = np.frombuffer(data or b"", np.uint8)[bounds[0] : bounds[-1]]
-    ends_a_key = characters == ord(":")
-    ends_a_key[1:] &= characters[:-1] <= _LAST_BEFORE_COLON
-    return ends_a_key, bounds - bounds[0]
 
 
 @lru_cache(maxsize=8)

@@ -88,7 +88,7 @@ def test_clicks_that_a_mended_contract_accepts_are_scored_once_and_the_others_st
     assert sorted(stay.index) == ["duplicate_key", "invalid_encoding", "malformed_json", "unreadable_file"]
     assert stay["resolved_at"].isna().all()
     assert stay.loc["duplicate_key", "raw"] == twice
-    assert stay.loc["duplicate_key", "detail"] == "expected each key once"
+    assert stay.loc["duplicate_key", "detail"] == "expected each key once, found visitor twice"
     assert stay.loc["invalid_encoding", "raw"].encode("iso-8859-1") == NO_UTF8
     for column in ("raw", "source", "received_at", "batch_id"):
         assert sorted(map(str, rejected[column])) == sorted(map(str, before[column]))

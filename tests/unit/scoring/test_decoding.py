@@ -1,4 +1,5 @@
 import datetime as dt
+from decimal import Decimal
 
 import pyarrow as pa
 import pytest
@@ -117,25 +118,21 @@ def test_epoch_numbers_are_seconds_milliseconds_or_microseconds_by_their_size() 
     assert since_epoch(None) is None
 
 
-def test_only_a_key_named_twice_counts_as_duplicate(decoder: Decoder) -> None:
-    assert decoder.names_a_key_twice(b'{"id":"a","id":"b"}', 2)
-    assert not decoder.names_a_key_twice(b'{"id":"a","x":{"id":"b"}}', 3)
-    assert decoder.names_a_key_twice(b'{"x":{"id":"b"},"x":{"id":"b"}}', 4)
-    assert not decoder.names_a_key_twice(b'{"x" :1,"y":{"z" : 2}}', 3)
-    assert not decoder.names_a_key_twice(b'{"id":"a\\":b"}', 2)
-
-
 @pytest.mark.parametrize(
     ("kind", "good", "bad"),
     [
         (pa.int8(), ["-128", "127"], ["128", "1.0", "true"]),
         (pa.int16(), ["32767"], ["-32769"]),
         (pa.int64(), ["9223372036854775807"], ["9223372036854775808"]),
-        (pa.float32(), ["3.4028234663852886e38", "1"], ["3.5e38", '"1"']),
+        (pa.float32(), ["3.4028234663852886e38", "-3.4028235e38", "1"], ["3.4028236e38", '"1"']),
         (pa.float64(), ["1.7976931348623157e308"], ["1e999", "false"]),
         (pa.bool_(), ["true"], ["1", '"true"']),
         (pa.date32(), ['"2026-03-01"'], ["20000"]),
-        (pa.decimal128(5, 2), ['"1.50"', "2", "1.5"], ["true"]),
+        (
+            pa.decimal128(5, 2),
+            ["2", "1.5", "1.500", "5e2", "-0.0", "0e-999999999"],
+            ['"1.50"', "true", "1.555", "1000"],
+        ),
         (pa.map_(pa.string(), pa.int32()), ["{}", '{"a":1,"b":null}'], ['{"a":"1"}', "[]"]),
         (pa.list_(TIME), ['["2026-03-01T12:00:00Z"]'], ["[1772366400]"]),
         (pa.struct([pa.field("a b", pa.string())]), ["{}", '{"a b":null}'], ['{"a b":1}', "[]"]),
@@ -148,6 +145,60 @@ def test_each_type_takes_its_own_values_and_null(kind: pa.DataType, good: list[s
         assert not isinstance(decoder.decode(b'{"x":%s}' % value.encode()), Rejection)
     for value in bad:
         assert reason(decoder, b'{"x":%s}' % value.encode())[0] == "wrong_type"
+
+
+@pytest.mark.parametrize("text", ["12.34", "1_0", " 1.00 ", "١٢", "1e1", "NaN", "Infinity", ""])
+def test_decimal_is_a_number_of_json_and_never_a_text(text: str) -> None:
+    for kind, value in ((pa.decimal128(5, 2), "%s"), (pa.list_(pa.decimal128(5, 2)), "[%s]")):
+        decoder = Decoder(pa.schema([pa.field("x", kind)]))
+        expected, detail = reason(decoder, (value % f'"{text}"').join(['{"x":', "}"]).encode())
+        assert expected == "wrong_type"
+        assert detail.startswith("Expected `decimal(5,2)`, got `str` - at `$.x")
+
+
+def test_decimal_keeps_all_its_digits() -> None:
+    decoder = Decoder(pa.schema([pa.field("x", pa.decimal128(38, 18))]))
+    number = "12345678901234567890.123456789012345678"
+    assert decoder.decode(b'{"x":%s}' % number.encode()).f0 == Decimal(number)
+
+
+@pytest.mark.parametrize("number", ["1e400", "-1e400", "1e-400", "1e999999999", "1e-999999999", "1e" + "9" * 30,
+                                    "1e-" + "9" * 30, "9" * 400, "9" * 10_000, "0." + "0" * 10_000 + "1"])  # fmt: skip
+@pytest.mark.parametrize("kind", [pa.decimal128(38, 18), pa.decimal128(5, 2), pa.int64(), pa.float64(), pa.string()],
+                         ids=str)  # fmt: skip
+def test_number_of_any_size_is_a_value_or_a_wrong_type(kind: pa.DataType, number: str) -> None:
+    decoder = Decoder(pa.schema([pa.field("x", kind)]))
+    click = decoder.decode(b'{"x":%s}' % number.encode())
+    if pa.types.is_floating(kind) and isinstance(click.f0 if not isinstance(click, Rejection) else None, float):
+        assert click.f0 == 0
+    else:
+        assert isinstance(click, Rejection)
+        assert (click.reason, "$.x" in click.detail) == ("wrong_type", True)
+
+
+@pytest.mark.parametrize("time", ["10000-01-01T00:00:00Z", "+12026-03-01T12:00:00Z", "yesterday"])
+def test_text_that_is_no_time_is_an_invalid_time_at_any_depth(time: str) -> None:
+    inner = pa.struct([pa.field("at", TIME), pa.field("day", pa.date32())])
+    click = pa.schema([("geo", inner), ("times", pa.list_(TIME)), ("by", pa.map_(pa.string(), inner)), ("e.t", TIME)])
+    decoder = Decoder(click)
+    for record, path in (('{"geo":{"at":"%s"}}', "$.geo.at"), ('{"geo":{"day":"%s"}}', "$.geo.day"),
+                         ('{"times":["%s"]}', "$.times[0]"), ('{"by":{"a":{"at":"%s"}}}', "$.by[...].at"),
+                         ('{"e.t":"%s"}', "$.e.t")):  # fmt: skip
+        found, detail = reason(decoder, (record % time).encode())
+        assert (found, detail.endswith(f" - at `{path}`")) == ("invalid_time", True)
+    assert reason(decoder, b'{"geo":{"at":true}}')[0] == "wrong_type"
+    assert reason(decoder, b'{"e.t":-5}')[0] == "invalid_time"
+
+
+@pytest.mark.parametrize("name", ["a`b", "event.time", "x[0]", "$", "Straße"])
+def test_reason_is_found_whatever_the_name_of_the_field(name: str) -> None:
+    inner = pa.struct([pa.field(name, pa.int32(), nullable=False)])
+    decoder = Decoder(pa.schema([pa.field(name, pa.int32(), nullable=False), ("geo", inner)]))
+    key = name.encode()
+    assert reason(decoder, b'{"%s":"1"}' % key) == ("wrong_type", f"Expected `int`, got `str` - at `$.{name}`")
+    assert reason(decoder, b'{"%s":null}' % key) == ("missing_field", f"{name} is null")
+    assert reason(decoder, b"{}") == ("missing_field", f"{name} is missing")
+    assert reason(decoder, b'{"%s":1,"geo":{}}' % key) == ("missing_field", f"geo.{name} is missing")
 
 
 def test_date_that_is_none_is_an_invalid_time() -> None:

@@ -36,7 +36,7 @@ def reasons(*records: bytes | None) -> list[str | None]:
 
 
 def test_good_clicks_keep_their_values() -> None:
-    full = record(price=1, amount="1.50", tags=["x", None], geo={"lat": 2.5}, counts={"a": 1, "b": None})
+    full = record(price=1, amount=1.50, tags=["x", None], geo={"lat": 2.5}, counts={"a": 1, "b": None})
     assert parse(full, record()) == [
         {
             "id": "a",
@@ -100,6 +100,37 @@ def test_duplicate_keys_are_rejected_but_unknown_nested_and_quoted_ones_are_not(
     assert parse(*records)[:3] == [NOTHING] * 3
 
 
+@pytest.mark.parametrize(("nested", "path"), [
+    ('"geo":{"city":"Bern","city":"Basel"}', "geo.city"),
+    ('"geo":{"city":"Bern","c\\u0069ty":"Bern"}', "geo.city"),
+    ('"geo":{"city" :"Bern", "city"\t: null}', "geo.city"),
+    ('"geo":{"other":1,"other":2}', "geo.other"),
+    ('"geo":{"at":{"b":1,"b":1}}', "geo.at.b"),
+    ('"props":{"a":"1","a":"2"}', "props.a"),
+    ('"props":{"":"1","":"2"}', "props."),
+    ('"list":[{"a":1},{"a":1,"a":null}]', "list[1].a"),
+    ('"deep":{"k":{"x":[{"y":1,"y":2}]}}', "deep.k.x[0].y"),
+    ('"geo":{"city":"Bern"},"geo":{"city":"Bern"}', "geo"),
+    ('"unknown":1,"unknown":1', "unknown"),
+])  # fmt: skip
+def test_key_that_is_there_twice_is_found_at_any_depth(nested: str, path: str) -> None:
+    click = parse_ddl(
+        "id STRING, geo STRUCT<city: STRING, at: STRUCT<b: INT>>, props MAP<STRING, STRING>, "
+        "list ARRAY<STRUCT<a: INT>>, deep MAP<STRING, STRUCT<x: ARRAY<STRUCT<y: INT>>>>",
+        "here",
+    )
+    clean = b'{"id":"b","geo":{"city":null,"at":{}},"props":{"city":"x:\\":","a":null},"list":[{"a":1},null,{"a":2}]}'
+    records = [clean, f'{{"id":"a",{nested}}}'.encode(), clean, b"rubbish"]
+    clicks, rejections = Parser(click).parse(pa.array(records))
+    assert rejections.pop(3).reason == "malformed_json"
+    assert rejections == {1: ("duplicate_key", f"expected each key once, found {path} twice")}
+    assert [each["id"] for each in clicks.to_pylist()] == ["b", None, "b", None]
+
+
+def test_keys_that_differ_in_case_or_are_empty_are_other_keys() -> None:
+    assert reasons(record(ID="b", Geo={"LAT": 1}, counts={"a": 1, "A": 2, "": 3}), record(**{"": 1})) == [None, None]
+
+
 def test_odd_records_with_unknown_fields_are_clicks_or_rejected_but_never_raise() -> None:
     noon = b'{"id":"a","at":"' + NOON.encode() + b'","x":'
     long_number, deep = b"9" * 5_000, b'{"y":' + b"[" * 990 + b"]" * 990 + b"}"
@@ -115,10 +146,24 @@ def test_odd_records_with_unknown_fields_are_clicks_or_rejected_but_never_raise(
 
 
 def test_value_that_does_not_fit_its_column_is_rejected_and_no_other_field_is_kept() -> None:
-    records = [record(price=2, amount="1234567.5"), record(amount="1.5")]
+    records = [record(price=2, amount=1234567.5), record(amount=1.5)]
     assert reasons(*records) == ["wrong_type", None]
     assert parse(*records) == [NOTHING, NOTHING | {"id": "a", "at": NOON_TIME, "amount": Decimal("1.50")}]
     assert "amount" in PARSER.parse(pa.array(records)).rejections[0].detail
+
+
+@pytest.mark.parametrize("number", ["1e-999999999", "1e999999999", "1e-" + "9" * 30, "0e-999999999", "9" * 10_000])
+def test_number_of_any_size_ends_no_process(number: str) -> None:
+    prices = [
+        b'{"id":"a","at":"%s","%s":%s}' % (NOON.encode(), name, number.encode()) for name in (b"amount", b"price")
+    ]
+    assert set(reasons(*prices)) <= {None, "wrong_type"}
+    assert reasons(b'{"id":"a","at":"%s","unknown":%s}' % (NOON.encode(), number.encode())) == [None]
+
+
+def test_text_may_have_any_character_of_unicode() -> None:
+    text = "\0 \u200b \U0001f600 \ufeff \uffff"
+    assert [click["id"] for click in parse(record(id=text, tags=[text], counts={text: 1}))] == [text]
 
 
 def test_text_that_utf_8_has_no_bytes_for_is_rejected() -> None:
@@ -137,8 +182,15 @@ def test_times_of_the_years_1_to_9999_are_read() -> None:
 
 def test_time_that_is_in_year_0_or_10000_of_utc_is_none_wherever_it_stands() -> None:
     early, late = "0001-01-01T00:00:00+01:00", "9999-12-31T23:59:59-01:00"
-    records = [record(at=early), record(at=late), record(geo={"at": late}), record(geo={})]
-    assert reasons(*records) == ["invalid_time"] * 3 + [None]
+    nested = "geo STRUCT<at: TIMESTAMP>, all ARRAY<TIMESTAMP>, by MAP<STRING, STRUCT<at: TIMESTAMP>>"
+    click = parse_ddl(f"at TIMESTAMP, {nested}", "here")
+    bad = [{"at": early}, {"at": late}, {"geo": {"at": late}}, {"all": [NOON, early]}, {"by": {"a": {"at": late}}}]
+    records = pa.array([json.dumps(each).encode() for each in [*bad, {"at": NOON, "geo": {}}]])
+    rejections = Parser(click).parse(records).rejections
+    assert {row: rejection.reason for row, rejection in rejections.items()} == dict.fromkeys(range(5), "invalid_time")
+    expected = ": expected a time in the years 1 to 9999 of UTC"
+    paths = ["at", "at", "geo.at", "all[...]", "by[...].at"]
+    assert [rejections[row].detail for row in range(5)] == [path + expected for path in paths]
 
 
 def test_required_field_of_an_optional_struct_must_be_there_when_the_struct_is() -> None:
