@@ -20,6 +20,7 @@ from clickscore.config.fields import (
 )
 from clickscore.config.model import Allow, Gate, Model, Promotion
 from clickscore.config.source import SOURCES, Security, Source
+from clickscore.config.text_file import read_text
 from clickscore.errors import ConfigError
 
 AVAILABLE_NOW = "available_now"
@@ -178,11 +179,11 @@ def load(path: Path, overrides: Iterable[str] = ()) -> Config:
         ConfigError: with every unknown key, wrong type and missing file in one message.
     """
     try:
-        tree = yaml.safe_load(existing_file(path).read_text(encoding="utf-8"))
+        tree = yaml.safe_load(read_text(existing_file(path)))
     except yaml.MarkedYAMLError as error:
         where = f" at line {error.problem_mark.line + 1}" if error.problem_mark else ""
         raise ConfigError(str(path), [f"it is not readable as YAML: {error.problem}{where}"]) from None
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+    except yaml.YAMLError as error:
         raise ConfigError(str(path), [f"it is not readable as YAML: {error}"]) from None
     except ValueError as error:
         raise ConfigError(str(path), [str(error)]) from None

@@ -23,7 +23,7 @@ def resolve(reference: str, key: str) -> str:
         return os.environ[place]
     if kind == "file":
         try:
-            return Path(place).read_text(encoding="utf-8").rstrip("\r\n")
+            return Path(place).read_text(encoding="utf-8-sig").rstrip("\r\n")
         except (OSError, UnicodeDecodeError) as error:
             raise ConfigError(key, [f"the file {place} is not readable: {type(error).__name__}"]) from None
     scope, _, name = place.partition("/")

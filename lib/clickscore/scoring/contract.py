@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from clickscore.config.text_file import read_text
 from clickscore.errors import ConfigError
 from clickscore.scoring import ddl
 
@@ -46,21 +47,38 @@ def read_contract(file: Path, id: str, time: str, visitor: str, reserved: Iterab
         reserved: names that the tables use themselves, beside ``RESERVED``.
 
     Raises:
-        ConfigError: with all that is wrong with the file.
-        OSError: if the file cannot be read.
+        ConfigError: with all that is wrong with the file, or if it cannot be read.
     """
     where = str(file)
-    try:
-        text = file.read_bytes().decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise ConfigError(where, [f"expected UTF-8, found {error.reason} at byte {error.start}"]) from None
-    click, problems = _parse(text, where)
+    click, problems = _parse(read_text(file), where)
     problems += _name_problems(click, {name.lower() for name in (*RESERVED, *reserved)})
     problems += _nested_problems(click)
     problems += _role_problems(click, id, time, visitor)
     if problems:
         raise ConfigError(where, problems)
     return Contract(click, id, time, visitor)
+
+
+def as_stored(click: pa.Schema) -> pa.Schema:
+    """Return the fields of a click as a table can keep them.
+
+    What is NOT NULL inside a STRUCT that may be null itself may be null, too: a click without the STRUCT has no value
+    for it, and Delta refuses a row that lacks one. Of a click that has the STRUCT, the field is still required.
+    """
+    return pa.schema([field if not field.nullable else _relaxed(field) for field in map(_with_stored_fields, click)])
+
+
+def _with_stored_fields(field: pa.Field) -> pa.Field:
+    if not pa.types.is_struct(field.type):
+        return field
+    return field.with_type(pa.struct(list(as_stored(pa.schema(list(field.type))))))
+
+
+def _relaxed(field: pa.Field) -> pa.Field:
+    """Return a field that may be null, with all that it holds as fields of its own."""
+    if pa.types.is_struct(field.type):
+        field = field.with_type(pa.struct([_relaxed(inner) for inner in field.type]))
+    return field.with_nullable(True)
 
 
 def parse_ddl(text: str, where: str) -> pa.Schema:
@@ -162,4 +180,6 @@ def _role_problems(click: pa.Schema, id: str, time: str, visitor: str) -> list[s
             problems.append(f"{name}: click.time needs a TIMESTAMP, found {type_name(kind)}")
         if role != "time" and pa.types.is_nested(kind):
             problems.append(f"{name}: click.{role} needs a single value, found {type_name(kind)}")
+        if role != "time" and pa.types.is_boolean(kind):
+            problems.append(f"{name}: click.{role} tells more than two apart, which a boolean cannot; use a STRING")
     return problems

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import pyarrow as pa
 
+from clickscore.config.text_file import read_text
 from clickscore.errors import ConfigError, SignatureError
 from clickscore.scoring.feature_engine import FeatureError, engine_of, quoted, sql_type, tried
 from clickscore.scoring.feature_sql import check_select
@@ -100,14 +101,7 @@ def read_features(file: Path, click: pa.Schema) -> Features:
         ConfigError: with all problems of the file, each with its line and what to write instead.
     """
     where = str(file)
-    try:
-        text = file.read_bytes().decode("utf-8-sig")
-    except OSError as error:
-        raise ConfigError(where, [f"it cannot be read: {error.strerror}"]) from None
-    except UnicodeDecodeError as error:
-        found = f"found the byte 0x{error.object[error.start]:02x} at position {error.start}"
-        raise ConfigError(where, [f"expected UTF-8, {found}; save the file as UTF-8"]) from None
-    select, reads = check_select(text, where, click)
+    select, reads = check_select(read_text(file), where, click)
     schema = _natural_schema(select, click, reads, where)
     return Features(where, select, click, schema, reads)
 

@@ -1,7 +1,7 @@
 """The schemas of raw records and of the output tables, with the comments of their columns."""
 
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from pyspark.sql import types as T
@@ -215,6 +215,15 @@ class Layout:
         return [field.name for field in (*LINEAGE, *self.kept)]
 
 
+def _stricter(field: T.StructField, other: T.StructField) -> Iterator[str]:
+    """Yield the path of each field, nested ones too, that may be null, but not in the table."""
+    if field.nullable and not other.nullable:
+        yield field.name
+    if isinstance(field.dataType, T.StructType) and isinstance(other.dataType, T.StructType):
+        for inner, of_table in zip(field.dataType.fields, other.dataType.fields, strict=True):
+            yield from (f"{field.name}.{path}" for path in _stricter(inner, of_table))
+
+
 def check_table(table: str, expected: T.StructType, found: T.StructType) -> None:
     """Make sure that rows of the expected shape can be appended to a table that exists already.
 
@@ -232,8 +241,8 @@ def check_table(table: str, expected: T.StructType, found: T.StructType) -> None
             differences.append(f"{field.name} {wanted}: missing in the table")
         elif other.dataType.simpleString() != wanted:
             differences.append(f"{field.name}: expected {wanted}, the table has {other.dataType.simpleString()}")
-        elif field.nullable and not other.nullable:
-            differences.append(f"{field.name}: may be null, but the table says NOT NULL")
+        else:
+            differences += [f"{path}: may be null, but the table says NOT NULL" for path in _stricter(field, other)]
     differences += [f"{name}: NOT NULL in the table, but unknown here" for name, f in present.items() if not f.nullable]
     if differences:
         lines = "\n".join(f"  - {difference}" for difference in differences)

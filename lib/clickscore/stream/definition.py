@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from clickscore.config.model import SCORE
 from clickscore.config.run import Config
 from clickscore.errors import ConfigError
-from clickscore.scoring.contract import NOT_IN_NAMES, Contract, read_contract
+from clickscore.scoring.contract import NOT_IN_NAMES, Contract, as_stored, read_contract
 from clickscore.scoring.features import Features, read_features
 from clickscore.storage.arrow_types import as_spark
 from clickscore.storage.schemas import KEPT, RESERVED, Layout, Scores
@@ -59,4 +59,4 @@ def define_layout(config: Config, contract: Contract) -> Layout:
     """Return the columns of the tables."""
     kept = tuple(KEPT[name] for name in config.source.keep)
     scores = Scores(tuple(config.model.picks), config.model.challenger is not None)
-    return Layout(as_spark(contract.click), contract.id, contract.time, contract.visitor, kept, scores)
+    return Layout(as_spark(as_stored(contract.click)), contract.id, contract.time, contract.visitor, kept, scores)

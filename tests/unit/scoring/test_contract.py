@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from clickscore.errors import ConfigError
-from clickscore.scoring.contract import Contract, parse_ddl, read_contract, type_name
+from clickscore.scoring.contract import Contract, as_stored, parse_ddl, read_contract, type_name
 
 GOOD = "id STRING NOT NULL, at TIMESTAMP NOT NULL, visitor STRING NOT NULL"
 
@@ -49,12 +49,12 @@ def test_file_may_have_a_byte_order_mark_and_the_line_ends_of_windows(tmp_path: 
         assert read(tmp_path, content).click.names == ["id", "at", "visitor"]
 
 
-@pytest.mark.parametrize(("content", "place"), [(f"{GOOD}, é INT".encode("latin-1"), "byte 68"),
-                                                (GOOD.encode("utf-16"), "byte 0")])  # fmt: skip
+@pytest.mark.parametrize(("content", "place"), [
+    (f"{GOOD}, é INT".encode("latin-1"), "0xe9 at position 68"), (GOOD.encode("utf-16"), "0xff at position 0"),
+])  # fmt: skip
 def test_file_in_another_encoding_is_refused_with_the_place(tmp_path: Path, content: bytes, place: str) -> None:
     (problem,) = problems(tmp_path, content)
-    assert problem.startswith("expected UTF-8, found invalid")
-    assert problem.endswith(place)
+    assert problem.startswith(f"expected UTF-8, found the byte {place}")
 
 
 def test_text_that_is_no_ddl_is_refused_with_line_and_column(tmp_path: Path) -> None:
@@ -107,6 +107,27 @@ def test_names_of_the_outcome_and_of_the_tables_are_taken(tmp_path: Path, name: 
 def test_id_and_visitor_need_a_single_value(tmp_path: Path, role: str, kind: str) -> None:
     (problem,) = problems(tmp_path, GOOD.replace(f"{role} STRING", f"{role} {kind}"))
     assert problem == f"{role}: click.{role} needs a single value, found {kind.lower()}"
+
+
+@pytest.mark.parametrize("role", ["id", "visitor"])
+def test_id_and_visitor_cannot_be_a_boolean(tmp_path: Path, role: str) -> None:
+    (problem,) = problems(tmp_path, GOOD.replace(f"{role} STRING", f"{role} BOOLEAN"))
+    assert problem == f"{role}: click.{role} tells more than two apart, which a boolean cannot; use a STRING"
+
+
+def test_required_field_of_a_struct_that_may_be_null_may_be_null_in_a_table() -> None:
+    text = (
+        "a STRUCT<x: INT NOT NULL COMMENT 'x', in: STRUCT<y: INT NOT NULL> NOT NULL> COMMENT 'a', "
+        "b STRUCT<x: INT NOT NULL, in: STRUCT<y: INT NOT NULL>> NOT NULL, c INT NOT NULL"
+    )
+    assert as_stored(parse_ddl(text, "here")).equals(
+        parse_ddl(
+            "a STRUCT<x: INT COMMENT 'x', in: STRUCT<y: INT>> COMMENT 'a', "
+            "b STRUCT<x: INT NOT NULL, in: STRUCT<y: INT>> NOT NULL, c INT NOT NULL",
+            "here",
+        ),
+        check_metadata=True,
+    )
 
 
 def test_time_of_another_type_is_named_once(tmp_path: Path) -> None:

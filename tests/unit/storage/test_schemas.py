@@ -39,3 +39,13 @@ def test_all_differences_of_a_table_are_named_at_once() -> None:
     assert "id: expected string, the table has bigint" in text
     assert "visitor string: missing in the table" in text
     assert "note: NOT NULL in the table, but unknown here" in text
+
+
+def test_nested_field_that_may_be_null_but_not_in_the_table_is_named() -> None:
+    def geo(is_optional: bool) -> T.StructType:
+        inner = fields(("country", T.StringType(), is_optional), ("at", fields(("lat", T.DoubleType(), False)), True))
+        return fields(("geo", inner, True))
+
+    with pytest.raises(TableError, match=r"  - geo\.country: may be null, but the table says NOT NULL\n"):
+        check_table("t", geo(is_optional=True), geo(is_optional=False))
+    check_table("t", geo(is_optional=False), geo(is_optional=True))
