@@ -127,9 +127,9 @@ _ARROW = {
     "double": pa.float64(),
     "string": pa.string(),
     "binary": pa.binary(),
-    "datetime": pa.timestamp("us", tz="UTC"),
+    "datetime": pa.timestamp("ns", tz="UTC"),
 }
-"""Types of columns in MLflow's signatures."""
+"""Types of columns in MLflow's signatures; its times are those of NumPy in nanoseconds, of the years 1678 to 2261."""
 _NEVER_NULL = (pa.bool_(), pa.int32(), pa.int64(), pa.binary())
 
 
@@ -150,12 +150,24 @@ def _inputs(schema: Any, label: str) -> pa.Schema:
 
 def _example(model: Any, folder: Path, inputs: pa.Schema, label: str) -> pa.StructArray | None:
     try:
-        example = model.load_input_example(str(folder))
+        example = _read_example(model, folder)
     except Exception as error:  # the file is part of the model, and may hold anything
         raise ModelError(f"{label}: its input example cannot be read: {error}") from None
     if not isinstance(example, pd.DataFrame):
         return None
     return as_inputs(example, inputs, label)
+
+
+def _read_example(model: Any, folder: Path) -> Any:
+    from mlflow.exceptions import MlflowException
+
+    try:
+        return model.load_input_example(str(folder))
+    except MlflowException:
+        # MLflow expects all times of a column to be written alike, but writes some with a fraction and some without.
+        file = folder / (model.saved_input_example_info or {}).get("artifact_path", "")
+        content = json.loads(file.read_text(encoding="utf-8"))
+        return pd.DataFrame(content["data"], columns=content["columns"])
 
 
 def as_inputs(frame: pd.DataFrame, inputs: pa.Schema, label: str) -> pa.StructArray:
@@ -165,29 +177,29 @@ def as_inputs(frame: pd.DataFrame, inputs: pa.Schema, label: str) -> pa.StructAr
         SignatureError: if a column is missing or does not fit.
     """
     try:
-        arrays = [pa.array(frame[field.name], field.type, from_pandas=True) for field in inputs]
-    except (KeyError, pa.ArrowInvalid, pa.ArrowTypeError) as error:
+        arrays = [pa.array(_column(frame, field), field.type, from_pandas=True) for field in inputs]
+    except (KeyError, ValueError, pa.ArrowInvalid, pa.ArrowTypeError) as error:
         raise SignatureError(f"{label}: its input example does not fit its signature: {error}") from None
     return pa.StructArray.from_arrays(arrays, inputs.names)
+
+
+def _column(frame: pd.DataFrame, field: pa.Field) -> Any:
+    is_written = pa.types.is_timestamp(field.type) and pd.api.types.is_object_dtype(frame[field.name])
+    return pd.to_datetime(frame[field.name], format="ISO8601", utc=True) if is_written else frame[field.name]
 
 
 def _kind(flavors: dict[str, Any], inputs: pa.Schema, folder: Path) -> str:
     loader = flavors.get("python_function", {}).get("loader_module")
     if loader == "mlflow.lightgbm" and _is_plain_booster(flavors["lightgbm"], folder):
         return BOOSTER
-    if loader == "mlflow.onnx" and all(pa.types.is_floating(field.type) for field in inputs):
+    if loader == "mlflow.onnx" and not any(pa.types.is_timestamp(field.type) for field in inputs):
         return ONNX
     return PYFUNC
 
 
 def _is_plain_booster(flavor: dict[str, Any], folder: Path) -> bool:
-    file = folder / BOOSTER_FILE
-    if (
-        flavor.get("data") != BOOSTER_FILE
-        or flavor.get("model_class", "lightgbm.basic.Booster") != "lightgbm.basic.Booster"
-        or not file.is_file()
-    ):
-        return False
-    # The last line lists the categories of pandas columns, which only the pandas path knows how to look up.
-    last_line = file.read_text(encoding="utf-8").rstrip().rpartition("\n")[2]
-    return last_line in ("pandas_categorical:null", "pandas_categorical:[]")
+    return bool(
+        flavor.get("data") == BOOSTER_FILE
+        and flavor.get("model_class", "lightgbm.basic.Booster") == "lightgbm.basic.Booster"
+        and (folder / BOOSTER_FILE).is_file()
+    )

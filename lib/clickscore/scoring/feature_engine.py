@@ -172,7 +172,7 @@ def tried(
 def sql_type(type_: pa.DataType) -> str:
     """Return DuckDB's name of an Arrow type."""
     if pa.types.is_timestamp(type_):
-        return "TIMESTAMP"
+        return "TIMESTAMP_NS" if type_.unit == "ns" else "TIMESTAMP"
     if pa.types.is_decimal(type_):
         return f"DECIMAL({type_.precision},{type_.scale})"
     if pa.types.is_list(type_) or pa.types.is_large_list(type_):

@@ -52,8 +52,9 @@ class Features:
     def compute(self, clicks: pa.StructArray, *inputs: pa.Schema) -> Computed:
         """Compute the features of clicks, cast to exactly what each of some models asks for.
 
-        A number that does not fit its input is null. NaN and infinity stay what they are in a floating-point input,
-        and are null in any other. A click whose features raise is found by bisection; the rest is computed.
+        A number or a time that does not fit its input is null: a time of MLflow's signatures is in the years 1678 to
+        2261. NaN and infinity stay what they are in a floating-point input, and are null in any other. A click whose
+        features raise is found by bisection; the rest is computed.
 
         Args:
             clicks: structs of ``click``; the fields of a null struct count as null.
@@ -168,7 +169,7 @@ def _castable(found: pa.DataType, wanted: pa.DataType) -> bool:
         return _is_number(found)
     if pa.types.is_string(wanted) or pa.types.is_large_string(wanted):
         return _is_number(found) or pa.types.is_temporal(found) or pa.types.is_string(found)
-    return bool(pa.types.is_timestamp(wanted) and pa.types.is_date(found))
+    return bool(pa.types.is_timestamp(wanted) and (pa.types.is_date(found) or pa.types.is_timestamp(found)))
 
 
 def _is_number(type_: pa.DataType) -> bool:

@@ -14,15 +14,20 @@ import numpy as np
 import pyarrow as pa
 
 from clickscore.errors import ModelError
+from clickscore.scoring.categories import Categories, CategoryError, as_numbers, read_categories
 from clickscore.scoring.isolation import Tolerance, describe
-from clickscore.scoring.outputs import Outputs, Pick, as_outputs, pick
+from clickscore.scoring.onnx_models import load_onnx
+from clickscore.scoring.outputs import Floats, OutputError, Outputs, Pick, as_outputs, pick
 
 if TYPE_CHECKING:
     import pandas as pd
 
 BOOSTER_FILE = "model.lgb"
 BOOSTER, ONNX, PYFUNC = "lightgbm", "onnx", "pyfunc"
-"""How a model is fed: Arrow to a LightGBM Booster, one array to an ONNX session, pandas to anything else."""
+"""How a model is fed: Arrow to a LightGBM Booster, arrays to an ONNX session, pandas to anything else."""
+
+COMPANY_TOLERANCE = 1e-3
+"""Relative difference of two scores of a click, alone and among others, that is put down to the order of sums."""
 
 BOUNDLESS = Tolerance(time_limit_s=10, count=inf)
 """A model may fail on as many clicks as it likes; each of them is rejected."""
@@ -50,19 +55,47 @@ class LoadedModel:
 
 
 def answer(predict: Predict, example: pa.StructArray, picks: tuple[Pick, ...]) -> Outputs:
-    """Let a model predict its input example.
+    """Let a model predict its input example, and a click of it in other company.
 
     Raises:
-        ModelError: if it fails, lacks an output that becomes a column, or gives no finite number for one.
+        ModelError: if it fails, lacks an output that becomes a column, gives no finite number for one, or scores a
+            click alone otherwise than among others.
     """
-    try:
-        outputs = predict(example)
-        is_fit = np.isfinite(pick(outputs, picks)).all()
-    except Exception as error:  # whatever it raises on its own example, it would raise on clicks
-        raise ModelError(f"it fails on its input example: {describe(error)}") from None
-    if not is_fit:
-        raise ModelError("it answers its input example with a score that is not a finite number")
+    outputs, values = _tried(predict, example, picks, "its input example")
+    if len(example):
+        is_alone = len(example) == 1
+        other = pa.concat_arrays([example, example]) if is_alone else example.slice(0, 1)
+        company = "one click of its input example, twice" if is_alone else "one click of its input example alone"
+        _, found = _tried(predict, other, picks, company)
+        if not np.allclose(found, values[:1], rtol=COMPANY_TOLERANCE, atol=COMPANY_TOLERANCE**2):
+            raise ModelError(
+                f"its score of a click depends on the clicks beside it: {values[0].tolist()} in its input example, "
+                f"{found[0].tolist()} for {company}. Log a model that scores each row for itself"
+            )
     return outputs
+
+
+def _tried(predict: Predict, inputs: pa.StructArray, picks: tuple[Pick, ...], what: str) -> tuple[Outputs, Floats]:
+    try:
+        outputs = predict(inputs)
+        values = pick(outputs, picks)
+    except OutputError as error:
+        raise ModelError(f"its answer to {what} makes no score: {error}") from None
+    except Exception as error:  # whatever it raises on its own example, it would raise on clicks
+        raise ModelError(f"it fails on {what}: {describe(error)}{_hint(error)}") from None
+    if not np.isfinite(values).all():
+        raise ModelError(f"it answers {what} with a score that is not a finite number")
+    return outputs, values
+
+
+def _hint(error: Exception) -> str:
+    is_of_categories = "categorical_feature do not match" in str(error) or "enable_categorical" in str(error)
+    return (
+        ". It was trained on categories of pandas, which no signature knows. Log the Booster itself with "
+        "mlflow.lightgbm.log_model, whose categories are looked up; with another library, a pipeline that encodes texts"
+        if is_of_categories
+        else ""
+    )
 
 
 def load(kind: str, folder: Path) -> Predict:
@@ -73,24 +106,39 @@ def load(kind: str, folder: Path) -> Predict:
 def load_booster(folder: Path) -> LoadedModel:
     """Load a LightGBM Booster from the folder that MLflow has logged it into; needs no MLflow.
 
-    Its inputs are the features that it was trained on, each ``DOUBLE``, and may be null.
+    Its inputs are the features that it was trained on, each ``DOUBLE``, or of the type of its categories, and may be
+    null.
+
+    Raises:
+        ModelError: if its categories cannot be told.
     """
     import lightgbm
 
     booster = lightgbm.Booster(model_file=folder / BOOSTER_FILE)
-    inputs = pa.schema([(name, pa.float64()) for name in booster.feature_name()])
-    return LoadedModel(inputs, _booster_predict(booster), {"score": None})
+    categories = _categories(folder)
+    inputs = pa.schema([
+        (name, categories[number].type if number in categories else pa.float64())
+        for number, name in enumerate(booster.feature_name())
+    ])  # fmt: skip
+    return LoadedModel(inputs, _booster_predict(booster, categories), {"score": None})
 
 
 def _load_booster(folder: Path) -> Predict:
     import lightgbm
 
-    return _booster_predict(lightgbm.Booster(model_file=folder / BOOSTER_FILE))
+    return _booster_predict(lightgbm.Booster(model_file=folder / BOOSTER_FILE), _categories(folder))
 
 
-def _booster_predict(booster: Any) -> Predict:
+def _categories(folder: Path) -> Categories:
+    try:
+        return read_categories(folder / BOOSTER_FILE)
+    except CategoryError as error:
+        raise ModelError(str(error)) from None
+
+
+def _booster_predict(booster: Any, categories: Categories) -> Predict:
     def predict(inputs: pa.StructArray) -> Outputs:
-        columns = inputs.flatten()
+        columns = as_numbers(inputs.flatten(), categories) if categories else inputs.flatten()
         if len(inputs) == 1:  # taking an Arrow table apart costs four times as much as predicting one click
             rows: Any = np.array([[np.nan if (value := c[0].as_py()) is None else value for c in columns]], np.float64)
         else:
@@ -101,30 +149,11 @@ def _booster_predict(booster: Any) -> Predict:
 
 
 def _load_onnx(folder: Path) -> Predict:
-    import onnxruntime
     from mlflow.models import Model
 
-    file = folder / Model.load(str(folder)).flavors["onnx"]["data"]
-    options = onnxruntime.SessionOptions()
-    # MLflow's own session would take all cores, for each worker.
-    options.intra_op_num_threads = options.inter_op_num_threads = 1
-    session = onnxruntime.InferenceSession(str(file), options, providers=["CPUExecutionProvider"])
-    wanted = session.get_inputs()
-    if len(wanted) != 1 or wanted[0].type not in _ONNX_TYPES or len(session.get_outputs()) != 1:
-        return _load_pyfunc(folder)
-    output = session.get_outputs()[0].name
-    name, data_type = wanted[0].name, _ONNX_TYPES[wanted[0].type]
-
-    def predict(inputs: pa.StructArray) -> Outputs:
-        columns = [column.to_numpy(zero_copy_only=False) for column in inputs.flatten()]
-        [values] = session.run(None, {name: np.column_stack(columns).astype(data_type)})
-        outputs = as_outputs(values, len(inputs))
-        return Outputs(outputs.values, (output,)) if outputs.values.shape[1] == 1 else outputs
-
-    return predict
-
-
-_ONNX_TYPES: dict[str, Any] = {"tensor(float)": np.float32, "tensor(double)": np.float64}
+    model = Model.load(str(folder))
+    names = model.signature.inputs.input_names()
+    return load_onnx(folder / model.flavors["onnx"]["data"], names) or _load_pyfunc(folder)
 
 
 def _load_pyfunc(folder: Path) -> Predict:
@@ -144,5 +173,5 @@ def as_frame(inputs: pa.StructArray) -> "pd.DataFrame":
     frame: pd.DataFrame = table.to_pandas()
     for field in inputs.type:
         if pa.types.is_timestamp(field.type):
-            frame[field.name] = frame[field.name].dt.tz_localize(None).astype("datetime64[ns]")
+            frame[field.name] = frame[field.name].dt.tz_localize(None)
     return frame

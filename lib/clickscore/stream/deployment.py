@@ -162,8 +162,8 @@ def _zipped(folder: Path) -> bytes:
 def _example(model: ModelVersion) -> pa.StructArray | None:
     if model.example is None and model.kind == BOOSTER:
         # Any Booster can score a click about which nothing is known.
-        nothing = pa.array([None], pa.float64())
-        return pa.StructArray.from_arrays([nothing] * len(model.inputs), model.inputs.names)
+        nothing = [pa.nulls(1, field.type) for field in model.inputs]
+        return pa.StructArray.from_arrays(nothing, model.inputs.names)
     return model.example
 
 

@@ -51,6 +51,22 @@ def test_features_have_the_types_that_duckdb_gives_them_in_the_order_of_the_file
     assert set(values[1].as_py().values()) == {None}
 
 
+def test_time_that_nanoseconds_cannot_hold_is_null_for_a_model(tmp_path: Path) -> None:
+    found = features(tmp_path, "time AS at, CAST(time AS DATE) AS day")
+    inputs = pa.schema({"at": pa.timestamp("ns", tz="UTC"), "day": pa.timestamp("ns", tz="UTC")})
+    check_features(found.schema, inputs, "features.sql")
+    years = [1, 1500, 1678, 2026, 2261, 2263, 9999]
+    computed = found.compute(
+        clicks(*({"time": datetime(year, 3, 1, 12, tzinfo=timezone.utc)} for year in years)), inputs
+    )
+    assert computed.failures == {}
+    for name, hour in (("at", 12), ("day", 0)):
+        times = computed.values[0].field(name).cast(pa.timestamp("us", tz="UTC")).to_pylist()
+        assert times == [
+            datetime(year, 3, 1, hour, tzinfo=timezone.utc) if year in (1678, 2026, 2261) else None for year in years
+        ]
+
+
 def test_each_model_gets_exactly_its_names_types_and_order(tmp_path: Path) -> None:
     # A whole number above one in a double input is what kills a batch when the cast is left to the model.
     found = features(tmp_path, "n AS a, n AS b, text AS c, x AS d")
