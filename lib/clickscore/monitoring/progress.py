@@ -1,6 +1,7 @@
 """The progress of a stream on the console: a line for each micro-batch, and a bar when the end is known."""
 
 import time
+from collections import Counter
 from types import TracebackType
 
 from rich.console import Console
@@ -10,6 +11,8 @@ from clickscore.console import warn
 from clickscore.monitoring.report import Report
 
 MICROSECONDS = 1_000_000
+MOST_CAUSES = 2_000
+"""Details of rejections that are counted apart: many of them quote the record, and a stream runs for months."""
 _UNITS = (("d", 86_400), ("h", 3_600), ("min", 60))
 
 
@@ -22,13 +25,16 @@ class ProgressLines:
         scored: clicks scored so far.
         rejected: records rejected so far.
         duplicates: clicks passed over so far because their id was seen before.
+        failed: clicks among the rejected so far on which the model has failed.
+        causes: the commonest reasons and details of the micro-batches, with the rejected records of those.
         newest_scored: number of the newest micro-batch with a scored click; None before there was one.
     """
 
     def __init__(self, console: Console, files: int | None = None) -> None:
         """Begin; with the number of files still to read, a terminal also gets a bar."""
         self.console = console
-        self.batches = self.read = self.scored = self.rejected = self.duplicates = 0
+        self.batches = self.read = self.scored = self.rejected = self.duplicates = self.failed = 0
+        self.causes: Counter[str] = Counter()
         self.newest_scored: int | None = None
         self._bar = Progress(
             TextColumn("  landing folder"), BarColumn(), MofNCompleteColumn(), TextColumn("files"),
@@ -58,6 +64,11 @@ class ProgressLines:
         self.scored += done.scored
         self.rejected += done.rejected
         self.duplicates += done.duplicates or 0
+        self.failed += done.failed
+        if done.cause is not None:
+            self.causes[done.cause] += done.failed or done.rejected
+        if len(self.causes) > MOST_CAUSES:
+            self.causes = Counter(dict(self.causes.most_common(MOST_CAUSES // 2)))
         duplicates = "" if done.duplicates is None else f"  {done.duplicates:>6,} duplicates"
         self.console.print(
             f"batch {done.batch_id:>4}  {done.read:>9,} in  {done.scored:>9,} scored  {done.rejected:>6,} rejected"

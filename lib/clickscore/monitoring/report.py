@@ -19,6 +19,8 @@ class Report:
         model_version: its version.
         arrived_us: newest time at which the source took a record in, the same way; None if it does not say.
         duplicates: clicks passed over because their id was seen before; None without deduplication.
+        failed: clicks among the rejected on which the model has failed.
+        cause: the commonest reason and detail of its rejected records; of those that the model failed on, if it did.
     """
 
     batch_id: int
@@ -32,3 +34,5 @@ class Report:
     model_version: str
     arrived_us: int | None = None
     duplicates: int | None = None
+    failed: int = 0
+    cause: str | None = None

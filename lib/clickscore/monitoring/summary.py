@@ -1,5 +1,7 @@
 """The summary of a run on the console: counts, a few scored clicks, their distribution, what to try next."""
 
+from collections.abc import Iterator
+
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 from rich.console import Console
@@ -7,12 +9,15 @@ from rich.table import Table as Grid
 from rich.text import Text
 
 from clickscore.config.run import Click, Output
+from clickscore.console import warn
 from clickscore.monitoring.progress import ProgressLines
 from clickscore.storage.table import Table
 
 SAMPLE_ROWS = 5
 BINS = 10
 BAR_WIDTH = 40
+MOSTLY = 0.5
+"""Part of the clicks from which on a model that fails on them is called into question, whatever it is allowed."""
 
 
 def print_summary(spark: SparkSession, console: Console, output: Output, click: Click, lines: ProgressLines) -> None:
@@ -28,6 +33,8 @@ def print_summary(spark: SparkSession, console: Console, output: Output, click: 
     console.print(f"  {'model timeline':<16} {scored.beside('model_timeline').name}", highlight=False, soft_wrap=True)
     if (gaps := scored.beside("source_gaps")).exists(spark):
         console.print(f"  {'source gaps':<16} {gaps.name}", highlight=False, soft_wrap=True)
+    for doubt in doubts(lines):
+        warn(console, doubt)
     if not lines.batches:
         console.print("\nThere was nothing new to read.")
         return
@@ -37,6 +44,19 @@ def print_summary(spark: SparkSession, console: Console, output: Output, click: 
     console.print(sample(clicks, click))
     print_histogram(console, score_counts(clicks))
     console.print(f"\nNext: {_next_command(scored)}", highlight=False, soft_wrap=True, markup=False)
+
+
+def doubts(lines: ProgressLines) -> Iterator[str]:
+    """Yield what the counts of a run say against its model or its contract, however few clicks there were."""
+    asked = lines.scored + lines.failed
+    often = f", most often: {visible(lines.causes.most_common(1)[0][0])}" if lines.causes else ""
+    if lines.failed >= MOSTLY * asked > 0:
+        yield (
+            f"the model has failed on {lines.failed:,} of the {asked:,} clicks that it was asked about{often}. When it "
+            f"works, jobs/replay_rejected.py scores them after all."
+        )
+    elif lines.rejected and not lines.scored:
+        yield f"all {lines.rejected:,} records were rejected{often}. Do they fit the click schema?"
 
 
 def _next_command(scored: Table) -> str:

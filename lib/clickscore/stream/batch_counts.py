@@ -1,10 +1,13 @@
 """The counts of one pass over a micro-batch."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from pyspark.sql import Row
+
+from clickscore.reasons import SCORING_FAILED
 
 
 @dataclass(frozen=True)
@@ -32,6 +35,16 @@ class BatchCounts:
     def scored(self) -> int:
         """Clicks that got a score."""
         return self.read - self.duplicates - self.rejected
+
+    @property
+    def cause(self) -> str | None:
+        """The commonest reason and detail of the records that came along; of those that the model failed on, if any."""
+        causes = [(row.reason, row.detail) for row in self.listed]
+        failures = [cause for cause in causes if cause[0] == SCORING_FAILED]
+        if not causes:
+            return None
+        [((reason, detail), _)] = Counter(failures or causes).most_common(1)
+        return f"{reason}: {detail}" if detail else str(reason)
 
     @property
     def asked(self) -> int:

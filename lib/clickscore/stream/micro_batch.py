@@ -117,6 +117,8 @@ class MicroBatches:
             arrived_us=counts.arrived,
             model_name=champion.name,
             model_version=champion.version,
+            failed=counts.failed,
+            cause=counts.cause,
         )
 
     def _write_rejected(self, records: DataFrame | None, unreadable: list[tuple[object, ...]], stamp: Stamp) -> None:

@@ -5,9 +5,47 @@ from pyspark.sql import SparkSession
 from rich.console import Console
 
 from clickscore.config.run import Click
-from clickscore.monitoring.summary import print_histogram, sample, score_counts
+from clickscore.monitoring.progress import ProgressLines
+from clickscore.monitoring.report import Report
+from clickscore.monitoring.summary import doubts, print_histogram, sample, score_counts
 
 CLICK = "tests/data/click.ddl"
+MODEL = ("m", "1")
+
+
+def run_of(*reports: Report) -> list[str]:
+    lines = ProgressLines(Console(file=StringIO()))
+    for report in reports:
+        lines.report(report)
+    return list(doubts(lines))
+
+
+def test_model_that_has_scored_nothing_or_little_is_called_into_question() -> None:
+    nothing = Report(0, 12, 0, 12, 1, 0.5, None, *MODEL, failed=3, cause="scoring_failed: ValueError: \x1b[2J no")
+    text = (
+        r"the model has failed on 3 of the 3 clicks that it was asked about, most often: scoring_failed: "
+        r"ValueError: \x1b[2J no. When it works, jobs/replay_rejected.py scores them after all."
+    )
+    assert run_of(nothing) == [text]
+    little = Report(1, 3, 3, 0, 1, 0.5, None, *MODEL)
+    assert run_of(nothing, little) == [text.replace("of the 3 clicks", "of the 6 clicks")]
+    assert run_of(nothing, little, little) == []
+
+
+def test_run_that_has_rejected_everything_says_why() -> None:
+    causes = ["malformed_json: a", "missing_field: id is missing", "missing_field: id is missing"]
+    assert run_of(*(Report(n, 4, 0, 4, 1, 0.5, None, *MODEL, cause=cause) for n, cause in enumerate(causes))) == [
+        "all 12 records were rejected, most often: missing_field: id is missing. Do they fit the click schema?"
+    ]
+    assert run_of(Report(0, 1, 0, 1, 1, 0.5, None, *MODEL)) == [
+        "all 1 records were rejected. Do they fit the click schema?"
+    ]
+
+
+def test_run_that_has_scored_or_read_nothing_new_is_not_in_doubt() -> None:
+    assert run_of() == []
+    assert run_of(Report(0, 9, 0, 0, 1, 0.5, None, *MODEL, duplicates=9)) == []
+    assert run_of(Report(0, 10, 9, 1, 1, 0.5, None, *MODEL, failed=1, cause="scoring_failed: x")) == []
 
 
 def test_every_score_is_in_one_of_ten_equal_bins(spark: SparkSession) -> None:

@@ -3,7 +3,7 @@ from io import StringIO
 
 from rich.console import Console
 
-from clickscore.monitoring.progress import ProgressLines, age
+from clickscore.monitoring.progress import MOST_CAUSES, ProgressLines, age
 from clickscore.monitoring.report import Report
 
 MODEL = ("click_propensity", "3")
@@ -28,6 +28,16 @@ def test_each_micro_batch_is_one_plain_line_and_all_are_added_up() -> None:
         assert part in first
     assert "no click" in second
     assert (lines.batches, lines.read, lines.scored, lines.rejected) == (2, 1_500, 1_490, 10)
+
+
+def test_causes_are_added_up_and_their_number_stays_small() -> None:
+    lines = ProgressLines(Console(file=StringIO()))
+    for number in range(MOST_CAUSES):
+        for cause in (f"wrong_type: {number}", "missing_field: id is missing"):
+            lines.report(Report(number, 3, 0, 3, 1, 0.5, None, *MODEL, failed=1, cause=cause))
+    assert lines.failed == 2 * MOST_CAUSES
+    assert lines.causes.most_common(1) == [("missing_field: id is missing", MOST_CAUSES)]
+    assert len(lines.causes) <= MOST_CAUSES
 
 
 def test_terminal_shows_a_bar_while_files_are_left() -> None:

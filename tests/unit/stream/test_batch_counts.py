@@ -1,5 +1,7 @@
 from typing import Any
 
+from pyspark.sql import Row
+
 from clickscore.stream.batch_counts import BatchCounts
 
 COUNTED: dict[str, Any] = {"read": 10, "duplicates": 2, "rejected": 3, "failed": 1, "newest": None, "arrived": None,
@@ -15,3 +17,13 @@ def test_rejected_records_are_complete_only_if_all_of_them_came_along() -> None:
     assert BatchCounts.of(COUNTED).has_all_rejected
     assert not BatchCounts.of({**COUNTED, "rejected": 4}).has_all_rejected
     assert BatchCounts.of({**COUNTED, "rejected": 0, "failed": 0, "listed": None}).has_all_rejected
+
+
+def test_commonest_cause_is_that_of_the_model_where_it_has_failed() -> None:
+    missing, failed = Row(reason="missing_field", detail="id is missing"), Row(reason="scoring_failed", detail="no")
+    assert BatchCounts.of({**COUNTED, "listed": [missing, missing, failed]}).cause == "scoring_failed: no"
+    assert BatchCounts.of({**COUNTED, "listed": [missing, Row(reason="x", detail=None), missing]}).cause == (
+        "missing_field: id is missing"
+    )
+    assert BatchCounts.of({**COUNTED, "listed": [Row(reason="tombstone", detail=None)]}).cause == "tombstone"
+    assert BatchCounts.of({**COUNTED, "listed": []}).cause is None
