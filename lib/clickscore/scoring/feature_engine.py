@@ -193,7 +193,7 @@ def _wall_time(type_: pa.DataType) -> pa.DataType:
 
 
 def _none(schema: pa.Schema) -> pa.RecordBatch:
-    return pa.RecordBatch.from_pylist([], schema=schema)
+    return pa.RecordBatch.from_arrays([pa.nulls(0, field.type) for field in schema], schema=schema)
 
 
 def _words(error: Exception) -> str:

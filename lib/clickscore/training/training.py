@@ -7,14 +7,17 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+from pyspark.errors import AnalysisException
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.window import Window
 from rich.console import Console
 
+from clickscore.config.fields import nearest
 from clickscore.config.model import split_uri
 from clickscore.config.run import Config, Training
-from clickscore.errors import ConfigError, ModelError, SourceError
+from clickscore.console import warn
+from clickscore.errors import ConfigError, ModelError, SourceError, gist
 from clickscore.registry.registry import Registry
 from clickscore.scoring.contract import Contract, read_contract
 from clickscore.scoring.features import Features, read_features
@@ -22,15 +25,16 @@ from clickscore.scoring.parsing import parser
 from clickscore.sources.folder import read_batch
 from clickscore.storage.arrow_types import as_spark
 from clickscore.storage.files import path_exists
-from clickscore.storage.schemas import VALUE
+from clickscore.storage.schemas import VALUE, quoted
 from clickscore.training import evaluation
 from clickscore.training.algorithms import LEARNERS, TREES
 from clickscore.training.evaluation import Floats
 from clickscore.training.registration import register
+from clickscore.training.trainable import LABEL, VISIT_START, as_numbers, check_trainable, doubts
 
 EXAMPLE_ROWS = 5
 
-FEATURES, LABEL, VISIT_START = "_features", "_label", "_visit_start"
+FEATURES = "_features"
 
 
 @dataclass(frozen=True)
@@ -55,8 +59,15 @@ def labelled(raw: DataFrame, contract: Contract, features: Features, training: T
     Returns:
         One column per feature, ``_label DOUBLE``, 1 for every click of a visit that succeeds at some point, and
         ``_visit_start TIMESTAMP``.
+
+    Raises:
+        ConfigError: if the session is no field of a click, or the label no condition on one.
     """
-    visit = Window.partitionBy(training.session)
+    names = contract.click.names
+    if training.session not in names:
+        unknown = f"training.session: a click has no field {training.session}{nearest(training.session, names)}"
+        raise ConfigError("the configuration", [unknown])
+    visit = Window.partitionBy(quoted(training.session))
     columns = pa.schema([*contract.click, pa.field(FEATURES, pa.struct(list(features.schema)))])
 
     def featured(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
@@ -68,11 +79,13 @@ def labelled(raw: DataFrame, contract: Contract, features: Features, training: T
             rows = pa.RecordBatch.from_arrays([*clicks.flatten(), *computed.values], names=columns.names)
             yield rows.filter(pa.array(is_good))
 
-    return raw.mapInArrow(featured, as_spark(columns, has_comments=False)).select(
-        f"{FEATURES}.*",
-        F.max(F.expr(training.converted).cast("double")).over(visit).alias(LABEL),
-        F.min(contract.time).over(visit).alias(VISIT_START),
-    )
+    rows = raw.mapInArrow(featured, as_spark(columns, has_comments=False))
+    try:
+        converted = F.max(F.expr(training.converted).cast("double")).over(visit).alias(LABEL)
+        return rows.select(f"{FEATURES}.*", converted, F.min(quoted(contract.time)).over(visit).alias(VISIT_START))
+    except AnalysisException as error:
+        expected = "expected a Spark SQL condition on the fields of a click"
+        raise ConfigError("the configuration", [f"training.converted: {expected}: {gist(error)}"]) from None
 
 
 def split_by_time(examples: pd.DataFrame, holdout: float) -> Split:
@@ -124,16 +137,20 @@ def run(
         if once and opening.result().has_alias(name, alias or first_alias):
             console.print(f"models:/{name}@{alias or first_alias} is there already; nothing trained", highlight=False)
             return
+        click = config.click
+        contract = read_contract(click.ddl, click.id, click.time, click.visitor)
+        features = read_features(config.features, contract.click)
+        check_trainable(features.schema, str(config.features), training.algorithm)
         spark = make_session()
         registry = opening.result()
-    click = config.click
-    contract = read_contract(click.ddl, click.id, click.time, click.visitor)
-    features = read_features(config.features, contract.click)
     if not path_exists(spark, training.clicks):
         raise SourceError(f"training.clicks: no such folder: {training.clicks}. Create it, or correct the path.")
-    split = split_by_time(
-        labelled(read_batch(spark, training.clicks), contract, features, training).toPandas(), training.holdout
-    )
+    examples = labelled(read_batch(spark, training.clicks), contract, features, training).toPandas()
+    names = features.schema.names
+    examples[names] = as_numbers(examples[names], training.algorithm)
+    split = split_by_time(examples, training.holdout)
+    for doubt in doubts(split.features):
+        warn(console, doubt)
     learner = LEARNERS[training.algorithm]
     model = learner.fit(split.features, split.label)
     score = learner.predict(model, split.held_out_features)
