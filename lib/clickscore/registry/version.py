@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 
@@ -153,9 +154,19 @@ def _example(model: Any, folder: Path, inputs: pa.Schema, label: str) -> pa.Stru
         example = _read_example(model, folder)
     except Exception as error:  # the file is part of the model, and may hold anything
         raise ModelError(f"{label}: its input example cannot be read: {error}") from None
-    if not isinstance(example, pd.DataFrame):
-        return None
-    return as_inputs(example, inputs, label)
+    frame = _as_frame(example, inputs.names)
+    return None if frame is None else as_inputs(frame, inputs, label)
+
+
+def _as_frame(example: Any, names: list[str]) -> pd.DataFrame | None:
+    """Return an input example as rows; None if it is something that nobody can take for rows of these columns."""
+    if isinstance(example, pd.DataFrame):
+        return example
+    if isinstance(example, dict) and set(names) <= set(example):  # one row, or a list for each column
+        return pd.DataFrame({name: np.atleast_1d(example[name]) for name in names})
+    if isinstance(example, list) and example and all(isinstance(row, dict) for row in example):
+        return pd.DataFrame(example)
+    return None
 
 
 def _read_example(model: Any, folder: Path) -> Any:

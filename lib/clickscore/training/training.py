@@ -8,8 +8,9 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 from pyspark.errors import AnalysisException
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
+from pyspark.sql import types as T
 from pyspark.sql.window import Window
 from rich.console import Console
 
@@ -80,12 +81,22 @@ def labelled(raw: DataFrame, contract: Contract, features: Features, training: T
             yield rows.filter(pa.array(is_good))
 
     rows = raw.mapInArrow(featured, as_spark(columns, has_comments=False))
+    return rows.select(
+        f"{FEATURES}.*",
+        F.max(_converted(rows, training.converted).cast("double")).over(visit).alias(LABEL),
+        F.min(quoted(contract.time)).over(visit).alias(VISIT_START),
+    )
+
+
+def _converted(rows: DataFrame, condition: str) -> Column:
+    expected = "training.converted: expected a Spark SQL condition on the fields of a click"
     try:
-        converted = F.max(F.expr(training.converted).cast("double")).over(visit).alias(LABEL)
-        return rows.select(f"{FEATURES}.*", converted, F.min(quoted(contract.time)).over(visit).alias(VISIT_START))
+        [found] = rows.select(F.expr(condition).alias(LABEL)).schema
     except AnalysisException as error:
-        expected = "expected a Spark SQL condition on the fields of a click"
-        raise ConfigError("the configuration", [f"training.converted: {expected}: {gist(error)}"]) from None
+        raise ConfigError("the configuration", [f"{expected}: {gist(error)}"]) from None
+    if not isinstance(found.dataType, T.BooleanType | T.NumericType):
+        raise ConfigError("the configuration", [f"{expected}, found a {found.dataType.simpleString()}"])
+    return F.expr(condition)
 
 
 def split_by_time(examples: pd.DataFrame, holdout: float) -> Split:

@@ -142,7 +142,7 @@ def test_another_shop_runs_by_configuration_alone(
         features=str(shop.home / "hit.sql"),
         model={"uri": "models:/other_shop@champion", "registry": registry_uri},
     )
-    hit = {"hit-no": 1, "ts": 1772366400000, "who": "w", "secs": 90, "basket": {"total": "12.50"}}
+    hit = {"hit-no": 1, "ts": 1772366400000, "who": "w", "secs": 90, "basket": {"total": 12.50}}
     shop.land("hits.ndjson", hit, {**hit, "hit-no": "two"})
     shop.run(spark)
     [row] = shop.table("scored_clicks").to_dict("records")
@@ -150,6 +150,40 @@ def test_another_shop_runs_by_configuration_alone(
     loaded = mlflow.sklearn.load_model("models:/other_shop@champion")
     assert row["score"] == loaded.predict_proba(np.array([[1.5, 12.5]]))[0, 1]
     assert shop.rejected["reason"].tolist() == ["wrong_type"]
+
+
+def test_click_without_an_optional_struct_is_scored_though_the_struct_has_a_required_field(
+    spark: SparkSession, shop: Any, make_click: MakeClick
+) -> None:
+    fields = Path("tests/data/click.ddl").read_text()
+    fields += ", geo STRUCT<country: STRING NOT NULL, at: STRUCT<lat: DOUBLE NOT NULL>>"
+    fields += ", device STRUCT<os: STRING NOT NULL> NOT NULL"
+    (shop.home / "click.ddl").write_text(fields)
+    shop.set(click={"schema": str(shop.home / "click.ddl"), "id": "id", "time": "at", "visitor": "visitor"})
+    device = {"device": {"os": "x"}}
+    geos = [{}, {"geo": None}, {"geo": {"country": "CH"}}, {"geo": {"country": "CH", "at": {"lat": 1}}}]
+    shop.land("a.jsonl", *(make_click(number, **geo, **device) for number, geo in enumerate(geos)))
+    shop.land("b.jsonl", make_click(7, **device, geo={}), make_click(8, **device, geo={"country": "CH", "at": {}}),
+              make_click(9, device={}))  # fmt: skip
+    shop.run(spark)
+    assert shop.scored["geo"].tolist() == [
+        None, None, {"country": "CH", "at": None}, {"country": "CH", "at": {"lat": 1.0}},
+    ]  # fmt: skip
+    assert sorted(shop.rejected["detail"]) == [
+        "device.os is missing",
+        "geo.at.lat is missing",
+        "geo.country is missing",
+    ]
+
+
+def test_run_of_a_few_clicks_that_the_model_fails_on_says_so_at_the_end(
+    spark: SparkSession, moody: Any, make_click: MakeClick
+) -> None:
+    moody.land("a.jsonl", *(make_click(number, price=moody.raises) for number in range(3)), "rubbish")
+    assert (
+        "warning: the model has failed on 3 of the 3 clicks that it was asked about, most often: scoring_failed: "
+        "ValueError: what is this?" in moody.run(spark)
+    )
 
 
 def test_person_sees_a_line_per_micro_batch_and_a_summary(

@@ -294,3 +294,15 @@ def test_input_example_with_times_is_read(times: list[str | None], tmp_path: Pat
         rows.astype("datetime64[ns]")
     )
     assert (scores(version, rows)[:1] == [0.2026]).all()
+
+
+@pytest.mark.parametrize("example", [
+    FEATURES.head(2), FEATURES.head(2).to_dict("list"), FEATURES.head(2).to_dict("records"),
+    FEATURES.head(2).to_dict("records")[0],
+], ids=["frame", "lists", "rows", "row"])  # fmt: skip
+def test_input_example_is_tried_in_whatever_form_it_was_given(example: Any, tmp_path: Path) -> None:
+    version = save(mlflow.pyfunc.save_model, tmp_path, python_model=Shaped("labels"), input_example=example,
+                   signature=infer_signature(FEATURES, ["yes"]))  # fmt: skip
+    assert version.example is not None
+    assert version.example.to_pylist()[0] == FEATURES.to_dict("records")[0]
+    assert "the model predicts text" in refusal(version)
