@@ -220,13 +220,13 @@ def read_tags(value: Any) -> list[str | None]:
 
 def read_geo(value: Any) -> dict[str, float]:
     check(type(value) is Members)
-    if [name for name, _ in value].count("lat") > 1:
-        raise UndecidedError
+    check(len(dict(value)) == len(value))
     return {"lat": read_number(dict(value).get("lat"))}
 
 
 def read_amount(value: Any) -> Any:
-    raise UndecidedError
+    check(type(value) in (int, float))
+    raise UndecidedError  # as a float it has lost the digits that decide
 
 
 def read_seen(value: Any) -> list[datetime | None]:

@@ -82,7 +82,8 @@ def _tried(predict: Predict, inputs: pa.StructArray, picks: tuple[Pick, ...], wh
     except OutputError as error:
         raise ModelError(f"its answer to {what} makes no score: {error}") from None
     except Exception as error:  # whatever it raises on its own example, it would raise on clicks
-        raise ModelError(f"it fails on {what}: {describe(error)}{_hint(error)}") from None
+        cause = " ".join(describe(error).split())  # of what a worker raises, the driver keeps one line
+        raise ModelError(f"it fails on {what}: {cause}{_hint(error)}") from None
     if not np.isfinite(values).all():
         raise ModelError(f"it answers {what} with a score that is not a finite number")
     return outputs, values

@@ -207,7 +207,9 @@ def log_xgboost_classifier(folder: Path) -> ModelVersion:
 def test_other_models_on_categories_are_refused_with_what_to_log(
     log: Callable[[Path], ModelVersion], tmp_path: Path
 ) -> None:
-    assert "It was trained on categories of pandas" in refusal(log(tmp_path))
+    text = refusal(log(tmp_path))
+    assert "It was trained on categories of pandas" in text
+    assert len(text.splitlines()) == 1
 
 
 @pytest.mark.parametrize("labels", [LABEL, np.where(LABEL, "yes", "no")], ids=["numbers", "texts"])
