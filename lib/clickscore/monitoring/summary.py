@@ -61,7 +61,8 @@ def doubts(lines: ProgressLines) -> Iterator[str]:
 
 def _next_command(scored: Table) -> str:
     if scored.is_path:
-        return f".venv/bin/python -c \"import deltalake; print(deltalake.DeltaTable('{scored.name}').to_pandas())\""
+        read = f"build_session('look').read.format('delta').load('{scored.name}').show()"
+        return f'.venv/bin/python -c "from clickscore.session import build_session; {read}"'
     return f"DESCRIBE HISTORY {scored.name}"
 
 
