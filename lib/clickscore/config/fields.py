@@ -12,6 +12,8 @@ _UNITS_MS = {"millisecond": 1, "second": 1_000, "minute": 60_000, "hour": 3_600_
 _INTERVAL = re.compile(rf"(\d+) ({'|'.join(_UNITS_MS)})s?")
 _SIZE = re.compile(r"(\d+) ?(KiB|MiB|GiB)")
 _BYTES = {"KiB": 1024, "MiB": 1024**2, "GiB": 1024**3}
+_PATTERN = "{}[]*?\\"
+"""Characters of a path that Spark takes for a pattern, here and there, whatever is meant."""
 _REFERENCE = re.compile(r"env:\w+|file:.+|secret:[^/]+/.+")
 
 
@@ -31,6 +33,21 @@ def existing_file(path: Path) -> Path:
         return path
     siblings = [str(other) for other in path.parent.glob("*")] if path.parent.is_dir() else []
     raise ValueError(f"no such file: {path}{nearest(str(path), siblings)}")
+
+
+def pattern_characters(path: str) -> str:
+    """Return those characters of a path that Spark takes for a pattern, with spaces between; mostly nothing."""
+    return " ".join(character for character in _PATTERN if character in path)
+
+
+def _path(text: str) -> str:
+    if found := pattern_characters(text):
+        raise ValueError(f"{text} has {found}, which Spark takes for a pattern; rename the folder")
+    return text
+
+
+def _table(text: str) -> str:
+    return _path(text) if "/" in text else text
 
 
 def _size(value: object) -> object:
@@ -69,6 +86,10 @@ def _reference(text: str) -> str:
 ExistingFile = Annotated[Path, AfterValidator(existing_file), Field(strict=False)]
 Size = Annotated[int, BeforeValidator(_size), Field(gt=0)]
 Text = Annotated[str, Field(min_length=1)]
+FolderPath = Annotated[Text, AfterValidator(_path)]
+"""A folder on any file system, never a pattern of several."""
+TableName = Annotated[Text, AfterValidator(_table)]
+"""A path, which has a slash, or the name of a table in a catalog."""
 Milliseconds = Annotated[int, BeforeValidator(interval_ms), Field(gt=0)]
 Reference = Annotated[str, AfterValidator(_reference)]
 """Where a secret is, never the secret itself."""

@@ -10,8 +10,10 @@ from pydantic_core import ErrorDetails
 
 from clickscore.config.fields import (
     ExistingFile,
+    FolderPath,
     Milliseconds,
     Section,
+    TableName,
     Text,
     existing_file,
     interval_ms,
@@ -64,8 +66,8 @@ class Output(Section):
         rejected: table of the rejected records.
     """
 
-    scored: Text
-    rejected: Text
+    scored: TableName
+    rejected: TableName
 
     @model_validator(mode="after")
     def _are_two(self) -> "Output":
@@ -155,7 +157,7 @@ class Config(Section):
     features: ExistingFile
     model: Model
     output: Output
-    checkpoint: Text
+    checkpoint: FolderPath
     trigger: Annotated[str, AfterValidator(_trigger)]
     deduplicate: Deduplicate | None = None
     health: HealthEndpoint | None = None

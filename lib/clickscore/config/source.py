@@ -5,7 +5,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
-from clickscore.config.fields import ExistingFile, Reference, Section, Size, Text, nearest
+from clickscore.config.fields import ExistingFile, FolderPath, Reference, Section, Size, TableName, Text, nearest
 from clickscore.config.kafka_options import ALLOWED, FORBIDDEN
 
 EARLIEST, LATEST = "earliest", "latest"
@@ -27,7 +27,7 @@ class FolderSource(Section):
 
     keep: ClassVar[tuple[str, ...]] = ()
     kind: Literal["folder"]
-    path: Text
+    path: FolderPath
     max_bytes: Size = 128 * 1024**2
 
 
@@ -50,7 +50,7 @@ class DeltaSource(Section):
 
     keep: ClassVar[tuple[str, ...]] = ()
     kind: Literal["delta"]
-    table: Text
+    table: TableName
     column: Text | None = None
     changes: Literal["stop", "skip"] = "stop"
     max_bytes: Size = 128 * 1024**2

@@ -12,6 +12,7 @@ from clickscore.errors import CheckpointError, TableError
 from clickscore.reconciliation import audit_report, discrepancies
 from clickscore.reconciliation.expectations import Case, Evidence, Rows, gather, read_rows
 from clickscore.reconciliation.record_keys import of_rejected, of_scored
+from clickscore.sources.identity import settle
 from clickscore.sources.kinds import check_source
 from clickscore.storage.checkpoint import Checkpoint, read_checkpoint
 from clickscore.storage.offset_log import read_plans
@@ -47,6 +48,7 @@ def run(
     for table in (scored, rejected):
         _check_bound(spark, table, checkpoint)
     check_source(spark, config.source)
+    config = config.model_copy(update={"source": settle(spark, config.source, checkpoint)})
     log = read_plans(spark, config.checkpoint)
     done = {batch: plan for batch, plan in log.items() if batch <= checkpoint.last_done}
     rows = read_rows(spark, scored, rejected, checkpoint.last_done)

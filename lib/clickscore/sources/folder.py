@@ -11,6 +11,7 @@ from clickscore.config.source import FolderSource
 from clickscore.errors import SourceError
 from clickscore.sources.file_log import FILE_NAMES, list_landed, newest_taken, read_log
 from clickscore.sources.records import without_offsets
+from clickscore.storage import places
 from clickscore.storage.files import path_exists
 from clickscore.storage.offset_log import file_entry
 
@@ -18,16 +19,24 @@ FOREVER = "36500d"
 """Age below which files are remembered, and above which Spark would silently skip them: effectively no limit."""
 
 FILE_PATH = "_metadata.file_path"
+EXAMPLES = 5
 
 
 def check(spark: SparkSession, source: FolderSource) -> None:
-    """Make sure that the folder is there.
+    """Make sure that the folder is there, and that no link in it leads to files of it once more.
 
     Raises:
         SourceError: if not.
     """
     if not path_exists(spark, source.path):
         raise SourceError(f"source.path: no such folder: {source.path}. Create it, or correct the path.")
+    folder = places.local_path(places.qualified(spark, source.path))
+    if folder and (links := places.links_in(folder)):
+        raise SourceError(
+            f"source.path: {', '.join(links[:EXAMPLES])} {'is a link' if len(links) == 1 else 'are links'} to a folder "
+            f"that is read under another name as well: its clicks would be scored twice. Remove the link, or let its "
+            f"name begin with a dot."
+        )
 
 
 def warnings(*_: object) -> list[str]:

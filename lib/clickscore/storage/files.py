@@ -1,5 +1,6 @@
 """Files and folders on any file system that Spark can read, listed without reading them."""
 
+import re
 from pathlib import PurePosixPath
 from urllib.parse import unquote, urlsplit
 
@@ -8,6 +9,8 @@ from pyspark.sql import Column, SparkSession
 from pyspark.sql import functions as F
 
 from clickscore.spark_errors import SPARK_ERRORS, is_missing_file, is_missing_path
+
+_SCHEME = "^[A-Za-z][A-Za-z0-9+.-]*:(//)?"
 
 
 def path_exists(spark: SparkSession, path: str) -> bool:
@@ -48,4 +51,9 @@ def plain_path(path: str) -> str:
 
 def plain_source(source: Column) -> Column:
     """Return the path of a file URI without its scheme: Spark writes ``file:/a`` here and ``file:///a`` there."""
-    return F.regexp_replace(source, "^[A-Za-z][A-Za-z0-9+.-]*:(//)?", "")
+    return F.regexp_replace(source, _SCHEME, "")
+
+
+def plain_uri(uri: str) -> str:
+    """Return a text as ``plain_source`` does a column."""
+    return re.sub(_SCHEME, "", uri)

@@ -138,6 +138,13 @@ def _plan(entry: str) -> Planned | None:
     return Planned(json.loads(lines[0])["batchTimestampMs"], json.loads(lines[-1])) if lines else None
 
 
+def source_of(end: Mapping[str, Any]) -> tuple[str, str]:
+    """Return the kind of the source that has written the end of a micro-batch, and the id of the table if it is one."""
+    if "logOffset" in end:
+        return "folder", ""
+    return ("delta", str(end["reservoirId"])) if "reservoirId" in end else ("kafka", "")
+
+
 def partition_offsets(end: Mapping[str, Mapping[str, int]]) -> dict[Partition, int]:
     """Return the next offset of each partition, of what Kafka writes as the end of a micro-batch."""
     return {(topic, int(number)): offset for topic, numbers in end.items() for number, offset in numbers.items()}

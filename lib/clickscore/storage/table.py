@@ -64,6 +64,11 @@ class Table:
     def _parts(self) -> list[str]:
         return [part.strip("`") for part in self.name.split(".")]
 
+    def full_name(self, spark: SparkSession) -> str:
+        """Return the name of a table in a catalog with catalog and schema, in small letters: the case is ignored."""
+        defaults = [spark.catalog.currentCatalog(), spark.catalog.currentDatabase()]
+        return ".".join([*defaults[: max(0, _PARTS - len(self._parts))], *self._parts]).lower()
+
     def beside(self, name: str) -> "Table":
         """Return the table of that name in the same folder or catalog schema."""
         separator = "/" if self.is_path else "."

@@ -64,6 +64,7 @@ def run(config: Config, make_session: Callable[[], SparkSession], console: Conso
             fetch = partial(fetch_version, config.model, folder=Path(folder))
             found = check(spark, config, fetching, fetch, try_out, accept_loss, partial(patiently, check_source))
             wiring = found.require()
+            config = wiring.config
             health.serves(*wiring.model.key)
             is_finite = config.trigger == AVAILABLE_NOW
             kind = kind_of(config.source)

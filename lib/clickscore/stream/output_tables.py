@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from pyspark.sql import DataFrame, SparkSession
 
+from clickscore.sources.identity import remember
 from clickscore.storage import schemas
 from clickscore.storage.checkpoint import Checkpoint, written_upto
 from clickscore.storage.fence import RUN_PROPERTY, Fence
@@ -63,8 +64,8 @@ class Binding:
 def bind(spark: SparkSession, wiring: Wiring) -> Binding:
     """Take the stream over, and create the tables that are missing.
 
-    The checkpoint has an id of the stream afterwards. One that an earlier version of clickscore has made keeps the id
-    by which the tables know it, that of Spark's query.
+    The checkpoint has an id of the stream and the identity of its source afterwards. One that an earlier version of
+    clickscore has made keeps the id by which the tables know it, that of Spark's query.
 
     Raises:
         StreamError: if another run takes the stream over at the same moment.
@@ -73,6 +74,7 @@ def bind(spark: SparkSession, wiring: Wiring) -> Binding:
     # First the fence, then the look at what is there: no other run adds to it any more.
     fence = Fence.acquire(spark, path, str(uuid.uuid4()))
     stream = ensure_stream_id(spark, path, fence, new=wiring.checkpoint.stream or str(uuid.uuid4()))
+    remember(spark, wiring.config.source, path, fence)
     ours = {STREAM_PROPERTY: stream, RUN_PROPERTY: fence.run_id}
     asked_by = [layout.time, layout.visitor]
     wiring.scored.create(spark, layout.scored, [*asked_by, "batch_id"], ours, asked_by, schemas.FINITE_SCORE)

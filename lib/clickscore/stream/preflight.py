@@ -17,12 +17,14 @@ from clickscore.scoring.contract import Contract
 from clickscore.scoring.features import Features, check_features, read_features
 from clickscore.sources.gap_detection import TopicWatch
 from clickscore.sources.gaps import AGED_OUT, Gap
+from clickscore.sources.identity import settle
 from clickscore.sources.kinds import check_source, kind_of
 from clickscore.storage import schemas
 from clickscore.storage.checkpoint import Checkpoint, check_belongs, check_logs, check_state, read_checkpoint
 from clickscore.storage.model_timeline import Pin, read_pin
 from clickscore.storage.table import Table
 from clickscore.stream.definition import Definition, define_contract, define_layout
+from clickscore.stream.placement import check_placement
 
 Part = TypeVar("Part")
 
@@ -32,7 +34,7 @@ class Wiring:
     """The parts of a run that fit together.
 
     Attributes:
-        config: the run.
+        config: the run; a folder by the name under which the stream has always read it.
         definition: what the run computes.
         model: the current version.
         checkpoint: where the stream resumes.
@@ -129,11 +131,13 @@ def check(
     contract = found.attempt(lambda: define_contract(config))
     features = found.attempt(lambda: read_features(config.features, contract.click)) if contract else None
     produced = features.schema if features else None
-    checkpoint = found.attempt(lambda: read_checkpoint(spark, config.checkpoint))
-    is_there = found.passes(lambda: look(spark, config.source))
+    is_placed = found.passes(lambda: check_placement(spark, config))
+    checkpoint = found.attempt(lambda: read_checkpoint(spark, config.checkpoint)) if is_placed else None
+    is_there = is_placed and found.passes(lambda: look(spark, config.source))
+    source = found.attempt(lambda: settle(spark, config.source, checkpoint)) if checkpoint and is_there else None
 
-    shapes = {timeline: schemas.MODEL_TIMELINE}
-    if contract:
+    shapes = {timeline: schemas.MODEL_TIMELINE} if is_placed else {}
+    if contract and is_placed:
         layout = define_layout(config, contract)
         shapes |= {scored: layout.scored, rejected: layout.rejected}
     sound = [table for table, shape in shapes.items() if found.passes(partial(table.check, spark, shape))]
@@ -157,9 +161,8 @@ def check(
         found.attempt(lambda: check_state(spark, checkpoint, config.deduplicate is not None))
         if scored in sound and rejected in sound:
             is_whole = found.passes(lambda: check_logs(spark, checkpoint, (scored, rejected)))
-            if is_whole and is_there:
-                kind = kind_of(config.source)
-                watch = kind.watch_gaps(spark, config.source, config.checkpoint, scored, rejected)
+            if is_whole and source:
+                watch = kind_of(source).watch_gaps(spark, source, config.checkpoint, scored, rejected)
             if watch:
                 found.attempt(partial(watch.gaps_table.check, spark, schemas.SOURCE_GAPS))
                 gaps = found.attempt(partial(watch.gaps_ahead, checkpoint)) or []
@@ -168,9 +171,10 @@ def check(
     warnings += map(str, gaps)
 
     wiring = None
-    if contract and features and checkpoint and model and not found:
+    if contract and features and checkpoint and source and model and not found:
         definition = Definition(contract, features, define_layout(config, contract))
-        wiring = Wiring(config, definition, model, checkpoint, scored, rejected, timeline, watch, tuple(gaps))
+        settled = config.model_copy(update={"source": source})
+        wiring = Wiring(settled, definition, model, checkpoint, scored, rejected, timeline, watch, tuple(gaps))
     return Findings(contract, features, model, wiring, tuple(warnings), tuple(found))
 
 

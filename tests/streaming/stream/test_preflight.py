@@ -69,6 +69,16 @@ def test_model_that_cannot_be_had_is_one_problem(shop: Any, registry_uri: str, l
     assert "@nobody" in str(problem)
 
 
+def test_parts_that_overlap_are_told_and_what_is_in_them_is_not_looked_at(
+    shop: Any, look: Callable[..., Findings]
+) -> None:
+    shop.set(checkpoint=f"{shop.home}/scored_clicks/_checkpoint", source={"kind": "folder", "path": "nosuch://x/y"})
+    [problem] = look().problems
+    assert isinstance(problem, ConfigError)
+    assert [said.partition(":")[0].partition(",")[0] for said in problem.problems] == ["source.path", "checkpoint"]
+    assert sorted(path.name for path in shop.home.iterdir()) == ["landing", "run.yaml"]
+
+
 def test_loss_is_described_with_every_range_and_the_choices() -> None:
     gaps = [Gap(("clicks", 0), 10, 24, "aged_out", "because"), Gap(("clicks", 3), 5, None, "deleted", "gone")]
     message = describe_loss(gaps)

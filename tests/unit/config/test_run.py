@@ -104,6 +104,28 @@ def test_one_table_for_both_is_refused(file: Path) -> None:
     assert "scored and rejected are the same table, x; name two" in problems(file, "output={scored: x, rejected: x/}")
 
 
+@pytest.mark.parametrize(
+    ("override", "characters"),
+    [
+        ("source.path='in/x[eu]'", "[ ]"),
+        ("source.path='{a,b}'", "{ }"),
+        ("checkpoint='out/2026-*'", "*"),
+        ("output.scored='out/?/scored'", "?"),
+        ("output.rejected='out\\rejected/x'", "\\"),
+        ("source={kind: delta, table: 'in/[a]'}", "[ ]"),
+    ],
+)
+def test_path_that_spark_would_take_for_a_pattern_is_refused(file: Path, override: str, characters: str) -> None:
+    key = override.partition("=")[0] if "{kind" not in override else "source.table"
+    assert f"has {characters}, which Spark takes for a pattern" in problems(file, override)
+    assert f"- {key}: " in problems(file, override)
+
+
+@pytest.mark.parametrize("path", ["out/50% of a b+c,d#e&f=g~h^i'j", "out/é/%20", "s3a://bucket/a:b"])
+def test_other_characters_of_a_path_are_no_pattern(file: Path, path: str) -> None:
+    assert load(file, [f'checkpoint="{path}"']).checkpoint == path
+
+
 def test_override_that_is_no_yaml_is_refused(file: Path) -> None:
     said = problems(file, 'source.security.password="hunter2')
     assert "--set source.security.password cannot be used:\n  - its value is not readable as YAML" in said
