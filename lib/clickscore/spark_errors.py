@@ -42,9 +42,9 @@ _READ_FAILED = re.compile(r"\[FAILED_READ_FILE[^\]]*\] Encountered error while r
 _DAMAGE = re.compile(
     r"(?P<cause>(?:EOFException|ZipException|ChecksumException|FileNotFoundException|AccessControlException)[^\n]*"
     r"|IOException: (?:invalid|incorrect|too many|unknown|gzip|stored gzip|not a gzip) [^\n]*"
-    r"|File does not exist[^\n]*)"
+    r"|File does not exist[^\n]*|IllegalArgumentException: java\.net\.URISyntaxException[^\n]*)"
 )
-"""Failures that reading again will not cure; a time-out or a lost connection is not among them."""
+"""Failures that reading again will not cure, such as a name that Hadoop cannot take; a lost connection is not one."""
 _WRONG_CHECKSUM = "ChecksumException"
 _CONDITION = re.compile(r"^: org\.apache\.spark\.\S+: \[(?P<name>[A-Z0-9_.]+)\]", re.MULTILINE)
 """Spark's condition of a Java error that PySpark has not converted, as Py4J prints it."""

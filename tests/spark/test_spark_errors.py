@@ -20,6 +20,7 @@ from py4j.protocol import Py4JJavaError
 from pyspark.errors import PySparkException, StreamingQueryException
 from pyspark.errors.exceptions import captured
 from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
 
 from clickscore.errors import (
     ModelError,
@@ -163,6 +164,16 @@ def test_file_that_was_removed_after_it_was_listed_is_missing_and_damaged(spark:
     assert found is not None
     assert found.path == f"file:{tmp_path}/a.jsonl"
     assert "does not exist" in found.cause
+
+
+def test_file_whose_name_hadoop_cannot_take_is_damaged(spark: SparkSession, tmp_path: Path) -> None:
+    (tmp_path / "x:y z.jsonl").write_text("{}\n")
+    found = damaged_file(raised_by(spark.read.text(str(tmp_path)).collect))
+    assert found is not None
+    assert found.path == f"file:{tmp_path}/x:y%20z.jsonl"
+    assert "Relative path in absolute URI" in found.cause
+    lines = spark.read.text(str(tmp_path))
+    assert lines.where(~F.col("_metadata.file_path").isin(found.path)).collect() == []
 
 
 def test_file_that_does_not_match_its_checksum_is_damaged(spark: SparkSession, tmp_path: Path) -> None:

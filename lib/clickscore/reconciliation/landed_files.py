@@ -4,6 +4,7 @@ A file is counted with the reader that the stream reads it with, so that both me
 empty one, and what follows the last end of a line, if there is anything.
 """
 
+import os
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -20,8 +21,10 @@ from clickscore.reconciliation.batch_range import Range
 from clickscore.reconciliation.discrepancies import Holdings
 from clickscore.reconciliation.record_keys import of_records
 from clickscore.sources.file_log import FILE_NAMES
+from clickscore.sources.records import bounded
 from clickscore.storage.files import plain_source
 from clickscore.storage.offset_log import Planned, file_entry
+from clickscore.storage.places import local_path
 from clickscore.storage.schemas import VALUE
 
 GRACE_MS = 60_000
@@ -93,7 +96,7 @@ def read_lines(spark: SparkSession, folder: str, taken: DataFrame) -> DataFrame:
     # Constants, so that Spark does not even open the files of other times.
     bounds = [F.timestamp_millis(F.lit(changed_ms or 0)) for changed_ms in (oldest, newest)]
     return lines.where(F.col("_metadata.file_modification_time").between(*bounds)).select(
-        F.col("value").cast("binary").alias(VALUE), plain_source(F.col("_metadata.file_path")).alias("source")
+        bounded(F.col("value")).cast("binary").alias(VALUE), plain_source(F.col("_metadata.file_path")).alias("source")
     )
 
 
@@ -182,6 +185,7 @@ def find_strays(spark: SparkSession, source: FolderSource, log: DataFrame, lande
     for path in islice(strangers(spark, source.path), MOST_STRANGERS):
         is_unfinished = any(_UNFINISHED.fullmatch(part) for part in PurePosixPath(path).parts)
         (unfinished if is_unfinished else unread).append(path)
+    unread += islice(unlisted(source.path), MOST_STRANGERS)
     return Strays(waiting + begun, overdue, names, unread, unfinished)
 
 
@@ -191,6 +195,16 @@ def strangers(spark: SparkSession, folder: str) -> Iterator[str]:
         place, _, name = path.rpartition("/")
         if not _READ_NAME.fullmatch(name) or _is_hidden(place):
             yield path
+
+
+def unlisted(folder: str) -> Iterator[str]:
+    """Yield the files of a local folder that Java leaves out of its listings, as their names are not UTF-8."""
+    root = os.fsencode(local_path(folder) or "")
+    for place, _, names in os.walk(root) if root else ():
+        for name in names:
+            path = os.path.relpath(place + b"/" + name, root).decode(errors="backslashreplace")
+            if name != name.decode(errors="ignore").encode() and _READ_NAME.fullmatch(path.rpartition("/")[2]):
+                yield path
 
 
 def _all_files(spark: SparkSession, folder: str) -> Iterator[str]:

@@ -10,7 +10,7 @@ from pyspark.sql import functions as F
 from clickscore.config.source import FolderSource
 from clickscore.errors import SourceError
 from clickscore.sources.file_log import FILE_NAMES, list_landed, newest_taken, read_log
-from clickscore.sources.records import without_offsets
+from clickscore.sources.records import bounded, without_offsets
 from clickscore.storage import places
 from clickscore.storage.files import path_exists
 from clickscore.storage.offset_log import file_entry
@@ -74,7 +74,7 @@ def read_batch(spark: SparkSession, folder: str) -> DataFrame:
 
 def _records(lines: DataFrame) -> DataFrame:
     # Lines have no offset: Spark splits large files, and then the number of a line is unknown.
-    return without_offsets(lines, F.col("value"), F.col(FILE_PATH))
+    return without_offsets(lines, bounded(F.col("value")), F.col(FILE_PATH))
 
 
 def watch_gaps(*_: object) -> None:

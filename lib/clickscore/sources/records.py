@@ -5,6 +5,19 @@ from pyspark.sql import functions as F
 
 from clickscore.storage.schemas import SOURCE_TIME
 
+LONGEST = 8 * 1024**2
+"""Bytes of a line that is handed on whole. One above is far beyond what any click may be, and costs every step its size
+several times over: a line of 100 MB has taken the JVM with it."""
+BEGINNING = 2 * 1024**2
+"""Characters of such a line that are handed on. They are more than a click may have, so it is rejected as too large."""
+
+
+def bounded(line: Column) -> Column:
+    """Return a line of text; of one above ``LONGEST`` its beginning and, in words, its size."""
+    size = F.octet_length(line)
+    words = F.format_string(" [cut off: the line has %d bytes]", size)
+    return F.when(size > LONGEST, F.concat(F.substring(line, 1, BEGINNING), words)).otherwise(line)
+
 
 def without_offsets(rows: DataFrame, record: Column, source: Column) -> DataFrame:
     """Return a record for each row; columns as in ``schemas.raw``, with null as the offset and the time.

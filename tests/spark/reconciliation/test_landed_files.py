@@ -1,3 +1,4 @@
+import os
 from pathlib import Path
 
 import pytest
@@ -5,7 +6,7 @@ from pyspark.sql import SparkSession
 
 from clickscore.reconciliation import landed_files
 from clickscore.reconciliation.batch_range import Range
-from clickscore.reconciliation.landed_files import in_batches, is_numbered_alike, listed_at, strangers
+from clickscore.reconciliation.landed_files import in_batches, is_numbered_alike, listed_at, strangers, unlisted
 from clickscore.storage.offset_log import Planned
 
 
@@ -67,3 +68,11 @@ def test_strangers_are_all_files_that_the_stream_does_not_read_whatever_their_na
         (tmp_path / name).write_text("" if name == "empty" else "x")
     assert sorted(strangers(spark, str(tmp_path))) == sorted(passed_over)
     assert sorted(strangers(spark, f"file://{tmp_path}/")) == sorted(passed_over)
+
+
+def test_files_that_java_leaves_out_of_its_listings_are_found(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    for name in (b"bad\xff.jsonl", b"bad\xff.txt", "é.jsonl".encode(), b"a.jsonl"):
+        Path(os.fsdecode(os.fsencode(tmp_path / "in") + b"/" + name)).touch()
+    assert list(unlisted(f"file:{tmp_path}")) == ["in/bad\\xff.jsonl"]
+    assert list(unlisted("hdfs://host/landing")) == []

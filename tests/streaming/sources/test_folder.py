@@ -3,9 +3,13 @@ import json
 import os
 import time
 from collections.abc import Callable
+from io import StringIO
 from typing import Any
 
 from pyspark.sql import SparkSession
+from rich.console import Console
+
+from clickscore.reconciliation import audit
 
 MakeClick = Callable[..., dict[str, Any]]
 
@@ -86,3 +90,28 @@ def test_bad_gzip_is_rejected_as_a_file_and_the_stream_goes_on(
     ]
     assert "cut.jsonl.gz" in seen
     assert "7 in" in seen
+
+
+def proven(spark: SparkSession, shop: Any) -> tuple[bool, str]:
+    seen = StringIO()
+    return audit.run(shop.config, lambda: spark, Console(file=seen, width=400), None, None), seen.getvalue()
+
+
+def test_file_whose_name_hadoop_cannot_take_is_rejected_as_a_file_and_the_stream_goes_on(
+    spark: SparkSession, shop: Any, make_click: MakeClick
+) -> None:
+    shop.land("a.jsonl", make_click(1))
+    shop.land("clicks-2026-03-01T12:00:00Z.jsonl", make_click(2))
+    shop.run(spark)
+    shop.land("b.jsonl", make_click(3))
+    shop.land("x:y z.jsonl", make_click(4))
+    shop.run(spark)
+    assert shop.scored["id"].tolist() == ["c1", "c3"]
+    rejected = shop.rejected
+    assert rejected["reason"].tolist() == ["unreadable_file"] * 2
+    assert [source.rpartition("/")[2] for source in rejected["source"]] == [
+        "clicks-2026-03-01T12:00:00Z.jsonl", "x:y%20z.jsonl",
+    ]  # fmt: skip
+    assert "Relative path in absolute URI" in rejected["detail"][0]
+    is_whole, said = proven(spark, shop)
+    assert is_whole, said
