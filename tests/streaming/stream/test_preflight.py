@@ -76,7 +76,7 @@ def test_parts_that_overlap_are_told_and_what_is_in_them_is_not_looked_at(
     [problem] = look().problems
     assert isinstance(problem, ConfigError)
     assert [said.partition(":")[0].partition(",")[0] for said in problem.problems] == ["source.path", "checkpoint"]
-    assert sorted(path.name for path in shop.home.iterdir()) == ["landing", "run.yaml"]
+    assert not (shop.home / "scored_clicks").exists()
 
 
 def test_loss_is_described_with_every_range_and_the_choices() -> None:
