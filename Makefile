@@ -72,6 +72,10 @@ demo-models: setup $(VENV)/.demos-ready ## The model changes while the stream ru
 	  && $(JOB) -m shopsim.model_witness --config conf/models.yaml --job $$job; seen=$$?; \
 	  trap - EXIT; kill -TERM $$job; wait $$job && exit $$seen
 
+.PHONY: serve
+serve: $(VENV)/.service-ready ## Answer clicks over HTTP with the model of the demo; needs no Java; CONFIG=conf/local.yaml
+	$(JOB) jobs/serve.py --config $(CONFIG)
+
 .PHONY: kafka-up
 kafka-up: setup-kafka ## Start a Kafka broker on this machine; KAFKA_PORT=9092
 	$(JOB) -m shopsim.broker up --port $(KAFKA_PORT)
@@ -143,6 +147,10 @@ bench-latency: setup-bench ## Measure how old a click is when its score can be r
 .PHONY: bench-growth
 bench-growth: setup-bench ## Measure small micro-batches while table and folder grow, 40 min; GROWTH="--commits 100"
 	$(JOB) -m benchmarks.growth $(GROWTH)
+
+.PHONY: bench-service
+bench-service: $(VENV)/.bench-ready ## Measure the microservice against `mlflow models serve`, 3 min; needs no Java
+	$(JOB) -m benchmarks.service
 
 .PHONY: bench-scale
 bench-scale: setup-bench ## Measure 64 partitions, and commits of 1,000 files

@@ -14,6 +14,8 @@ from clickscore.errors import ClickscoreError, WiringError
 
 _ENGINE = frozenset({"pyspark", "py4j", "delta", "pyarrow", "pandas", "numpy"})
 """Packages that the wheel does not declare: a cluster brings its own."""
+_SERVICE = frozenset({"fastapi", "starlette", "uvicorn"})
+"""Packages of the microservice, which nobody else needs."""
 
 
 def job_parser(description: str | None) -> argparse.ArgumentParser:
@@ -41,13 +43,17 @@ def run_job(arguments: argparse.Namespace, job: Callable[[Config], int]) -> int:
         print(error, file=sys.stderr)
         return error.exit_status
     except ModuleNotFoundError as error:
-        if (error.name or "").partition(".")[0] not in _ENGINE:
+        missing = (error.name or "").partition(".")[0]
+        if missing in _SERVICE:
+            remedy = "install what the service needs with pip install 'clickscore[service]'"
+        elif missing in _ENGINE:
+            remedy = (
+                "run the job with the cluster's spark-submit, or install Spark on this machine with "
+                "pip install 'clickscore[spark]'"
+            )
+        else:
             raise
-        print(
-            f"the Python package {error.name} is missing: run the job with the cluster's spark-submit, or install "
-            "Spark on this machine with pip install 'clickscore[spark]'",
-            file=sys.stderr,
-        )
+        print(f"the Python package {error.name} is missing: {remedy}", file=sys.stderr)
         return WiringError.exit_status
 
 

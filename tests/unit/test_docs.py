@@ -28,7 +28,7 @@ GUIDES = [Path("README.md"), *DOCS]
 PAGES = [*GUIDES, Path("CONTRIBUTING.md"), Path("CHANGELOG.md"), *sorted(Path("benchmarks").glob("*.md"))]
 README_BYTES = 7_000
 BLOCK = re.compile(r"^( *)```(\w*)\n(.*?)^ *```$", re.DOTALL | re.MULTILINE)
-WITHIN = {"security": "source", "allow": "model", "gate": "promotion"}
+WITHIN = {"security": "source", "allow": "model", "gate": "promotion", "write_behind": "service"}
 """Sections of sections: the section that an example of theirs belongs into."""
 KAFKA = {"kind": "kafka", "bootstrap_servers": "127.0.0.1:9092", "topics": ["clicks"]}
 

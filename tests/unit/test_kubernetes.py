@@ -13,6 +13,7 @@ from clickscore.config.run import load
 
 MANIFEST = list(yaml.safe_load_all(Path("conf/k8s/clickscore.yaml").read_text()))
 APPLICATION = MANIFEST[-1]
+SERVICE = list(yaml.safe_load_all(Path("conf/k8s/serve.yaml").read_text()))
 KUBERNETES = "1.37"
 DOCKERFILE = Path("conf/k8s/Dockerfile").read_text()
 VERSIONS = dict(re.findall(r"^([\w-]+)==([\w.]+)", Path("requirements.txt").read_text(), re.MULTILINE))
@@ -36,7 +37,7 @@ def checked(spec: dict[str, Any]) -> list[str]:
     return unknown(spec, found.to_dict())
 
 
-@pytest.mark.parametrize("part", MANIFEST[:-1], ids=lambda part: part["kind"])
+@pytest.mark.parametrize("part", [*MANIFEST[:-1], *SERVICE], ids=lambda part: part["kind"])
 def test_part_is_one_that_kubernetes_knows(part: dict[str, Any]) -> None:
     kubernetes_validate.validate(part, KUBERNETES, strict=True)
 
@@ -62,6 +63,22 @@ def test_configuration_in_the_manifest_loads(tmp_path: Path) -> None:
     assert driver["volumeMounts"] == executor["volumeMounts"]
     places = [config.output.scored, config.output.rejected, config.checkpoint]
     assert {str(Path(place).parent) for place in places} == {driver["volumeMounts"][0]["mountPath"]}
+
+
+def test_microservice_is_asked_where_it_listens(tmp_path: Path) -> None:
+    _, settings, deployment, service = SERVICE
+    text = settings["data"]["run.yaml"]
+    (tmp_path / "run.yaml").write_text(text.replace("/opt/clickscore/", ""))
+    config = load(tmp_path / "run.yaml").service
+    assert config
+    pod = deployment["spec"]["template"]
+    [container] = pod["spec"]["containers"]
+    assert (container["ports"][0]["containerPort"], config.host) == (config.port, "0.0.0.0")
+    assert {name["name"] for name in container["env"]} == set(re.findall(r"env:(\w+)", text))
+    assert service["spec"]["selector"] == pod["metadata"]["labels"] == deployment["spec"]["selector"]["matchLabels"]
+    assert container["image"] == APPLICATION["spec"]["image"]
+    assert Path(container["command"][1].removeprefix("/opt/clickscore/")).is_file()
+    assert ",service]" in DOCKERFILE
 
 
 def test_image_has_the_spark_that_was_tested_and_files_that_are_there() -> None:

@@ -26,6 +26,7 @@ IMPORTS = {
     "registry": {"config", "scoring", "storage"},
     "sources": {"config", "storage"},
     "training": {"config", "scoring", "registry", "sources", "storage"},
+    "service": {"config", "scoring", "registry"},
     "monitoring": {"config", "storage", "sources"},
     "stream": {"config", "scoring", "registry", "storage", "sources", "monitoring"},
     "reconciliation": {"config", "scoring", "registry", "storage", "sources", "monitoring", "stream"},

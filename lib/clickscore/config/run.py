@@ -21,6 +21,7 @@ from clickscore.config.fields import (
     nearest,
 )
 from clickscore.config.model import Allow, Gate, Model, Promotion
+from clickscore.config.service import Service, WriteBehind
 from clickscore.config.source import SOURCES, Security, Source
 from clickscore.config.text_file import read_text
 from clickscore.errors import ConfigError
@@ -148,6 +149,7 @@ class Config(Section):
         trigger: ``available_now`` processes what is there and stops; an interval keeps the stream running.
         deduplicate: left out, every click is scored.
         health: left out, the job listens on no port.
+        service: only for ``jobs/serve.py``.
         training: only for ``jobs/train_model.py``, and for outcomes in ``jobs/promote_model.py``.
         promotion: only for ``jobs/promote_model.py``.
     """
@@ -161,6 +163,7 @@ class Config(Section):
     trigger: Annotated[str, AfterValidator(_trigger)]
     deduplicate: Deduplicate | None = None
     health: HealthEndpoint | None = None
+    service: Service | None = None
     training: Training | None = None
     promotion: Promotion = Field(default_factory=Promotion)
 
@@ -239,7 +242,7 @@ def _sentence(detail: ErrorDetails) -> str:
 
 _SECTIONS: dict[str, type[Section]] = {
     "click": Click, "model": Model, "output": Output, "training": Training, "deduplicate": Deduplicate,
-    "health": HealthEndpoint,
+    "health": HealthEndpoint, "service": Service, "write_behind": WriteBehind,
     "security": Security, "allow": Allow, "promotion": Promotion, "gate": Gate,
 }  # fmt: skip
 

@@ -10,7 +10,6 @@ from io import BytesIO
 from pathlib import Path
 from zipfile import ZIP_DEFLATED, ZipFile
 
-import numpy as np
 import pyarrow as pa
 from pyspark.sql import SparkSession
 from pyspark.sql import types as T
@@ -18,21 +17,19 @@ from pyspark.sql.pandas.functions import arrow_udf
 
 from clickscore.config.model import Model
 from clickscore.errors import ModelError, ModelUnavailableError, gist
+from clickscore.registry.trial import check_answers, example_of, load_in_time
 from clickscore.registry.trust import model_files
 from clickscore.registry.version import ModelVersion
 from clickscore.scoring.contract import Contract
 from clickscore.scoring.features import Features
-from clickscore.scoring.isolation import OutOfTimeError, Tolerance, describe, time_limit
-from clickscore.scoring.models import BOOSTER, answer
+from clickscore.scoring.isolation import Tolerance
 from clickscore.scoring.outputs import Pick
 from clickscore.spark_errors import SPARK_ERRORS, model_fault
 from clickscore.stream.pipeline import Score
 from clickscore.stream.score_function import Side, score_function
-from clickscore.stream.silence import LOAD_LIMIT_S, limit_s
+from clickscore.stream.silence import limit_s
 from clickscore.stream.worker_models import Served, loaded
 
-TRIAL_TOLERANCE = 1e-6
-"""Relative difference of a trial prediction that is put down to another processor; float32 has seven digits."""
 MOST_CORES = 1_000
 """Rows of the job that touches all workers; a task without a row would touch none."""
 MOST_RETIRED = 50
@@ -80,7 +77,7 @@ class Deployment:
             ModelError: if it cannot be loaded, fails, takes too long, or does not answer as when it was registered.
             ModelUnavailableError: if Spark fails for another reason.
         """
-        trial = _Trial(self.serve(model), picks, _example(model), model.answers, self._config.time_limit_ms / 1000)
+        trial = _Trial(self.serve(model), picks, example_of(model), model.answers, self._config.time_limit_ms / 1000)
         began = time.monotonic()
         try:
             self._in_all_workers([trial])
@@ -159,42 +156,12 @@ def _zipped(folder: Path) -> bytes:
     return content.getvalue()
 
 
-def _example(model: ModelVersion) -> pa.StructArray | None:
-    if model.example is None and model.kind == BOOSTER:
-        # Any Booster can score a click about which nothing is known.
-        nothing = [pa.nulls(1, field.type) for field in model.inputs]
-        return pa.StructArray.from_arrays(nothing, model.inputs.names)
-    return model.example
-
-
 def _try(trial: _Trial) -> None:
     """Load a version and let it score its example, in a worker.
 
     Raises:
         ModelError: if that goes wrong.
     """
-    try:
-        with time_limit(LOAD_LIMIT_S, LOAD_LIMIT_S):
-            predict = loaded(trial.served)
-    except ModelError:
-        raise
-    except OutOfTimeError:
-        raise ModelError(f"it cannot be loaded within {LOAD_LIMIT_S} s") from None
-    except Exception as error:  # a library that is missing, a file that is none: whatever loading it may raise
-        raise ModelError(f"it cannot be loaded: {describe(error)}") from None
-    if trial.example is None:
-        return
-    try:
-        with time_limit(trial.time_limit_s, trial.time_limit_s):
-            outputs = answer(predict, trial.example, trial.picks)
-    except OutOfTimeError:
-        raise ModelError(f"it needs more than {trial.time_limit_s:g} s for its input example") from None
-    found = outputs.values.ravel()
-    expected = np.asarray(trial.answers)
-    if trial.answers and not (
-        found.shape == expected.shape and np.allclose(found, expected, rtol=TRIAL_TOLERANCE, atol=TRIAL_TOLERANCE**2)
-    ):
-        raise ModelError(
-            f"it does not answer its input example as when it was registered: expected {expected[:3].tolist()}, found "
-            f"{found[:3].tolist()}. Compare the library versions with those that it was made with."
-        )
+    predict = load_in_time(lambda: loaded(trial.served))
+    if trial.example is not None:
+        check_answers(predict, trial.example, trial.picks, trial.answers, trial.time_limit_s)

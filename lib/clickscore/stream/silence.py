@@ -12,10 +12,9 @@ from contextlib import contextmanager
 from pyspark.sql import SparkSession
 
 from clickscore.config.model import Model
+from clickscore.registry.trial import LOAD_LIMIT_S
 from clickscore.scoring.isolation import KILL_AFTER, MOST_HANGS
 
-LOAD_LIMIT_S = 120
-"""How long a worker may take to load a version; the libraries of some take half a minute on a busy machine."""
 LIMIT = "spark.sql.execution.pyspark.udf.idleTimeoutSeconds"
 """How long Spark waits for a sign of a worker; ``spark.python.worker.idleTimeoutSeconds`` unless set, 0 is for ever."""
 ENDS = "spark.sql.execution.pyspark.udf.killOnIdleTimeout"
