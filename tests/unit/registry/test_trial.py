@@ -81,5 +81,5 @@ def test_score_that_is_no_number_is_told() -> None:
     def predict(_: pa.StructArray) -> Outputs:
         return Outputs(np.array([[np.nan]]), ())
 
-    with pytest.raises(ModelError, match="no finite number"):
+    with pytest.raises(ModelError, match="not a finite number"):
         check_answers(predict, example, PICKS, (), 10)
