@@ -5,6 +5,8 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from tests.support.waiting import wait_until
+
 from clickscore.monitoring.lag import is_reached
 
 MakeClick = Callable[..., dict[str, Any]]
@@ -19,7 +21,7 @@ def test_records_that_are_left_came_after_the_last_trigger_that_saw_what_is_read
     topic.send(*(make_click(number) for number in range(20)))
     began = time.time()
     stream = watched()
-    stream.wait_for(lambda: stream.query.status["isDataAvailable"])
+    wait_until(lambda: stream.query.status["isDataAvailable"])
     planned = time.time()
     topic.send(*(make_click(number) for number in range(20, 40)))
     assert math.isnan(stream.batch(0))
@@ -27,7 +29,7 @@ def test_records_that_are_left_came_after_the_last_trigger_that_saw_what_is_read
     assert began < stream.batch(2) < planned
     assert planned < stream.batch(3)  # All that the second one saw.
     everything = time.time()
-    stream.wait_for(lambda: stream.look() > everything)
+    wait_until(lambda: stream.look() > everything)
 
 
 def test_mark_is_reached_when_every_partition_is() -> None:

@@ -15,6 +15,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from pyspark.sql import SparkSession
 from rich.console import Console
+from tests.support.waiting import wait_until
 
 from clickscore.errors import ConfigError
 from clickscore.stream import app
@@ -134,7 +135,7 @@ def test_files_that_are_left_came_after_the_newest_that_was_read(
         assert stream.batch(number) == pytest.approx(modified, abs=CLOSE_S)
     assert (shop.home / "checkpoint" / "sources" / "0" / "9.compact").exists()
     stream.turn.release()
-    stream.wait_for(lambda: stream.look() > now)  # It has seen that nothing else is there.
+    wait_until(lambda: stream.look() > now)  # It has seen that nothing else is there.
     assert stream.health.pulse().oldest_s == pytest.approx(INTERVAL_S, abs=0.1)
 
 
@@ -156,7 +157,7 @@ def test_commits_that_are_left_came_with_the_first_that_was_not_read(
     assert stream.batch(1) > asked - INTERVAL_S  # The other half, and no commit after it.
     stream.query.processAllAvailable()
     first = commit()
-    stream.wait_for(lambda: stream.query.status["isDataAvailable"])  # waits for its turn
+    wait_until(lambda: stream.query.status["isDataAvailable"])  # waits for its turn
     time.sleep(2 * CLOSE_S)
     second = commit()
     assert second - first > CLOSE_S
