@@ -181,7 +181,7 @@ def test_challenger_whose_files_were_changed_is_not_promoted(rivals: Any) -> Non
 
 def test_challenger_without_an_output_that_becomes_a_column_is_not_promoted(rivals: Any) -> None:
     rivals.configure(outputs={"margin": "margin"})
-    with pytest.raises(ModelError, match="fails on its input example: OutputError: the model has no output margin"):
+    with pytest.raises(ModelError, match="the model has no output margin"):
         rivals.promote(dry_run=False, make_session=rivals.no_session)
 
 

@@ -216,6 +216,9 @@ def test_wrong_wiring_stops_before_anything_is_written(spark: SparkSession, shop
     whole = yaml.safe_load(shop.config_file.read_text())
     broken_ddl, broken_sql, other_sql = shop.home / "b.ddl", shop.home / "b.sql", shop.home / "o.sql"
     broken_ddl.write_text("id STRING NOT")
+    notes = shop.home / "notes"
+    notes.mkdir()
+    (notes / "a.txt").write_text("no table")
     broken_sql.write_text("SELECT prize AS double_price FROM click")
     other_sql.write_text("SELECT price AS prize FROM click")
     cases: list[tuple[dict[str, Any], type[Exception], str]] = [
@@ -226,7 +229,8 @@ def test_wrong_wiring_stops_before_anything_is_written(spark: SparkSession, shop
         ({"features": str(broken_sql)}, ConfigError, "prize"),
         ({"features": str(other_sql)}, SignatureError, "missing: double_price DOUBLE"),
         ({"model": {**whole["model"], "uri": "models:/small_model@nobody"}}, ModelNotFoundError, "@champion"),
-        ({"output": {"scored": str(shop.landing), "rejected": "x"}}, TableError, "is not a Delta table"),
+        ({"output": {"scored": str(notes), "rejected": "x"}}, TableError, "is not a Delta table"),
+        ({"output": {"scored": str(shop.landing), "rejected": "x"}}, ConfigError, "are the same place"),
     ]
     for change, error, text in cases:
         shop.set(**{**whole, **change})
