@@ -6,7 +6,6 @@ import threading
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 # Read when a JVM, or a library with OpenMP, is loaded, so they stand before the imports. The JVM's second compiler
@@ -120,16 +119,11 @@ def make_click() -> Callable[..., dict[str, Any]]:
 
 
 @pytest.fixture
-def load_job() -> Callable[[str], ModuleType]:
-    return job_module
-
-
-@pytest.fixture
 def run_job(capsys: pytest.CaptureFixture[str]) -> Callable[..., Done]:
-    """Run a job, by name or as a module, with its arguments, in this process and with the session that is there."""
+    """Run a job, by name, with its arguments, in this process and with the session that is there."""
 
-    def run(job: str | ModuleType, *arguments: str) -> Done:
-        module = job_module(job) if isinstance(job, str) else job
+    def run(job: str, *arguments: str) -> Done:
+        module = job_module(job)
         capsys.readouterr()
         try:
             status = module.main(list(arguments))

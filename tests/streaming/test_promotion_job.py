@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from clickscore import session
 from clickscore.errors import (
     ConfigError,
     ModelNotFoundError,
@@ -68,13 +69,13 @@ def test_registry_that_goes_away_is_one_message(rivals: Any, monkeypatch: pytest
 
 
 def test_job_pins_and_rolls_back_without_a_session(
-    rivals: Any, run_job: Callable[..., Any], load_job: Callable[[str], Any], monkeypatch: pytest.MonkeyPatch
+    rivals: Any, run_job: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    promote, uri = load_job("promote_model"), f"models:/{rivals.name}"
-    monkeypatch.setattr(promote, "build_session", lambda _: rivals.no_session())
+    uri = f"models:/{rivals.name}"
+    monkeypatch.setattr(session, "build_session", lambda _: rivals.no_session())
 
     def job(*arguments: str) -> Any:
-        return run_job(promote, "--config", str(rivals.shop.config_file), *arguments)
+        return run_job("promote_model", "--config", str(rivals.shop.config_file), *arguments)
 
     rivals.client.delete_model_version_tag(rivals.name, "2", DIGEST_TAG)
     pinned = job("--pin", f"{uri}@challenger")
