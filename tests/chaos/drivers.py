@@ -6,7 +6,9 @@ from pathlib import Path
 
 from tests.chaos.job import Job, UnsurvivedError, wait_until
 from tests.chaos.site import Fault, Site
+from tests.chaos.witness import rows
 
+OUTPUTS = ("scored_clicks", "rejected_clicks")
 NOTICE_S = 0.0005
 """Between two looks for a new file: what comes next takes the job a hundred times as long."""
 POINT_PATIENCE_S = 60
@@ -115,15 +117,18 @@ def killed_while_starting(site: Site) -> float:
 
 
 def asked_to_stop(site: Site) -> float:
-    """SIGTERM: the micro-batch in flight is finished, and the exit status is 0."""
+    """SIGTERM: a micro-batch that has begun is finished, and the exit status is 0."""
     job = site.running()
     site.send()
     time.sleep(site.rng.uniform(0, RANDOM_KILL_S))
     moment = time.monotonic()
     if status := job.stop():
         raise UnsurvivedError(f"exit status {status} after SIGTERM: {job.last_words()}")
-    if site.last_entry("offsets") != site.last_entry("commits"):
-        raise UnsurvivedError("SIGTERM has left a micro-batch unfinished")
+    # One that Spark has planned, but that had not begun, is left to the next start; of it, nothing may be in a table.
+    done = site.last_entry("commits")
+    begun = [batch for name in OUTPUTS for (batch,) in rows(site.tables, name, ["batch_id"]) if int(str(batch)) > done]
+    if begun:
+        raise UnsurvivedError(f"SIGTERM has left micro-batch {begun[0]} unfinished: its rows are in a table")
     site.start()
     return moment
 
