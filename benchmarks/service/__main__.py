@@ -143,7 +143,9 @@ def running(command: Sequence[str], ready: str) -> Iterator[None]:
         RuntimeError: if it does not become ready.
     """
     with (HOME / "log").open("ab") as log:
-        environment = {**os.environ, "MLFLOW_TRACKING_URI": REGISTRY}
+        # MLflow starts the uvicorn that it finds on the PATH.
+        path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+        environment = {**os.environ, "MLFLOW_TRACKING_URI": REGISTRY, "PATH": path}
         process = subprocess.Popen(command, stdout=log, stderr=log, env=environment)
         try:
             deadline = time.monotonic() + START_S
