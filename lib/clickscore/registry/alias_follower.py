@@ -84,7 +84,7 @@ class Follower:
             self._wait(key, error)
         except WiringError as error:
             self._refuse(found, error)
-        except Exception as error:  # a registered model may raise anything
+        except Exception as error:  # whatever a registered model raises, it is refused and the current one stays
             self._refuse(found, ModelError(describe(error)))
         else:
             before, self.current, self._waiting = self.current, model, None

@@ -127,7 +127,7 @@ class Registry:
             )
         except WiringError:
             raise
-        except Exception as error:  # a description may hold anything
+        except Exception as error:  # MLflow's parser raises what it meets in a file that anybody may have written
             raise ModelError(f"{label}: its description cannot be read: {describe(error)}") from error
 
     def download(self, name: str, version: str, target: Path) -> None:

@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from clickscore.errors import ModelError
 from clickscore.registry.version import ModelVersion
-from clickscore.scoring.isolation import KILL_AFTER, OutOfTimeError, describe, time_limit
+from clickscore.scoring.isolation import KILL_AFTER, OutOfTimeError, describe, reply_of, time_limit
 from clickscore.scoring.models import BOOSTER, Predict, answer, load
 from clickscore.scoring.outputs import Pick
 
@@ -33,20 +33,13 @@ def try_aside(model: ModelVersion, picks: tuple[Pick, ...], time_limit_s: float)
     context = multiprocessing.get_context("spawn")  # a fork would share locks of threads that it does not have
     reader, writer = context.Pipe(duplex=False)
     child = context.Process(target=_try, args=(writer, model, picks, time_limit_s), daemon=True)
-    child.start()
-    writer.close()
     limit_s = LOAD_LIMIT_S + (1 + KILL_AFTER) * time_limit_s
     try:
-        if not reader.poll(limit_s):
-            raise ModelError(f"its trial does not end within {limit_s:g} s")
-        problem = reader.recv()
+        problem = reply_of(child, reader, writer, limit_s)
+    except OutOfTimeError:
+        raise ModelError(f"its trial does not end within {limit_s:g} s") from None
     except EOFError:
-        child.join()
         raise ModelError(f"its trial has ended the process (exit code {child.exitcode})") from None
-    finally:
-        child.kill()
-        child.join()
-        reader.close()
     if problem is not None:
         raise ModelError(problem)
 
@@ -75,7 +68,7 @@ def load_in_time(load: Callable[[], Predict]) -> Predict:
         raise
     except OutOfTimeError:
         raise ModelError(f"it cannot be loaded within {LOAD_LIMIT_S} s") from None
-    except Exception as error:  # a library that is missing, a damaged file: whatever loading it may raise
+    except Exception as error:  # a missing library, a damaged file: whatever it is, the version is refused
         raise ModelError(f"it cannot be loaded: {describe(error)}") from None
 
 

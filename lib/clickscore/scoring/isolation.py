@@ -14,6 +14,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
+from typing import Any
 
 import numpy as np
 
@@ -214,23 +216,36 @@ def in_child(predict: PredictRows, low: int, high: int, seconds: float) -> Float
     context = multiprocessing.get_context("fork")
     reader, writer = context.Pipe(duplex=False)
     child = context.Process(target=_answer, args=(predict, low, high, seconds, writer), daemon=True)
+    try:
+        answer = reply_of(child, reader, writer, seconds)
+    except EOFError:
+        raise CrashError(f"ProcessError: the model ended its process (exit code {child.exitcode})") from None
+    if isinstance(answer, str):
+        raise CrashError(answer)
+    found: Floats = answer
+    return found
+
+
+def reply_of(child: BaseProcess, reader: Connection, writer: Connection, seconds: float) -> Any:
+    """Start a process and return the one object that it sends to ``writer``; it has ended afterwards in any case.
+
+    Raises:
+        OutOfTimeError: if it sends nothing in time.
+        EOFError: if it ends without having sent anything; its exit code says why.
+    """
     child.start()
     writer.close()
     try:
         if not reader.poll(seconds):
             raise OutOfTimeError
-        answer = reader.recv()
+        return reader.recv()
     except EOFError:
         child.join()
-        raise CrashError(f"ProcessError: the model ended its process (exit code {child.exitcode})") from None
+        raise
     finally:
         child.kill()
         child.join()
         reader.close()
-    if isinstance(answer, str):
-        raise CrashError(answer)
-    found: Floats = answer
-    return found
 
 
 def _answer(predict: PredictRows, low: int, high: int, seconds: float, writer: Connection) -> None:

@@ -107,7 +107,7 @@ class Batcher(Generic[Outcome]):
         self.calls += 1
         try:
             outcomes = self._score([record for request in wanted for record in request.records])
-        except Exception as error:  # the requests are told, and the next ones may fare better
+        except Exception as error:  # each waiting request gets it, and answers 500; else the thread would end
             for request in wanted:
                 request.fail(error)
             return

@@ -1,7 +1,6 @@
 """The champion that the service scores with: loaded and tried aside, and swapped between two calls of the scorer."""
 
 import shutil
-import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +10,7 @@ import pyarrow as pa
 
 from clickscore.config.model import Model
 from clickscore.registry.alias_follower import Follower
+from clickscore.registry.poll_thread import PollThread
 from clickscore.registry.registry import fetch_current
 from clickscore.registry.trial import try_aside
 from clickscore.registry.version import ModelVersion
@@ -19,9 +19,6 @@ from clickscore.scoring.features import Features, check_features
 from clickscore.scoring.isolation import Tolerance
 from clickscore.scoring.models import LoadedModel, load
 from clickscore.scoring.scorer import ClickScorer
-
-STOP_PATIENCE_S = 5
-"""How long the end of the service waits for a poll; one that hangs at a dead registry is left behind."""
 
 Item = dict[str, Any]
 """The outcome of a record, as a client gets it."""
@@ -72,8 +69,7 @@ class Champion:
         self._prepared: dict[tuple[str, str], Serving] = {}
         self._before: ModelVersion | None = None
         self._follower: Follower | None = None
-        self._stopping = threading.Event()
-        self._thread: threading.Thread | None = None
+        self._polling = PollThread(self.poll, config.poll_ms / 1000)
         self.serving: Serving | None = None
         self.refused = 0
 
@@ -95,24 +91,17 @@ class Champion:
 
     def follow(self) -> None:
         """Begin to ask the registry, in a thread of its own."""
-        self._thread = threading.Thread(target=self._watch, name="alias-poller", daemon=True)
-        self._thread.start()
+        self._polling.start()
 
     def stop(self) -> None:
         """Ask no more."""
-        self._stopping.set()
-        if self._thread:
-            self._thread.join(STOP_PATIENCE_S)
+        self._polling.stop()
 
     def score(self, records: list[bytes]) -> Sequence[Item]:
         """Return the outcomes of raw records, all of one version."""
         serving = self.serving
         assert serving, "no version serves yet"
         return as_items(serving.scorer.score(pa.array(records, pa.binary())), serving)
-
-    def _watch(self) -> None:
-        while not self._stopping.wait(self._config.poll_ms / 1000):
-            self.poll()
 
     def poll(self) -> None:
         """Ask the registry once; a version that has come, and is fit, serves afterwards."""

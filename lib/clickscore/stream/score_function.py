@@ -75,7 +75,7 @@ def _load_safely(challenger: Side) -> LoadedModel:
     """Return a challenger that fails on every click where it cannot even be loaded: it harms nobody else."""
     try:
         return challenger.load()
-    except Exception as error:  # a registered model may raise anything
+    except Exception as error:  # whatever a challenger raises must not end the champion's task
         cause = describe(error)
 
         def fail(_: pa.StructArray) -> Outputs:

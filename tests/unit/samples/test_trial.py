@@ -2,30 +2,17 @@
 
 import json
 from datetime import datetime, timezone
-from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pytest
 
 from clickscore.samples.trial import Group, Trial, attempt, lines
-from clickscore.scoring import Contract, Features, LoadedModel, read_contract, read_features
+from clickscore.scoring import Contract, Features, LoadedModel
 from clickscore.scoring.outputs import as_outputs
 
-DATA = Path("tests/data")
 NOW = datetime(2026, 3, 2, tzinfo=timezone.utc)
 CLICK = {"id": "a", "at": "2026-03-01T12:00:00Z", "visitor": "v", "price": 2.0, "quantity": 3}
 INPUTS = pa.schema([("double_price", pa.float64()), ("quantity", pa.float64())])
-
-
-@pytest.fixture(scope="module")
-def contract() -> Contract:
-    return read_contract(DATA / "click.ddl", "id", "at", "visitor")
-
-
-@pytest.fixture(scope="module")
-def features(contract: Contract) -> Features:
-    return read_features(DATA / "features.sql", contract.click)
 
 
 def tried(contract: Contract, features: Features, *records: Any, model: LoadedModel | None = None) -> Trial:

@@ -9,26 +9,15 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from clickscore.scoring.contract import Contract, read_contract
+from clickscore.scoring.contract import Contract
 from clickscore.scoring.features import Features, read_features
 from clickscore.scoring.isolation import Tolerance, TooManyFailuresError
 from clickscore.scoring.models import LoadedModel
 from clickscore.scoring.outputs import Outputs, as_outputs
 from clickscore.scoring.scorer import ClickScorer
 
-DATA = Path("tests/data")
 INPUTS = pa.schema([("double_price", pa.float64()), ("quantity", pa.float64())])
 GOOD = {"id": "a", "at": "2026-03-01T12:00:00Z", "visitor": "v", "price": 2.0, "quantity": 3}
-
-
-@pytest.fixture(scope="module")
-def contract() -> Contract:
-    return read_contract(DATA / "click.ddl", "id", "at", "visitor")
-
-
-@pytest.fixture(scope="module")
-def features(contract: Contract) -> Features:
-    return read_features(DATA / "features.sql", contract.click)
 
 
 def model(
