@@ -49,7 +49,7 @@ _WRONG_CHECKSUM = "ChecksumException"
 _CONDITION = re.compile(r"^: org\.apache\.spark\.\S+: \[(?P<name>[A-Z0-9_.]+)\]", re.MULTILINE)
 """Spark's condition of a Java error that PySpark has not converted, as Py4J prints it."""
 _MISSING_PATH = "PATH_NOT_FOUND"
-_MISSING_FILE = "FAILED_READ_FILE.FILE_NOT_EXIST"
+_FILE_NOT_FOUND = "java.io.FileNotFoundException"
 _MISSING_TABLE = (_MISSING_PATH, "DELTA_TABLE_NOT_FOUND", "TABLE_OR_VIEW_NOT_FOUND")
 _QUERY_DETAILS = "\n=== Streaming Query ==="
 
@@ -160,9 +160,9 @@ def is_missing_path(error: BaseException) -> bool:
     return _condition(error) == _MISSING_PATH
 
 
-def is_missing_file(error: BaseException) -> bool:
-    """Tell whether a file was not there, or was removed after it had been listed."""
-    return _condition(error) in (_MISSING_PATH, _MISSING_FILE)
+def is_file_not_found(error: Py4JJavaError) -> bool:
+    """Tell whether Hadoop found no file or folder at a path, or lost it while it was read."""
+    return any(_FILE_NOT_FOUND in _class_names(cause) for cause in _java_causes(error))
 
 
 def is_missing_table(error: BaseException) -> bool:

@@ -38,7 +38,7 @@ from clickscore.spark_errors import (
     damaged_file,
     failure_of,
     guarded,
-    is_missing_file,
+    is_file_not_found,
     is_missing_path,
     is_missing_table,
     is_wrong_checksum,
@@ -48,6 +48,7 @@ from clickscore.spark_errors import (
     transient_cause,
     worker_crash,
 )
+from clickscore.storage.files import hadoop_path
 
 PATIENCE_S = 60
 
@@ -152,13 +153,12 @@ def test_damaged_file_is_named_as_its_metadata_name_it(
     assert found.cause.startswith(cause)
 
 
-def test_file_that_was_removed_after_it_was_listed_is_missing_and_damaged(spark: SparkSession, tmp_path: Path) -> None:
+def test_file_that_was_removed_after_it_was_listed_is_damaged(spark: SparkSession, tmp_path: Path) -> None:
     (tmp_path / "a.jsonl").write_text("{}\n")
     lines = spark.read.text(str(tmp_path))
     (tmp_path / "a.jsonl").unlink()
     error = raised_by(lines.collect)
     assert isinstance(error, Py4JJavaError)  # PySpark does not convert it, so it has no condition of its own.
-    assert is_missing_file(error)
     assert not is_missing_path(error)
     found = damaged_file(error)
     assert found is not None
@@ -212,7 +212,7 @@ def test_what_is_missing_is_told_by_spark_s_condition(spark: SparkSession, tmp_p
         (lambda: spark.range(1).select("price"), False, False),
     ):
         error = raised_by(action)
-        assert (is_missing_path(error), is_missing_file(error), is_missing_table(error)) == (is_path, is_path, is_table)
+        assert (is_missing_path(error), is_missing_table(error)) == (is_path, is_table)
 
 
 # Failures that pass
@@ -425,3 +425,15 @@ def test_failures_that_stay_are_not_transient(spark: SparkSession) -> None:
         None,
     ):
         assert transient_cause(stays) is None, stays
+
+
+def test_file_that_hadoop_does_not_find_is_told_by_its_class(spark: SparkSession, tmp_path: Path) -> None:
+    missing, system = hadoop_path(spark, str(tmp_path / "none"))
+    error = raised_by(lambda: system.open(missing))
+    assert isinstance(error, Py4JJavaError)
+    assert is_file_not_found(error)
+    (tmp_path / "file").touch()
+    inside, _ = hadoop_path(spark, str(tmp_path / "file" / "below"))
+    error = raised_by(lambda: system.create(inside, True))
+    assert isinstance(error, Py4JJavaError)
+    assert not is_file_not_found(error)

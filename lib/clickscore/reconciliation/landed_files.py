@@ -10,7 +10,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import PurePosixPath
-from typing import Any
 
 import pyarrow as pa
 from pyspark.sql import DataFrame, SparkSession
@@ -22,7 +21,7 @@ from clickscore.reconciliation.discrepancies import Holdings
 from clickscore.reconciliation.record_keys import of_records
 from clickscore.sources.file_log import FILE_NAMES
 from clickscore.sources.records import bounded
-from clickscore.storage.files import plain_source
+from clickscore.storage.files import all_files, is_hidden, plain_source
 from clickscore.storage.offset_log import Planned, file_entry
 from clickscore.storage.places import local_path
 from clickscore.storage.schemas import VALUE
@@ -32,10 +31,6 @@ GRACE_MS = 60_000
 MOST_STRANGERS = 1_000
 """Files with names that the stream does not read, that are looked at; one broken producer can leave millions."""
 EXAMPLES = 5
-LISTING_PAGE = 10_000
-"""Files whose paths are asked for at a time, some 2 MB."""
-_BETWEEN = "\0"
-"""The one character that no path has."""
 
 _READ_NAME = re.compile(r"[^._].*\.(json|jsonl|ndjson)(\.gz)?")
 _UNFINISHED = re.compile(r"\..*|.*\.(tmp|part|crc)|_(SUCCESS|temporary|started|committed|metadata|spark_metadata).*")
@@ -191,9 +186,9 @@ def find_strays(spark: SparkSession, source: FolderSource, log: DataFrame, lande
 
 def strangers(spark: SparkSession, folder: str) -> Iterator[str]:
     """Yield the paths within the folder that the stream passes over."""
-    for path in _all_files(spark, folder):
+    for path in all_files(spark, folder):
         place, _, name = path.rpartition("/")
-        if not _READ_NAME.fullmatch(name) or _is_hidden(place):
+        if not _READ_NAME.fullmatch(name) or is_hidden(place):
             yield path
 
 
@@ -205,27 +200,3 @@ def unlisted(folder: str) -> Iterator[str]:
             path = os.path.relpath(place + b"/" + name, root).decode(errors="backslashreplace")
             if name != name.decode(errors="ignore").encode() and _READ_NAME.fullmatch(path.rpartition("/")[2]):
                 yield path
-
-
-def _all_files(spark: SparkSession, folder: str) -> Iterator[str]:
-    """Yield the paths of all files within the folder; Spark's own listing does not show hidden ones."""
-    context: Any = spark.sparkContext
-    jvm, hadoop = context._jvm, context._jvm.org.apache.hadoop
-    root = hadoop.fs.Path(folder)
-    system = root.getFileSystem(context._jsc.hadoopConfiguration())
-    start = system.getFileStatus(root).getPath().toString().rstrip("/") + "/"
-    found = hadoop.util.functional.RemoteIterators.toList(system.listFiles(root, True))
-    # Statuses to paths, all at once, because each question to the JVM takes a fraction of a millisecond. Py4J passes an
-    # array on only where its type is just what the method declares.
-    objects, size = found.toArray(), found.size()
-    statuses = context._gateway.new_array(hadoop.fs.FileStatus, size)
-    jvm.java.lang.System.arraycopy(objects, 0, statuses, 0, size)
-    jvm.java.lang.System.arraycopy(hadoop.fs.FileUtil.stat2Paths(statuses), 0, objects, 0, size)
-    paths = jvm.java.util.Arrays.asList(objects)
-    for begin in range(0, size, LISTING_PAGE):
-        page = hadoop.util.StringUtils.join(_BETWEEN, paths.subList(begin, min(begin + LISTING_PAGE, size)))
-        yield from (path.removeprefix(start) for path in page.split(_BETWEEN))
-
-
-def _is_hidden(place: str) -> bool:
-    return any(part.startswith((".", "_")) for part in PurePosixPath(place).parts)

@@ -1,7 +1,9 @@
 """Requests that arrive together share one call of the scorer: its price for one click and for a hundred is the same.
 
 No request waits for others: while the scorer works, those that arrive are collected, and it takes all of them next.
-The scorer runs in one thread, which may be the main thread, where a model that hangs can be interrupted.
+Where a shared call fails, each of its requests is scored alone, and answered as soon as it is: the fault of one click,
+such as a model that hangs on it, must not use up the time of all. The scorer runs in one thread, which may be the main
+thread, where a model that hangs can be interrupted.
 """
 
 import asyncio
@@ -46,15 +48,19 @@ class Batcher(Generic[Outcome]):
         calls: calls of the scorer so far.
     """
 
-    def __init__(self, score: "Score[Outcome]", most_records: int, most_waiting: int) -> None:
+    def __init__(
+        self, score: "Score[Outcome]", score_shared: "Score[Outcome]", most_records: int, most_waiting: int
+    ) -> None:
         """Begin with nothing.
 
         Args:
-            score: scores records; a failure is the failure of all requests that share the call.
+            score: scores the records of one request; a failure is the failure of this request.
+            score_shared: scores those of several; after a failure, each is scored alone.
             most_records: most records in one call; a request with more is a call of its own.
             most_waiting: most records that may wait.
         """
-        self._score, self._most_records, self._most_waiting = score, most_records, most_waiting
+        self._score, self._score_shared = score, score_shared
+        self._most_records, self._most_waiting = most_records, most_waiting
         self._requests: queue.SimpleQueue[_Request[Outcome] | None] = queue.SimpleQueue()
         self.waiting = self.calls = 0
 
@@ -105,11 +111,16 @@ class Batcher(Generic[Outcome]):
         if not wanted:
             return
         self.calls += 1
+        is_shared = len(wanted) > 1
+        score = self._score_shared if is_shared else self._score
         try:
-            outcomes = self._score([record for request in wanted for record in request.records])
-        except Exception as error:  # each waiting request gets it, and answers 500; else the thread would end
-            for request in wanted:
-                request.fail(error)
+            outcomes = score([record for request in wanted for record in request.records])
+        except Exception as error:  # the request answers 500; else the thread would end
+            if is_shared:
+                for request in wanted:
+                    self._answer([request])
+            else:
+                wanted[0].fail(error)
             return
         begin = 0
         for request in wanted:

@@ -2,7 +2,7 @@
 
 import shutil
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -32,13 +32,15 @@ class Serving:
         name: registered model.
         version: its version.
         scores: its score columns, ``score`` first.
-        scorer: scores with it.
+        scorer: scores with it, and finds the click that the model hangs on.
+        shared_scorer: the same, but gives up when the model hangs.
     """
 
     name: str
     version: str
     scores: tuple[str, ...]
     scorer: ClickScorer
+    shared_scorer: ClickScorer
 
 
 class Champion:
@@ -99,9 +101,17 @@ class Champion:
 
     def score(self, records: list[bytes]) -> Sequence[Item]:
         """Return the outcomes of raw records, all of one version."""
-        serving = self.serving
-        assert serving, "no version serves yet"
+        serving = self._at_work()
         return as_items(serving.scorer.score(pa.array(records, pa.binary())), serving)
+
+    def score_shared(self, records: list[bytes]) -> Sequence[Item]:
+        """Return the outcomes of raw records of several requests, all of one version.
+
+        Raises:
+            TooManyFailuresError: as soon as the model hangs; a search for the click would take the time of all.
+        """
+        serving = self._at_work()
+        return as_items(serving.shared_scorer.score(pa.array(records, pa.binary())), serving)
 
     def poll(self) -> None:
         """Ask the registry once; a version that has come, and is fit, serves afterwards."""
@@ -116,6 +126,10 @@ class Champion:
                 shutil.rmtree(self._before.folder, ignore_errors=True)
             self._before = old
 
+    def _at_work(self) -> Serving:
+        assert self.serving, "no version serves yet"
+        return self.serving
+
     def _refuse(self, *_: object) -> None:
         self.refused += 1  # the follower has told why
 
@@ -126,7 +140,9 @@ class Champion:
         loaded = LoadedModel(model.inputs, load(model.kind, model.folder), outputs, self._tolerance)
         scorer = ClickScorer(self._contract, self._features, loaded)
         scorer.score(pa.array([b"{}"], pa.binary()))  # the query of these inputs is planned here, not under a request
-        self._prepared[model.key] = Serving(model.name, model.version, tuple(outputs), scorer)
+        impatient = replace(loaded, tolerance=replace(self._tolerance, hangs=0))
+        shared_scorer = ClickScorer(self._contract, self._features, impatient)
+        self._prepared[model.key] = Serving(model.name, model.version, tuple(outputs), scorer, shared_scorer)
 
 
 def as_items(outcomes: pa.StructArray, serving: Serving) -> list[Item]:

@@ -31,8 +31,8 @@ from clickscore.service.write_behind import WriteBehind
 CALL_RECORDS = 4_096
 """Most records in one call of the scorer: more would let single clicks wait for long."""
 CALL_SHARE = 4
-"""A call of the model may take this part of a request's time limit: a click that hangs in it is tried a second time,
-alone, and the others of its call shall have their answers before their own time is over."""
+"""A call of the model may take this part of a request's time limit: a click that hangs in a shared call is tried a
+second time, alone, and the others shall have their answers before their own time is over."""
 DRAIN_S = 1.0
 """How long the service still answers after SIGTERM, each answer the last one of its connection."""
 STOP_LIMIT_S = 30
@@ -61,7 +61,7 @@ def serve(config: Config, console: Console) -> None:
     place = tempfile.TemporaryDirectory(prefix="clickscore-", ignore_cleanup_errors=True)
     with place as folder, _listening(service) as listener:
         champion = Champion(config.model, contract, features, limit_s, Path(folder), tell)
-        batcher = Batcher[Item](champion.score, CALL_RECORDS, service.max_waiting)
+        batcher = Batcher[Item](champion.score, champion.score_shared, CALL_RECORDS, service.max_waiting)
         behind = WriteBehind(Path(service.write_behind.path), tell) if service.write_behind else None
         state = State(champion, batcher, stopping, token, behind)
         http = _Http(make_app(service, state, _example(contract), config.model.picks), listener, stopping, batcher.stop)

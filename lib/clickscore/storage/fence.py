@@ -15,7 +15,7 @@ from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from clickscore.errors import StreamError
-from clickscore.storage.files import read_lines
+from clickscore.storage.files import read_lines, remove, write_text
 
 RUN_PROPERTY = "clickscore.run"
 """Table property: the run that may write, which is the one that was started last."""
@@ -50,7 +50,8 @@ class Fence:
             StreamError: if another run takes it at the same moment.
         """
         folder = f"{checkpoint}/{FOLDER}"
-        spark.createDataFrame([(run_id,)], _SCHEMA).coalesce(1).write.mode("overwrite").text(folder)
+        remove(spark, folder)
+        write_text(spark, f"{folder}/{run_id}.txt", run_id)
         # The listing is taken here: should another run replace the file, this one is gone, and reading it fails.
         owner = spark.read.schema(_SCHEMA).text(folder)
         replaced = F.raise_error(F.lit(f"run {run_id} has been replaced by another one")).cast("boolean")

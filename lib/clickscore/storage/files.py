@@ -1,46 +1,132 @@
-"""Files and folders on any file system that Spark can read, listed without reading them."""
+"""Files and folders on any file system that Spark knows, through Hadoop's FileSystem: a look costs no Spark job."""
 
 import re
+from collections.abc import Iterator
 from pathlib import PurePosixPath
+from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from pyspark.errors import AnalysisException
+from py4j.protocol import Py4JJavaError
 from pyspark.sql import Column, SparkSession
 from pyspark.sql import functions as F
 
-from clickscore.spark_errors import SPARK_ERRORS, is_missing_file, is_missing_path
+from clickscore.spark_errors import is_file_not_found
+
+LISTING_PAGE = 10_000
+"""Paths that the JVM puts into one text, some 2 MB."""
 
 _SCHEME = "^[A-Za-z][A-Za-z0-9+.-]*:(//)?"
+_BETWEEN = "\0"
+"""The one character that no path has."""
 
 
 def path_exists(spark: SparkSession, path: str) -> bool:
     """Tell whether there is a file or folder at the path."""
-    try:
-        spark.read.format("binaryFile").option("recursiveFileLookup", "true").load(path)
-    except AnalysisException as error:
-        if is_missing_path(error):
-            return False
-        raise
-    return True
+    place, system = hadoop_path(spark, path)
+    return bool(system.exists(place))
 
 
 def file_names(spark: SparkSession, folder: str) -> list[str]:
-    """Return the names of the files in a folder; none if there is no such folder."""
-    if not path_exists(spark, folder):
-        return []
-    # The listing itself: a scan would pass over empty files, and an empty entry of a log is one that is damaged.
-    files = spark.read.format("binaryFile").option("recursiveFileLookup", "true").load(folder).inputFiles()
-    return [PurePosixPath(plain_path(file)).name for file in files]
+    """Return the names of what is in a folder, but for hidden names; none if there is no such folder."""
+    place, system = hadoop_path(spark, folder)
+    try:
+        found = system.listStatus(place)
+    except Py4JJavaError as error:
+        if is_file_not_found(error):
+            return []
+        raise
+    names = (PurePosixPath(path).name for path in _paths(spark, found))
+    return [name for name in names if not is_hidden(name)]
+
+
+def holds_files(spark: SparkSession, folder: str) -> bool:
+    """Tell whether there are files in a folder or below it, but for hidden ones; false if there is no such folder."""
+    return path_exists(spark, folder) and any(not is_hidden(path) for path in all_files(spark, folder))
+
+
+def all_files(spark: SparkSession, folder: str) -> Iterator[str]:
+    """Yield the paths of all files within a folder, from it on; Spark's own listing does not show hidden ones."""
+    place, system = hadoop_path(spark, folder)
+    start = system.getFileStatus(place).getPath().toString().rstrip("/") + "/"
+    found = _hadoop(spark).util.functional.RemoteIterators.toList(system.listFiles(place, True))
+    # Py4J passes an array on only where its type is just what the method declares.
+    statuses = _array(spark, found.toArray(), _hadoop(spark).fs.FileStatus)
+    for path in _paths(spark, statuses):
+        yield path.removeprefix(start)
+
+
+def is_hidden(path: str) -> bool:
+    """Tell whether Spark passes over a file, because its name or that of a folder begins with a dot or underscore."""
+    return any(part.startswith((".", "_")) for part in PurePosixPath(path).parts)
+
+
+def read_text(spark: SparkSession, file: str) -> str | None:
+    """Return the text of a small file; None if there is no such file, or another process is just replacing it."""
+    place, system = hadoop_path(spark, file)
+    try:
+        stream = system.open(place)
+    except Py4JJavaError as error:
+        if is_file_not_found(error):
+            return None
+        raise
+    try:
+        return str(_jvm(spark).org.apache.commons.io.IOUtils.toString(stream, "UTF-8"))
+    finally:
+        stream.close()
 
 
 def read_lines(spark: SparkSession, folder: str) -> list[str]:
-    """Return the lines of the text files in a folder; none if there is no such folder."""
+    """Return the lines of the small text files in a folder; none if there is no such folder."""
+    texts = (read_text(spark, f"{folder}/{name}") or "" for name in file_names(spark, folder))
+    return [line for text in texts for line in text.splitlines()]
+
+
+def write_text(spark: SparkSession, file: str, text: str) -> None:
+    """Write a small file, in the place of the one that may be there; folders above it are made."""
+    place, system = hadoop_path(spark, file)
+    stream = system.create(place, True)
     try:
-        return [row.value for row in spark.read.schema("value STRING").text(folder).collect()]
-    except SPARK_ERRORS as error:
-        if is_missing_path(error) or is_missing_file(error):  # or another process is just replacing it
-            return []
-        raise
+        stream.write(text.encode())
+    finally:
+        stream.close()
+
+
+def remove(spark: SparkSession, path: str) -> None:
+    """Remove a file, or a folder with all that is in it, if it is there."""
+    place, system = hadoop_path(spark, path)
+    system.delete(place, True)
+
+
+def hadoop_path(spark: SparkSession, path: str) -> tuple[Any, Any]:
+    """Return a path as Hadoop's Path, and its FileSystem, with the settings that Spark uses for its own checkpoints."""
+    session: Any = spark
+    place = _hadoop(spark).fs.Path(path)
+    return place, place.getFileSystem(session._jsparkSession.sessionState().newHadoopConf())
+
+
+def _jvm(spark: SparkSession) -> Any:
+    return spark.sparkContext._jvm
+
+
+def _hadoop(spark: SparkSession) -> Any:
+    return _jvm(spark).org.apache.hadoop
+
+
+def _paths(spark: SparkSession, statuses: Any) -> Iterator[str]:
+    """Yield the paths of Hadoop's statuses; one by one, each would be a question to the JVM."""
+    found = _array(spark, _hadoop(spark).fs.FileUtil.stat2Paths(statuses), _jvm(spark).java.lang.Object)
+    paths = _jvm(spark).java.util.Arrays.asList(found)
+    for begin in range(0, len(found), LISTING_PAGE):
+        page = paths.subList(begin, min(begin + LISTING_PAGE, len(found)))
+        yield from _hadoop(spark).util.StringUtils.join(_BETWEEN, page).split(_BETWEEN)
+
+
+def _array(spark: SparkSession, found: Any, of: Any) -> Any:
+    """Return a Java array as one of another type."""
+    gateway: Any = spark.sparkContext._gateway
+    copy = gateway.new_array(of, len(found))
+    _jvm(spark).java.lang.System.arraycopy(found, 0, copy, 0, len(found))
+    return copy
 
 
 def plain_path(path: str) -> str:

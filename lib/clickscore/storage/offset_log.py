@@ -16,7 +16,7 @@ from pyspark.sql import functions as F
 
 from clickscore.errors import CheckpointError
 from clickscore.spark_errors import SPARK_ERRORS, is_wrong_checksum
-from clickscore.storage.files import file_names, path_exists
+from clickscore.storage.files import file_names, read_text
 
 OFFSETS, COMMITS = "offsets", "commits"
 """Folders of the two logs; each entry is a file with the number of its micro-batch as the name."""
@@ -61,11 +61,10 @@ def read_query_id(spark: SparkSession, checkpoint: str) -> str | None:
         CheckpointError: if the file with the id is damaged.
     """
     metadata = f"{checkpoint}/metadata"
-    if not path_exists(spark, metadata):
+    if (content := read_text(spark, metadata)) is None:
         return None
-    row = spark.read.text(metadata, wholetext=True).first()
     try:
-        return str(json.loads(row[0] if row else "")["id"])
+        return str(json.loads(content)["id"])
     except (ValueError, KeyError, TypeError):
         raise CheckpointError(
             f"{metadata} does not name the stream: the checkpoint is damaged. Restore it, or start over with a new "
@@ -81,12 +80,12 @@ def last_entry(spark: SparkSession, checkpoint: str, log: str) -> int:
 def is_whole(spark: SparkSession, checkpoint: str, log: str, batch_id: int) -> bool:
     """Tell whether an entry of a log is there from its version to its last line of JSON, and matches its checksum."""
     try:
-        rows = spark.read.text(f"{checkpoint}/{log}/{batch_id}", wholetext=True).collect()
+        entry = read_text(spark, f"{checkpoint}/{log}/{batch_id}")
     except SPARK_ERRORS as error:
         if is_wrong_checksum(error):
             return False
         raise
-    version, *content = (rows[0][0] if rows else "").splitlines() or [""]
+    version, *content = (entry or "").splitlines() or [""]
     return version.startswith("v") and len(content) >= LINES[log] and all(map(_is_json, content))
 
 
@@ -112,8 +111,7 @@ def read_plans(spark: SparkSession, checkpoint: str) -> dict[int, Planned]:
 
 def read_plan(spark: SparkSession, checkpoint: str, batch_id: int) -> Planned | None:
     """Read the plan of one micro-batch; None if the checkpoint does not remember it."""
-    entry = f"{checkpoint}/{OFFSETS}/{batch_id}"
-    return _plan(_content(spark, entry)) if path_exists(spark, entry) else None
+    return _plan(read_text(spark, f"{checkpoint}/{OFFSETS}/{batch_id}") or "")
 
 
 def planned_offsets(spark: SparkSession, checkpoint: str, batch_id: int) -> dict[Partition, int]:
@@ -124,12 +122,8 @@ def planned_offsets(spark: SparkSession, checkpoint: str, batch_id: int) -> dict
     if batch_id >= 0:
         plan = read_plan(spark, checkpoint, batch_id)
         return partition_offsets(plan.end) if plan else {}
-    start = f"{checkpoint}/sources/0/0"
-    return partition_offsets(json.loads(_content(spark, start).splitlines()[-1])) if path_exists(spark, start) else {}
-
-
-def _content(spark: SparkSession, entry: str) -> str:
-    return str(spark.read.text(entry, wholetext=True).collect()[0][0])
+    start = read_text(spark, f"{checkpoint}/sources/0/0")
+    return partition_offsets(json.loads(start.splitlines()[-1])) if start else {}
 
 
 def _plan(entry: str) -> Planned | None:

@@ -6,13 +6,13 @@ knows a file by the name that it was found under, so another name is another fil
 
 import os
 from pathlib import Path
-from typing import Any
 
 from py4j.protocol import Py4JJavaError
 from pyspark.sql import SparkSession
 
 from clickscore.errors import gist
 from clickscore.spark_errors import SPARK_ERRORS, root_cause
+from clickscore.storage.files import hadoop_path
 
 _LOCAL = "file:"
 
@@ -28,8 +28,8 @@ def qualified(spark: SparkSession, path: str) -> str:
         UnknownPlaceError: if it is no path, or of no file system that the session knows.
     """
     try:
-        place = _hadoop(spark).Path(path)
-        return str(_system(spark, place).makeQualified(place).toString())
+        place, system = hadoop_path(spark, path)
+        return str(system.makeQualified(place).toString())
     except SPARK_ERRORS as error:
         raise UnknownPlaceError(f"{path} cannot be reached: {_why(error)}") from None
 
@@ -84,7 +84,8 @@ def links_in(folder: str) -> list[str]:
 
 def encoded(spark: SparkSession, place: str) -> str:
     """Return a qualified place with the escapes of a URI, as Spark writes the paths of files."""
-    return str(_hadoop(spark).Path(place).toUri().toString())
+    path, _ = hadoop_path(spark, place)
+    return str(path.toUri().toString())
 
 
 def file_in_the_way(spark: SparkSession, place: str) -> str | None:
@@ -96,8 +97,7 @@ def file_in_the_way(spark: SparkSession, place: str) -> str | None:
     if local := local_path(place):
         return next((str(above) for above in (Path(local), *Path(local).parents) if above.is_file()), None)
     try:
-        path = _hadoop(spark).Path(place)
-        system = _system(spark, path)
+        path, system = hadoop_path(spark, place)
         return place if system.exists(path) and not system.getFileStatus(path).isDirectory() else None
     except SPARK_ERRORS as error:
         raise UnknownPlaceError(f"{place} cannot be reached: {_why(error)}") from None
@@ -105,13 +105,3 @@ def file_in_the_way(spark: SparkSession, place: str) -> str | None:
 
 def _why(error: Exception) -> str:
     return root_cause(error) if isinstance(error, Py4JJavaError) else gist(error)
-
-
-def _hadoop(spark: SparkSession) -> Any:
-    jvm: Any = spark.sparkContext._jvm
-    return jvm.org.apache.hadoop.fs
-
-
-def _system(spark: SparkSession, path: Any) -> Any:
-    context: Any = spark.sparkContext
-    return path.getFileSystem(context._jsc.hadoopConfiguration())

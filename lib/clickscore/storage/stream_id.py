@@ -11,7 +11,7 @@ not fit to it then, and the start is refused.)
 from pyspark.sql import SparkSession
 
 from clickscore.storage.fence import Fence
-from clickscore.storage.files import read_lines
+from clickscore.storage.files import read_lines, write_text
 
 FOLDER = "clickscore-stream"
 """Folder of the checkpoint with the id of the stream, to which the tables are bound."""
@@ -51,8 +51,7 @@ def ensure_lasting(spark: SparkSession, checkpoint: str, folder: str, fence: Fen
     if found := read_lasting(spark, checkpoint, folder):
         return found
     fence.check()
-    rows = spark.createDataFrame([(new,)], "value STRING")
-    rows.coalesce(1).write.mode("append").text(f"{checkpoint}/{folder}")
+    write_text(spark, f"{checkpoint}/{folder}/{fence.run_id}.txt", new)
     chosen = read_lasting(spark, checkpoint, folder)
     fence.check()
     return chosen or new

@@ -16,7 +16,7 @@ from pyspark.sql import types as T
 
 from clickscore.errors import TableError
 from clickscore.spark_errors import is_missing_table
-from clickscore.storage.files import file_names
+from clickscore.storage.files import holds_files
 from clickscore.storage.schemas import as_ddl, check_table, literal, quoted
 
 STREAM_PROPERTY = "clickscore.stream"
@@ -125,7 +125,7 @@ class Table:
             self._check_name(spark)
         if self.exists(spark):
             check_table(self.name, expected, self.read(spark).schema)
-        elif self.is_path and file_names(spark, self.location):
+        elif self.is_path and holds_files(spark, self.location):
             raise TableError(
                 f"{self.name} holds files, but is not a Delta table. "
                 f"Move them away, or name another path under output in the configuration."

@@ -24,8 +24,8 @@ from clickscore.scoring.contract import Contract, read_contract
 from clickscore.scoring.features import Features, read_features
 from clickscore.scoring.parsing import parser
 from clickscore.sources.folder import read_batch
+from clickscore.spark_errors import is_missing_path
 from clickscore.storage.arrow_types import as_spark
-from clickscore.storage.files import path_exists
 from clickscore.storage.schemas import VALUE, quoted
 from clickscore.training import evaluation
 from clickscore.training.algorithms import LEARNERS, TREES
@@ -154,9 +154,13 @@ def run(
         check_trainable(features.schema, str(config.features), training.algorithm)
         spark = make_session()
         registry = opening.result()
-    if not path_exists(spark, training.clicks):
-        raise SourceError(f"training.clicks: no such folder: {training.clicks}. Create it, or correct the path.")
-    examples = labelled(read_batch(spark, training.clicks), contract, features, training).toPandas()
+    try:
+        examples = labelled(read_batch(spark, training.clicks), contract, features, training).toPandas()
+    except AnalysisException as error:
+        if not is_missing_path(error):
+            raise
+        found = f"training.clicks: no such folder: {training.clicks}. Create it, or correct the path."
+        raise SourceError(found) from None
     names = features.schema.names
     examples[names] = as_numbers(examples[names], training.algorithm)
     split = split_by_time(examples, training.holdout)

@@ -4,9 +4,9 @@ from pathlib import Path
 import pytest
 from pyspark.sql import SparkSession
 
-from clickscore.reconciliation import landed_files
 from clickscore.reconciliation.batch_range import Range
 from clickscore.reconciliation.landed_files import in_batches, is_numbered_alike, listed_at, strangers, unlisted
+from clickscore.storage import files
 from clickscore.storage.offset_log import Planned
 
 
@@ -56,7 +56,7 @@ def test_folder_was_listed_before_the_first_micro_batch_of_a_backlog(
 def test_strangers_are_all_files_that_the_stream_does_not_read_whatever_their_names(
     spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(landed_files, "LISTING_PAGE", 2)
+    monkeypatch.setattr(files, "LISTING_PAGE", 2)
     assert list(strangers(spark, str(tmp_path))) == []
     read = ["a.jsonl", "deep/er/b.json.gz", "a; isDirectory=true;.json", "c=1/d e.json"]
     passed_over = [

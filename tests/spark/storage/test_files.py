@@ -3,7 +3,17 @@ from pathlib import Path
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
-from clickscore.storage.files import file_names, path_exists, plain_path, plain_source
+from clickscore.storage.files import (
+    file_names,
+    holds_files,
+    path_exists,
+    plain_path,
+    plain_source,
+    read_lines,
+    read_text,
+    remove,
+    write_text,
+)
 
 
 def test_names_are_those_of_empty_files_too(spark: SparkSession, tmp_path: Path) -> None:
@@ -16,6 +26,33 @@ def test_folder_that_is_missing_has_no_files(spark: SparkSession, tmp_path: Path
     assert path_exists(spark, str(tmp_path))
     assert not path_exists(spark, str(tmp_path / "none"))
     assert file_names(spark, str(tmp_path / "none")) == []
+
+
+def test_hidden_names_are_passed_over(spark: SparkSession, tmp_path: Path) -> None:
+    for name in ("_SUCCESS", ".part.crc", "part"):
+        (tmp_path / name).touch()
+    assert file_names(spark, str(tmp_path)) == ["part"]
+
+
+def test_folder_holds_files_if_one_is_anywhere_below_it_and_not_hidden(spark: SparkSession, tmp_path: Path) -> None:
+    assert not holds_files(spark, str(tmp_path / "none"))
+    (tmp_path / "a" / "_temporary").mkdir(parents=True)
+    (tmp_path / "a" / "_temporary" / "0").touch()
+    assert not holds_files(spark, str(tmp_path))
+    (tmp_path / "a" / "0").touch()
+    assert holds_files(spark, str(tmp_path))
+
+
+def test_text_is_read_as_it_was_written(spark: SparkSession, tmp_path: Path) -> None:
+    file = str(tmp_path / "new folder" / "50% é.txt")
+    assert read_text(spark, file) is None
+    write_text(spark, file, "eins\n")
+    write_text(spark, file, "zwei, é 📚\ndrei")
+    assert Path(file).read_text() == read_text(spark, file) == "zwei, é 📚\ndrei"
+    assert read_lines(spark, str(tmp_path / "new folder")) == ["zwei, é 📚", "drei"]
+    remove(spark, str(tmp_path / "new folder"))
+    remove(spark, str(tmp_path / "new folder"))
+    assert read_lines(spark, str(tmp_path / "new folder")) == []
 
 
 def test_paths_are_compared_without_scheme_and_escapes() -> None:

@@ -43,7 +43,7 @@ def test_requests_get_their_own_outcomes() -> None:
     async def ask(batcher: Batcher[str]) -> list[Sequence[str]]:
         return await asyncio.gather(batcher.score([b"a"]), batcher.score([b"b", b"c"]), batcher.score([b"d"]))
 
-    batcher = Batcher(upper, most_records=10, most_waiting=100)
+    batcher = Batcher(upper, upper, most_records=10, most_waiting=100)
     with working(batcher):
         assert asyncio.run(ask(batcher)) == [["A"], ["B", "C"], ["D"]]
     assert batcher.waiting == 0
@@ -60,7 +60,7 @@ def test_what_arrives_during_a_call_shares_the_next_one() -> None:
         scorer.gate.set()
         await asyncio.gather(first, *others)
 
-    batcher = Batcher(scorer, most_records=100, most_waiting=100)
+    batcher = Batcher(scorer, scorer, most_records=100, most_waiting=100)
     with working(batcher):
         asyncio.run(ask(batcher))
     assert (scorer.sizes, batcher.calls) == ([1, 50], 2)
@@ -77,19 +77,26 @@ def test_call_has_no_more_records_than_allowed_unless_one_request_has() -> None:
         scorer.gate.set()
         await asyncio.gather(first, *others)
 
-    with working(batcher := Batcher(scorer, most_records=4, most_waiting=100)):
+    with working(batcher := Batcher(scorer, scorer, most_records=4, most_waiting=100)):
         asyncio.run(ask(batcher))
     assert scorer.sizes == [1, 4, 2, 9, 1]
 
 
-def test_failure_reaches_those_who_share_the_call_and_no_other() -> None:
-    async def ask(batcher: Batcher[str]) -> None:
-        with pytest.raises(ValueError, match="what is this"):
-            await batcher.score([b"bad"])
-        assert await batcher.score([b"good"]) == ["GOOD"]
+def test_failure_reaches_its_request_and_not_those_who_share_the_call() -> None:
+    scorer = Gated()
 
-    with working(batcher := Batcher(upper, most_records=4, most_waiting=100)):
+    async def ask(batcher: Batcher[str]) -> None:
+        first = asyncio.ensure_future(batcher.score([b"first"]))
+        await until(lambda: scorer.sizes == [1])
+        others = [asyncio.ensure_future(batcher.score(records)) for records in ([b"a"], [b"bad"], [b"b", b"c"])]
+        await until(lambda: batcher.waiting == 5)
+        scorer.gate.set()
+        answers = await asyncio.gather(first, *others, return_exceptions=True)
+        assert [str(answer) for answer in answers] == ["['FIRST']", "['A']", "what is this?", "['B', 'C']"]
+
+    with working(batcher := Batcher(scorer, scorer, most_records=4, most_waiting=100)):
         asyncio.run(ask(batcher))
+    assert scorer.sizes == [1, 4, 1, 1, 2]
 
 
 def test_too_many_waiting_records_are_refused_but_never_a_request_alone() -> None:
@@ -103,7 +110,7 @@ def test_too_many_waiting_records_are_refused_but_never_a_request_alone() -> Non
         scorer.gate.set()
         assert len(await large) == 20
 
-    with working(batcher := Batcher(scorer, most_records=4, most_waiting=10)):
+    with working(batcher := Batcher(scorer, scorer, most_records=4, most_waiting=10)):
         asyncio.run(ask(batcher))
 
 
@@ -119,7 +126,7 @@ def test_request_that_was_given_up_is_not_scored() -> None:
         await first
         assert await batcher.score([b"last"]) == ["LAST"]
 
-    with working(batcher := Batcher(scorer, most_records=10, most_waiting=100)):
+    with working(batcher := Batcher(scorer, scorer, most_records=10, most_waiting=100)):
         asyncio.run(ask(batcher))
     assert scorer.sizes == [1, 1]
     assert batcher.waiting == 0
@@ -135,7 +142,7 @@ def test_stop_scores_what_was_accepted_before() -> None:
         scorer.gate.set()
         return await asyncio.gather(*asked)
 
-    with working(batcher := Batcher(scorer, most_records=3, most_waiting=100)):
+    with working(batcher := Batcher(scorer, scorer, most_records=3, most_waiting=100)):
         assert asyncio.run(ask(batcher)) == [["A"]] * 20
 
 

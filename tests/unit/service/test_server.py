@@ -38,6 +38,8 @@ MakeClick = Callable[..., dict[str, Any]]
 CORPUS = Path("tests/data/bad_clicks")
 CLIENTS = 8
 PATIENT = "60 seconds"
+HANG_LIMIT = "12 seconds"
+"""A hanging click costs half of it: a quarter in company, a quarter alone."""
 
 
 class Load:
@@ -137,7 +139,7 @@ def test_concurrent_requests_share_calls(poison_shop: Shop, make_click: MakeClic
     (RAISES, "ValueError: what is this?"), (HANGS, "TimeoutError: no prediction within"),
 ], ids=["raises", "hangs"])  # fmt: skip
 def test_poison_click_fails_alone(poison_shop: Shop, make_click: MakeClick, quantity: int, detail: str) -> None:
-    with served(poison_shop, time_limit="4 seconds") as running, ThreadPoolExecutor(10) as pool:
+    with served(poison_shop, time_limit=HANG_LIMIT) as running, ThreadPoolExecutor(10) as pool:
         slow = pool.submit(running.ask, make_click(1, quantity=SLOW))  # the others share the call after it
         time.sleep(0.2)
         clicks = [make_click(number, quantity=quantity if number == 3 else 1) for number in range(6)]
