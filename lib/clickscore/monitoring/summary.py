@@ -2,6 +2,8 @@
 
 from collections.abc import Iterator
 
+import numpy as np
+import pyarrow as pa
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 from rich.console import Console
@@ -11,8 +13,11 @@ from rich.text import Text
 from clickscore.config.run import Click, Output
 from clickscore.console import warn
 from clickscore.monitoring.progress import ProgressLines
+from clickscore.storage.schemas import quoted
 from clickscore.storage.table import Table
 
+MOST_CLICKS = 100_000
+"""Clicks of the newest micro-batch that are looked at; a micro-batch may have millions."""
 SAMPLE_ROWS = 5
 BINS = 10
 BAR_WIDTH = 40
@@ -21,7 +26,7 @@ MOSTLY = 0.5
 
 
 def print_summary(spark: SparkSession, console: Console, output: Output, click: Click, lines: ProgressLines) -> None:
-    """Print the summary of a run; reads the newest micro-batch once more, as all of a long run would take too long."""
+    """Print the summary of a run; reads clicks of the newest micro-batch once more."""
     scored, rejected = Table(output.scored), Table(output.rejected)
     console.print(
         f"\n{lines.read:,} records in {lines.batches:,} micro-batches: {lines.scored:,} scored, "
@@ -40,9 +45,9 @@ def print_summary(spark: SparkSession, console: Console, output: Output, click: 
         return
     if lines.newest_scored is None:
         return
-    clicks = scored.read(spark).where(F.col("batch_id") == lines.newest_scored)
-    console.print(sample(clicks, click))
-    print_histogram(console, score_counts(clicks))
+    clicks = look_at(scored.read(spark).where(F.col("batch_id") == lines.newest_scored), click)
+    console.print(sample(clicks))
+    print_histogram(console, score_counts(clicks["score"]))
     console.print(f"\nNext: {_next_command(scored)}", highlight=False, soft_wrap=True, markup=False)
 
 
@@ -66,16 +71,27 @@ def _next_command(scored: Table) -> str:
     return f"DESCRIBE HISTORY {scored.name}"
 
 
-def sample(clicks: DataFrame, click: Click) -> Grid:
-    """Return a few scored clicks as a grid."""
-    columns = [click.id, click.time, click.visitor, "score", "model_version", "batch_id"]
-    grid = Grid(title="some scored clicks", title_justify="left", title_style="bold")
-    for column in columns:
-        grid.add_column(column, justify="right" if column in ("score", "batch_id") else "left", no_wrap=True)
+def look_at(clicks: DataFrame, click: Click) -> pa.Table:
+    """Fetch scored clicks, ``MOST_CLICKS`` at most.
+
+    Returns:
+        ``score DOUBLE`` and, as texts, the click's id, time and visitor, ``model_version`` and ``batch_id``.
+    """
     # Times as Spark prints them: it knows years that Python does not.
-    texts = [F.col(c) if c == "score" else F.col(c).cast("string").alias(c) for c in columns]
-    for row in clicks.select(*texts).limit(SAMPLE_ROWS).collect():
-        grid.add_row(*[Text(f"{value:.4f}" if isinstance(value, float) else visible(str(value))) for value in row])
+    names = dict.fromkeys([click.id, click.time, click.visitor, "score", "model_version", "batch_id"])
+    columns = [F.col(name) if name == "score" else F.col(quoted(name)).cast("string").alias(name) for name in names]
+    found: pa.Table = clicks.select(*columns).limit(MOST_CLICKS).toArrow()
+    return found
+
+
+def sample(clicks: pa.Table) -> Grid:
+    """Return a few scored clicks, as ``look_at`` gives them, as a grid."""
+    grid = Grid(title="some scored clicks", title_justify="left", title_style="bold")
+    for column in clicks.column_names:
+        grid.add_column(column, justify="right" if column in ("score", "batch_id") else "left", no_wrap=True)
+    for row in clicks.slice(0, SAMPLE_ROWS).to_pylist():
+        texts = (f"{value:.4f}" if isinstance(value, float) else visible(str(value)) for value in row.values())
+        grid.add_row(*map(Text, texts))
     return grid
 
 
@@ -84,15 +100,14 @@ def visible(text: str) -> str:
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
-def score_counts(clicks: DataFrame) -> dict[float, int]:
-    """Count the clicks in equal bins between the least and the greatest score; the keys are the lower bounds."""
-    low, high = clicks.agg(F.min("score"), F.max("score")).collect()[0]
-    if low is None:
+def score_counts(scores: pa.ChunkedArray) -> dict[float, int]:
+    """Count scores in equal bins between the least and the greatest one; the keys are the lower bounds."""
+    values = scores.drop_null().to_numpy()
+    if not len(values):
         return {}
-    width = (high - low) / BINS or 1.0
-    bin_number = F.least(F.floor((F.col("score") - low) / width), F.lit(BINS - 1))
-    counts: dict[int, int] = dict(clicks.where("score IS NOT NULL").groupBy(bin_number).count().collect())
-    return {low + width * number: counts.get(number, 0) for number in range(BINS)}
+    low, high = values.min(), values.max()
+    counts, bounds = np.histogram(values, BINS, (low, high if high > low else low + BINS))
+    return dict(zip(bounds[:-1].tolist(), counts.tolist(), strict=True))
 
 
 def print_histogram(console: Console, counts: dict[float, int]) -> None:

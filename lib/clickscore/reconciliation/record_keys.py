@@ -16,7 +16,7 @@ from pyspark.sql import types as T
 from clickscore.reasons import INVALID_ENCODING
 from clickscore.scoring.parsing import parser
 from clickscore.storage.arrow_types import as_spark
-from clickscore.storage.schemas import VALUE
+from clickscore.storage.schemas import VALUE, quoted
 
 
 def of_records(records: DataFrame, id: pa.Field, is_id_all: bool = False) -> DataFrame:
@@ -43,12 +43,12 @@ def of_records(records: DataFrame, id: pa.Field, is_id_all: bool = False) -> Dat
 
     rows = records.mapInArrow(identify, found)
     value = F.lit(None).cast("binary") if is_id_all else F.col(VALUE)
-    return _keyed(rows, F.col(id.name), value, [field.name for field in lineage])
+    return _keyed(rows, F.col(quoted(id.name)), value, [field.name for field in lineage])
 
 
 def of_scored(scored: DataFrame, id: pa.Field) -> DataFrame:
     """Return one keyed row for each row of ``scored_clicks``."""
-    return _keyed(scored, F.col(id.name), F.lit(None).cast("binary"))
+    return _keyed(scored, F.col(quoted(id.name)), F.lit(None).cast("binary"))
 
 
 def of_rejected(rejected: DataFrame, id: pa.Field, is_id_all: bool = False) -> DataFrame:

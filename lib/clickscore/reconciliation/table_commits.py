@@ -13,9 +13,10 @@ from clickscore.config.source import DeltaSource
 from clickscore.reconciliation.batch_range import Range
 from clickscore.reconciliation.discrepancies import Holdings
 from clickscore.reconciliation.record_keys import of_records, of_scored
+from clickscore.storage import places
 from clickscore.storage.files import plain_source
 from clickscore.storage.offset_log import Planned, table_position
-from clickscore.storage.schemas import VALUE
+from clickscore.storage.schemas import VALUE, quoted
 from clickscore.storage.table import Table
 
 _FILE = "path STRING, dataChange BOOLEAN"
@@ -46,8 +47,9 @@ def read_actions(spark: SparkSession, table: Table) -> DataFrame:
     parsed = commits.select(F.substring("file", 1, 20).cast("bigint").alias("version"), "line", action.alias("action"))
     added, removed = F.col("action.add"), F.col("action.remove")
     path = F.coalesce(added["path"], removed["path"])
-    # Nearly always a path is relative to the table; that of a file of another table is not.
-    whole = F.when(path.rlike("^([A-Za-z][A-Za-z0-9+.-]*:|/)"), path).otherwise(F.concat(F.lit(f"{location}/"), path))
+    # Nearly always a path is relative to the table; that of a file of another table is not. All have a URI's escapes.
+    above = F.lit(f"{places.encoded(spark, location)}/")
+    whole = F.when(path.rlike("^([A-Za-z][A-Za-z0-9+.-]*:|/)"), path).otherwise(F.concat(above, path))
     records = F.get_json_object(added["stats"], "$.numRecords").cast("bigint")
     return parsed.where(path.isNotNull()).select(
         "version", "line", added.isNotNull().alias("is_added"), path.alias("path"),
@@ -137,9 +139,9 @@ def hold_commits(spark: SparkSession, source: DeltaSource, files: DataFrame, bat
     name = plain_source(F.col("_metadata.file_path")).alias("source")
 
     def keys(suspects: DataFrame) -> DataFrame:
-        found = rows.select(column, name).join(suspects.select("source", "batch_id"), on="source")
+        found = rows.select(quoted(column), name).join(suspects.select("source", "batch_id"), on="source")
         if source.column is None:
             return of_scored(found, id)
-        return of_records(found.select(F.col(column).cast("binary").alias(VALUE), "source", "batch_id"), id)
+        return of_records(found.select(F.col(quoted(column)).cast("binary").alias(VALUE), "source", "batch_id"), id)
 
     return Holdings(parts, keys, rows.select(name).distinct())

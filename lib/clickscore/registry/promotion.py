@@ -25,6 +25,7 @@ from clickscore.registry.version import ModelVersion
 from clickscore.scoring.isolation import describe
 from clickscore.scoring.models import answer, load
 from clickscore.scoring.outputs import Pick
+from clickscore.storage.schemas import quoted
 from clickscore.storage.table import Table
 
 MOST_CLICKS = 250_000
@@ -116,9 +117,7 @@ def roll_back(config: Config, console: Console, to: str | None, dry_run: bool) -
         _, current = registry.resolve(uri)
         target = to or client.get_registered_model(name).tags.get(PREVIOUS_TAG + alias)
         if target is None:
-            raise ModelNotFoundError(
-                f"no promotion has moved {uri} yet. Say which version it was before: --to VERSION."
-            )
+            raise ModelNotFoundError(f"no promotion has moved {uri} yet. Name the version before it: --to VERSION.")
         registry.resolve(f"models:/{name}/{target}")
         if target == current:
             _say(console, f"{uri} is version {target} already; nothing has moved.")
@@ -204,7 +203,7 @@ def read_clicks(spark: SparkSession, config: Config, contest: Contest, most: int
     if contest.until:
         is_wanted &= F.col("scored_at") < F.lit(contest.until)
     rows = with_outcome(table.read(spark), config.training).where(is_wanted)
-    visitor, count = F.xxhash64(F.col(config.click.visitor), F.lit(_SALT)), rows.count()
+    visitor, count = F.xxhash64(F.col(quoted(config.click.visitor)), F.lit(_SALT)), rows.count()
     if count > most:
         rows = rows.where(F.pmod(visitor, F.lit(_SHARES)) < _MARGIN * most / count * _SHARES).limit(most)
     found = rows.select("score", "challenger_score", visitor.alias("_visitor"), _OUTCOME).toPandas()
@@ -216,7 +215,7 @@ def with_outcome(scored: DataFrame, training: Training | None) -> DataFrame:
     """Add ``_outcome DOUBLE``: 1 in visits that succeed at some point, 0 in others, null where it is unknown."""
     if training is None:
         return scored.withColumn(_OUTCOME, F.lit(None).cast("double"))
-    scored, session = scored.alias("click"), F.col(training.session)
+    scored, session = scored.alias("click"), F.col(quoted(training.session))
     try:
         visits = scored.where(training.converted).select(session.alias("_success")).distinct()
         outcome = F.when(session.isNotNull(), F.col("_success").isNotNull().cast("double"))

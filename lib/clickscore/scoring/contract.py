@@ -15,6 +15,8 @@ RESERVED = ("reason", "detail", "challenger_detail")
 """Names that the outcome of a click uses itself, whatever the contract."""
 NOT_IN_NAMES = " ,;{}()\n\t="
 """Characters that Delta does not take in the name of a column."""
+ESCAPED_IN_KEYS = '"\\' + "".join(map(chr, range(32)))
+"""Characters that JSON escapes in a key; the decoder does not take them in the name of a field."""
 
 _NAMES_OF_TYPES = {data_type: name.lower() for name, data_type in ddl.PLAIN.items()}
 
@@ -131,6 +133,8 @@ def _nested_problems(click: pa.Schema) -> list[str]:
             problems.append(f"{path}: a name must not be empty")
         if set(field.name) & set(NOT_IN_NAMES):
             problems.append(f"{path}: a name must not have any of {NOT_IN_NAMES!r}")
+        elif set(field.name) & set(ESCAPED_IN_KEYS):
+            problems.append(f"{path}: a name must not have quotation marks, backslashes or control characters")
         if is_in_collection and not field.nullable:
             problems.append(f"{path}: NOT NULL is not supported inside ARRAY or MAP")
         for inner, kind in _parts(path, field.type):

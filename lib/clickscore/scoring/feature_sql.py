@@ -176,7 +176,7 @@ def _bind_problems(engine: Engine, node: Node) -> Iterator[Problem]:
     bad: set[str] = set()
     for expression in node["select_list"]:
         tree = {"error": False, "statements": [{"node": node | {"select_list": [*good, expression]}}]}
-        [(select,)] = engine.ask("SELECT json_deserialize_sql(?::JSON)", json.dumps(tree))
+        [(select,)] = engine.ask("SELECT json_deserialize_sql(?::JSON)", json.dumps(_with_calls(tree)))
         try:
             engine.schema(select)
         except FeatureError as error:
@@ -185,6 +185,22 @@ def _bind_problems(engine: Engine, node: Node) -> Iterator[Problem]:
             bad.add(str(_name(expression)).lower())
         else:
             good.append(expression)
+
+
+def _with_calls(part: Any) -> Any:
+    """Return a part of the tree with ``struct_extract(a, 'b')`` for ``(a).b``, in which DuckDB writes ' of b twice."""
+    if isinstance(part, list):
+        return [_with_calls(each) for each in part]
+    if not isinstance(part, dict):
+        return part
+    node = {key: _with_calls(value) for key, value in part.items()}
+    if node.get("class") != "OPERATOR" or node["type"] != "STRUCT_EXTRACT":
+        return node
+    arguments = [{"name": "", "expression": child} for child in node.pop("children")]
+    return {
+        **node, "class": "FUNCTION", "type": "FUNCTION", "function_name": "struct_extract", "arguments": arguments,
+        "order_bys": {"type": "ORDER_MODIFIER", "orders": []}, "qualified_name": {"path": ["struct_extract"]},
+    }  # fmt: skip
 
 
 def _name(expression: Node) -> str | None:

@@ -13,7 +13,7 @@ from clickscore.errors import SourceError
 from clickscore.sources.records import without_offsets
 from clickscore.spark_errors import is_missing_path
 from clickscore.storage.offset_log import table_position
-from clickscore.storage.schemas import MICROSECOND_FORMAT
+from clickscore.storage.schemas import MICROSECOND_FORMAT, quoted
 from clickscore.storage.table import Table
 
 
@@ -45,9 +45,8 @@ def read_stream(spark: SparkSession, source: DeltaSource, *_: object) -> DataFra
     )
     table = Table(source.table)
     rows = reader.load(source.table) if table.is_path else reader.table(table.sql_name)
-    record = (
-        F.col(source.column) if source.column else F.to_json(F.struct("*"), {"timestampFormat": MICROSECOND_FORMAT})
-    )
+    as_json = F.to_json(F.struct("*"), {"timestampFormat": MICROSECOND_FORMAT})
+    record = F.col(quoted(source.column)) if source.column else as_json
     # A Delta stream has no _metadata column, so there is a data file to name, but no position in it.
     return without_offsets(rows, record, F.input_file_name())
 

@@ -1,5 +1,6 @@
 from io import StringIO
 
+import pyarrow as pa
 import pytest
 from pyspark.sql import SparkSession
 from rich.console import Console
@@ -7,7 +8,7 @@ from rich.console import Console
 from clickscore.config.run import Click
 from clickscore.monitoring.progress import ProgressLines
 from clickscore.monitoring.report import Report
-from clickscore.monitoring.summary import doubts, print_histogram, sample, score_counts
+from clickscore.monitoring.summary import doubts, look_at, print_histogram, sample, score_counts
 
 CLICK = "tests/data/click.ddl"
 MODEL = ("m", "1")
@@ -48,15 +49,15 @@ def test_run_that_has_scored_or_read_nothing_new_is_not_in_doubt() -> None:
     assert run_of(Report(0, 10, 9, 1, 1, 0.5, None, *MODEL, failed=1, cause="scoring_failed: x")) == []
 
 
-def test_every_score_is_in_one_of_ten_equal_bins(spark: SparkSession) -> None:
-    counts = score_counts(spark.sql("SELECT (id + 0.5D) / 100 AS score FROM range(100) UNION ALL SELECT NULL"))
+def test_every_score_is_in_one_of_ten_equal_bins() -> None:
+    counts = score_counts(pa.chunked_array([[(n + 0.5) / 100 for n in range(100)], [None]]))
     assert list(counts.values()) == [10] * 10
     assert list(counts) == pytest.approx([0.005 + n * 0.099 for n in range(10)])
 
 
-def test_equal_scores_and_no_scores_have_a_histogram_too(spark: SparkSession) -> None:
-    assert sum(score_counts(spark.sql("SELECT 0.5D AS score FROM range(7)")).values()) == 7
-    assert score_counts(spark.sql("SELECT CAST(NULL AS DOUBLE) AS score")) == {}
+def test_equal_scores_and_no_scores_have_a_histogram_too() -> None:
+    assert list(score_counts(pa.chunked_array([[0.5] * 7])).values()) == [7] + [0] * 9
+    assert score_counts(pa.chunked_array([pa.nulls(2, pa.float64())])) == {}
 
 
 def test_markup_and_terminal_codes_in_a_click_are_shown_not_obeyed(spark: SparkSession) -> None:
@@ -64,8 +65,10 @@ def test_markup_and_terminal_codes_in_a_click_are_shown_not_obeyed(spark: SparkS
     clicks = spark.createDataFrame([("a", "2026-03-01", visitor, 0.5, "1", 0)], "id STRING, at STRING, visitor STRING, "
                                    "score DOUBLE, model_version STRING, batch_id BIGINT")  # fmt: skip
     seen = StringIO()
-    Console(file=seen, width=200).print(sample(clicks, Click(schema=CLICK, id="id", time="at", visitor="visitor")))
+    found = look_at(clicks, Click(schema=CLICK, id="id", time="at", visitor="visitor"))
+    Console(file=seen, width=200).print(sample(found))
     assert r"[/bold][red]x\x1b[2J\u202e\n é" in seen.getvalue()
+    assert "0.5000" in seen.getvalue()
 
 
 def test_longest_bar_is_the_fullest_bin() -> None:

@@ -6,9 +6,11 @@ from collections.abc import Callable
 from io import StringIO
 from typing import Any
 
+import pytest
 from pyspark.sql import SparkSession
 from rich.console import Console
 
+from clickscore.errors import SourceError
 from clickscore.reconciliation import audit
 
 MakeClick = Callable[..., dict[str, Any]]
@@ -97,6 +99,27 @@ def proven(spark: SparkSession, shop: Any) -> tuple[bool, str]:
     return audit.run(shop.config, lambda: spark, Console(file=seen, width=400), None, None), seen.getvalue()
 
 
+ODD_NAMES = [
+    "50%.jsonl", "%20.jsonl", "a\nb.jsonl", "a*b?.jsonl", "{x}.jsonl", "[y].jsonl", "back\\slash.jsonl", " lead.jsonl",
+    "trail .jsonl", "x" * 240 + ".jsonl", "é日.jsonl", "e\u0301.jsonl", "#frag?q=1.jsonl", "a+b&c.jsonl",
+    "\u00a0nbsp.jsonl", "\u2028line.jsonl", "tab\t.jsonl", "quote'\".jsonl", "dt=2026-03-01T12:00/a.jsonl",
+    "f[o]/b.jsonl", "a b/{c,d}/c.jsonl", "100%25/%41.jsonl", "x:/y:z/d.jsonl",
+]  # fmt: skip
+
+
+def test_files_and_folders_of_any_name_are_read_once_and_proven(
+    spark: SparkSession, shop: Any, make_click: MakeClick
+) -> None:
+    for number, name in enumerate(ODD_NAMES):
+        shop.land(name, make_click(number))
+    shop.run(spark)
+    shop.run(spark)
+    assert sorted(shop.scored["id"]) == sorted(f"c{number}" for number in range(len(ODD_NAMES)))
+    assert len(shop.rejected) == 0
+    is_whole, said = proven(spark, shop)
+    assert is_whole, said
+
+
 def test_file_whose_name_hadoop_cannot_take_is_rejected_as_a_file_and_the_stream_goes_on(
     spark: SparkSession, shop: Any, make_click: MakeClick
 ) -> None:
@@ -115,3 +138,33 @@ def test_file_whose_name_hadoop_cannot_take_is_rejected_as_a_file_and_the_stream
     assert "Relative path in absolute URI" in rejected["detail"][0]
     is_whole, said = proven(spark, shop)
     assert is_whole, said
+
+
+@pytest.mark.parametrize("compress", [bytes, gzip.compress])
+def test_far_too_long_line_is_one_row_with_its_beginning_and_its_size(
+    spark: SparkSession, shop: Any, make_click: MakeClick, compress: Callable[[bytes], bytes]
+) -> None:
+    size = 20 * 1024**2
+    content = lines(make_click(1)) + b"x" * size + b"\n" + lines(make_click(2)) + b"y" * size
+    shop.land_bytes("a.jsonl" if compress is bytes else "a.jsonl.gz", compress(content))
+    shop.run(spark)
+    assert shop.scored["id"].tolist() == ["c1", "c2"]
+    rejected = shop.rejected
+    assert rejected["reason"].tolist() == ["too_large"] * 2
+    assert {raw[0] for raw in rejected["raw"]} == {"x", "y"}
+    assert all(raw.endswith(f" [cut off: the line has {size} bytes]") for raw in rejected["raw"])
+    assert max(map(len, rejected["raw"])) < 3 * 1024**2
+    is_whole, said = proven(spark, shop)
+    assert is_whole, said
+
+
+def test_link_to_a_folder_that_is_read_already_is_refused(
+    spark: SparkSession, shop: Any, make_click: MakeClick
+) -> None:
+    shop.land("2026-03-01/a.jsonl", make_click(1))
+    (shop.landing / "latest").symlink_to("2026-03-01")
+    with pytest.raises(SourceError, match=r"latest is a link to a folder that is read under another name as well"):
+        shop.run(spark)
+    (shop.landing / "latest").rename(shop.landing / ".latest")
+    shop.run(spark)
+    assert shop.scored["id"].tolist() == ["c1"]

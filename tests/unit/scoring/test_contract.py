@@ -67,10 +67,11 @@ def test_all_that_is_wrong_with_a_contract_is_named_at_once(tmp_path: Path) -> N
     text = """
         id STRING, at STRING NOT NULL, Score DOUBLE, reason STRING, _hidden STRING, photo BINARY, bag MAP<INT,STRING>,
         `two words` STRING, twin STRING, Twin STRING, `` INT, geo STRUCT<`a,b`: INT, x: INT, X: INT>, none STRUCT<>,
-        list ARRAY<STRUCT<a: INT NOT NULL, b: MAP<STRING, STRUCT<c: STRUCT<d: INT NOT NULL>>>>>, v STRUCT<a: VARCHAR(3)>
+        list ARRAY<STRUCT<a: INT NOT NULL, b: MAP<STRING, STRUCT<c: STRUCT<d: INT NOT NULL>>>>>,
+        v STRUCT<a: VARCHAR(3)>, q STRUCT<`"a"`: INT>, `back\\slash` INT
     """
     names = ["id", "at", "Score", "reason", "_hidden", "photo", "bag", "two words", "twin", "Twin", "", "geo", "none",
-             "list", "v"]  # fmt: skip
+             "list", "v", "q", "back\\slash"]  # fmt: skip
     with pytest.raises(ConfigError) as caught:
         (tmp_path / "click.ddl").write_text(text)
         read_contract(tmp_path / "click.ddl", "id", "at", "user", ["score"])
@@ -89,6 +90,8 @@ def test_all_that_is_wrong_with_a_contract_is_named_at_once(tmp_path: Path) -> N
         "none: a STRUCT needs fields",
         "list.element.a: NOT NULL is not supported inside ARRAY or MAP",
         "list.element.b.value.c.d: NOT NULL is not supported inside ARRAY or MAP",
+        'q."a": a name must not have quotation marks, backslashes or control characters',
+        "back\\slash: a name must not have quotation marks, backslashes or control characters",
         "id: click.id needs a NOT NULL field",
         "at: click.time needs a TIMESTAMP, found string",
         f"click.visitor is user, but there is no such field; there are {', '.join(names)}",

@@ -23,6 +23,14 @@ def test_select_ends_with_click_and_names_the_fields_that_it_reads() -> None:
     assert check_select(f"{sql} ;\n-- FROM click\n", "f.sql", CLICK) == (sql, ("price", "returning", "device", "tags"))
 
 
+def test_name_with_quotes_is_found_in_a_struct() -> None:
+    name = """it's a "b" """
+    click = pa.schema([("geo", pa.struct({name: pa.struct({"x'": pa.int32()})}))])
+    for geo in ("(geo)", "geo"):
+        sql = f"""SELECT {geo}."it's a ""b"" "."x'" + 1 AS a FROM click"""
+        assert check_select(sql, "f.sql", click) == (sql, ("geo",))
+
+
 @pytest.mark.parametrize("sql", ["", "-- nothing\n", ";"])
 def test_empty_file_is_refused(sql: str) -> None:
     assert problems(sql) == [f"found nothing: {SHAPE}"]
