@@ -36,8 +36,7 @@ CLASSIC = {"sparkContext", "_jvm", "_jsc", "rdd"}
 """What a session of Spark Connect does not have."""
 CLASSIC_ONLY = {
     "deployment": "models travel as broadcast variables, which can be taken away again",
-    "places": "file systems and the spelling of their paths are known to Hadoop alone",
-    "landed_files": "files that Spark's listings hide are seen by Hadoop's own",
+    "files": "Hadoop's FileSystem looks at a file without a Spark job, and sees those that Spark's listings hide",
     "kafka_admin": "the broker is asked by the client, and with the login, that Spark reads with",
 }
 
