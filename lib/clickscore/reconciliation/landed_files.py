@@ -32,8 +32,10 @@ MOST_STRANGERS = 1_000
 """Files with names that the stream does not read, that are looked at; one broken producer can leave millions."""
 EXAMPLES = 5
 
-_READ_NAME = re.compile(r"[^._].*\.(json|jsonl|ndjson)(\.gz)?")
-_UNFINISHED = re.compile(r"\..*|.*\.(tmp|part|crc)|_(SUCCESS|temporary|started|committed|metadata|spark_metadata).*")
+_READ_NAME = re.compile(r"[^._].*\.(json|jsonl|ndjson)(\.gz)?", re.DOTALL)
+_UNFINISHED = re.compile(
+    r"\..*|.*\.(tmp|part|crc)|_(SUCCESS|temporary|started|committed|metadata|spark_metadata).*", re.DOTALL
+)
 """Names of what is still being written, and of what writers leave for themselves."""
 
 
