@@ -16,12 +16,14 @@ PURE = ("config/run", "config/model", "errors", "storage/schemas", "stream/pipel
 WORLDLY_IMPORTS = ("mlflow", "delta", "clickscore.storage.table", "clickscore.registry.registry", "clickscore.sources")
 WORLDLY_ATTRIBUTES = ("read", "readStream", "write", "writeStream", "collect", "getOrCreate", "sparkSession")
 MAX_LINES = 260
-SHARED = {"errors", "reasons", "console", "cli", "retries", "session", "spark_errors"}
-"""Modules that every package may import."""
+SHARED = {"errors", "reasons", "console", "cli", "retries", "session", "spark_errors", "__version__"}
+"""Modules that every package may import, and the number of the version."""
 IMPORTS = {
     "config": set(),
     "scoring": {"config"},
     "samples": {"config", "scoring"},
+    "embedded": {"config", "scoring"},
+    "export": {"config", "scoring", "registry", "embedded"},
     "storage": {"config"},
     "registry": {"config", "scoring", "storage"},
     "sources": {"config", "storage"},

@@ -5,6 +5,7 @@ from importlib import import_module
 import pytest
 
 PUBLIC = {
+    "clickscore.embedded": {"EmbeddedScorer", "Outcome", "load"},
     "clickscore.errors": {
         "CheckpointError", "ClickscoreError", "ConfigError", "DataLossError", "ModelError", "ModelNotFoundError",
         "ModelUnavailableError", "PreflightError", "ReplayError", "RunError", "SignatureError", "SourceError",

@@ -117,22 +117,23 @@ def pick(outputs: Outputs, picks: Sequence[Pick]) -> Floats:
     Raises:
         OutputError: if there is no such output, it is text, or None leaves a choice.
     """
-    return outputs.values[:, [_position(outputs, wanted) for wanted in picks]]
+    return outputs.values[:, [position(outputs, wanted) for wanted in picks]]
 
 
-def _position(outputs: Outputs, wanted: Pick) -> int:
+def position(outputs: Outputs, wanted: Pick) -> int:
+    """Return the column of an output that was asked for; raises as ``pick`` does."""
     if wanted is None:
         return _only(outputs)
     count: int = outputs.values.shape[1]
     if isinstance(wanted, str) and wanted not in outputs.names:
         found = _listed(outputs) if outputs.names else "outputs without names"
         raise OutputError(f"the model has no output {wanted}; it has {found}")
-    position = outputs.names.index(wanted) if isinstance(wanted, str) else wanted
-    if position >= count:
+    column = outputs.names.index(wanted) if isinstance(wanted, str) else wanted
+    if column >= count:
         raise OutputError(f"the model has no output at position {wanted}; it has {count}")
-    if position in outputs.texts:
-        raise OutputError(f"output {wanted} of the model is text, such as {outputs.texts[position]!r}, and no number")
-    return position
+    if column in outputs.texts:
+        raise OutputError(f"output {wanted} of the model is text, such as {outputs.texts[column]!r}, and no number")
+    return column
 
 
 def _only(outputs: Outputs) -> int:
