@@ -152,6 +152,10 @@ bench-growth: setup-bench ## Measure small micro-batches while table and folder 
 bench-service: $(VENV)/.bench-ready ## Measure the microservice against `mlflow models serve`, 3 min; needs no Java
 	$(JOB) -m benchmarks.service
 
+.PHONY: bench-embedded
+bench-embedded: $(VENV)/.bench-ready ## Measure the first score and the memory of an exported folder, 1 min; needs no Java
+	$(JOB) -m benchmarks.embedded
+
 .PHONY: bench-scale
 bench-scale: setup-bench ## Measure 64 partitions, and commits of 1,000 files
 	$(JOB) -m benchmarks.scale

@@ -19,7 +19,7 @@ from clickscore.scoring.features import check_features
 from clickscore.scoring.isolation import Tolerance, describe
 from clickscore.scoring.onnx_models import load_onnx
 
-CALL_RECORDS = 10_000
+CALL_RECORDS = 4_096
 """Records in one call of the scorer: more cost memory, and gain no speed."""
 TOLERANCE = Tolerance(time_limit_s=10, count=inf, hangs=inf)
 """The model may fail as often as it likes, for as long as the program lives; each failure is a click's own outcome."""

@@ -177,6 +177,8 @@ def sql_type(type_: pa.DataType) -> str:
         return f"DECIMAL({type_.precision},{type_.scale})"
     if pa.types.is_list(type_) or pa.types.is_large_list(type_):
         return f"{sql_type(type_.value_type)}[]"
+    if pa.types.is_map(type_):
+        return f"MAP({sql_type(type_.key_type)}, {sql_type(type_.item_type)})"
     if pa.types.is_struct(type_):
         return f"STRUCT({', '.join(f'{quoted(field.name)} {sql_type(field.type)}' for field in type_)})"
     return _SQL_TYPES.get(type_, str(type_).upper())

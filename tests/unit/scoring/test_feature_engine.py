@@ -97,7 +97,7 @@ def test_good_chunk_is_computed_in_one_piece(engine: Engine) -> None:
     [
         (pa.timestamp("us", tz="UTC"), "TIMESTAMP"), (pa.decimal128(9, 2), "DECIMAL(9,2)"), (pa.int64(), "BIGINT"),
         (pa.list_(pa.float32()), "FLOAT[]"), (pa.struct({"a": pa.string()}), 'STRUCT("a" VARCHAR)'),
-        (pa.bool_(), "BOOLEAN"), (pa.date32(), "DATE"),
+        (pa.bool_(), "BOOLEAN"), (pa.date32(), "DATE"), (pa.map_(pa.string(), pa.int32()), "MAP(VARCHAR, INTEGER)"),
     ],
 )  # fmt: skip
 def test_types_have_the_names_of_sql(type_: pa.DataType, name: str) -> None:
