@@ -20,7 +20,7 @@ from clickscore.errors import ModelError
 from clickscore.export.folder import whole_folder
 from clickscore.export.odd_records import odd_records
 from clickscore.export.onnx_trees import ConversionError, one_file, to_onnx
-from clickscore.registry.registry import fetch_current, fetch_version
+from clickscore.registry.registry import fetch_current
 from clickscore.registry.trial import example_of, try_aside
 from clickscore.registry.version import ModelVersion
 from clickscore.scoring import Contract, Features, LoadedModel, read_contract, read_features
@@ -92,7 +92,7 @@ def _fetch(config: Config, version: str | None, place: Path) -> ModelVersion:
     if version is None:
         return fetch_current(config.model, place)
     name, _, _ = split_uri(config.model.uri)
-    return fetch_version(config.model, name, version, place)
+    return fetch_current(config.model.model_copy(update={"uri": f"models:/{name}/{version}"}), place)
 
 
 def _exportable(model: ModelVersion) -> pa.Schema:

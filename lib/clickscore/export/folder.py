@@ -31,7 +31,7 @@ def whole_folder(out: Path) -> Iterator[Path]:
         aside.rename(out.absolute())
         _sync(out.absolute().parent)
     except OSError as error:
-        raise ConfigError(str(out), [f"it cannot be written: {error.strerror}"]) from error
+        raise ConfigError(str(out), [f"it cannot be written: {error.strerror or error}"]) from error
     finally:
         shutil.rmtree(aside, ignore_errors=True)
 

@@ -34,7 +34,7 @@ def to_onnx(booster: Any) -> bytes:
 
     Raises:
         ConversionError: if it splits on categories, takes 0 for null, has linear leaves, or an objective whose scores
-            are another function of the trees' sum.
+            are another function of the trees' sum; or if the package that writes ONNX is missing.
     """
     helper = _onnx().helper
     double = _onnx().TensorProto.DOUBLE
@@ -152,7 +152,7 @@ def one_file(file: Path) -> bytes:
     """Return an ONNX model as one file: MLflow keeps the numbers of large ones in a second one.
 
     Raises:
-        ConversionError: if it cannot be read.
+        ConversionError: if the package that reads it is missing.
     """
     onnx = _onnx()
     return bytes(onnx.load(file).SerializeToString())

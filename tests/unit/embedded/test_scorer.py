@@ -12,7 +12,7 @@ import pytest
 from tests.support.exported import Exported, simulated
 
 from clickscore import embedded
-from clickscore.embedded.scorer import as_binary
+from clickscore.embedded.scorer import CALL_RECORDS, as_binary
 from clickscore.embedded.vectors import ONNX_TOLERANCE
 from clickscore.errors import ConfigError, ModelError, UntrustedModelError
 from clickscore.export.odd_records import odd_records
@@ -97,6 +97,11 @@ def test_one_record_is_scored_like_many(scorer: embedded.EmbeddedScorer) -> None
 
 def test_no_records_have_no_outcomes(scorer: embedded.EmbeddedScorer) -> None:
     assert scorer.score_many(iter([])) == []
+
+
+def test_more_records_than_a_call_takes_keep_their_order(scorer: embedded.EmbeddedScorer) -> None:
+    ids = [f"c{number}" for number in range(CALL_RECORDS + 10)]
+    assert [one.click["id"] for one in scorer.score_many({**CLICK, "id": name} for name in ids)] == ids
 
 
 def test_dictionary_may_hold_times(scorer: embedded.EmbeddedScorer) -> None:

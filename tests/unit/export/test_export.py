@@ -79,6 +79,11 @@ def test_another_version_is_exported(shop: Shop) -> None:
     assert said.startswith(f"small_model version {newer} is in {folder}: click.ddl, ")
 
 
+def test_version_that_is_not_there_is_answered_with_those_that_are(shop: Shop) -> None:
+    with pytest.raises(ModelError, match=r"there is no models:/small_model/99\. .*versions: 1"):
+        exported(shop, "99")
+
+
 def test_every_output_that_is_a_column_has_its_position(shop: Shop, register_model: Callable[..., str]) -> None:
     label = np.arange(300) % 3
     features = pd.DataFrame({"double_price": label * 50.0, "quantity": np.arange(300.0)})

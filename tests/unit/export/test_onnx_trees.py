@@ -1,3 +1,4 @@
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -97,6 +98,14 @@ def test_what_is_not_written_in_onnx_is_named(settings: dict[str, Any], said: st
     )
     with pytest.raises(ConversionError, match=said):
         to_onnx(lightgbm.train(SETTINGS | settings, data, 5))
+
+
+def test_missing_package_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    booster = trained(np.arange(1_500) % 2, rows(1), 1, objective="binary")
+    monkeypatch.setitem(sys.modules, "onnx", None)
+    for convert, given in ((to_onnx, booster), (one_file, tmp_path)):
+        with pytest.raises(ConversionError, match=r"onnx is missing: pip install 'clickscore\[export\]'"):
+            convert(given)
 
 
 def test_categories_of_pandas_are_named() -> None:
