@@ -82,11 +82,11 @@ def test_fields_of_any_type_are_read_alike(
     data = lightgbm.Dataset(frame.to_numpy(), (frame.sum(axis=1) > 0).astype(float))
     booster = lightgbm.train({"objective": "binary", "verbosity": -1, "num_threads": 1}, data, 5)
     signature = infer_signature(pd.concat([frame, frame * np.nan]), [0.5])
-    register_model(mlflow.lightgbm.log_model, "nested", lgb_model=booster, signature=signature)
+    register_model(mlflow.lightgbm.log_model, "exported_nested", lgb_model=booster, signature=signature)
     shop.set(
         click={"schema": str(shop.home / "click.ddl"), "id": "id", "time": "at", "visitor": "visitor"},
         features=str(shop.home / "features.sql"),
-        model={"uri": "models:/nested@champion", "registry": shop.config.model.registry},
+        model={"uri": "models:/exported_nested@champion", "registry": shop.config.model.registry},
     )
     export(shop.config, shop.home / "out", None, Console(file=StringIO()))
     done = check(shop.home / "out")

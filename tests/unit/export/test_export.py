@@ -73,10 +73,11 @@ def test_vectors_have_scored_clicks_and_many_reasons(demo_model: Exported) -> No
 
 
 def test_another_version_is_exported(shop: Shop) -> None:
-    newer = register_booster(shop.config.model.registry, seed=2)
-    folder, said = exported(shop, newer)
+    for seed in (1, 2):
+        newer = register_booster(shop.config.model.registry, seed=seed, name="exported_twice")
+    folder, said = exported(shop, newer, uri="models:/exported_twice@champion")
     assert json.loads((folder / "manifest.json").read_text())["model"]["version"] == newer
-    assert said.startswith(f"small_model version {newer} is in {folder}: click.ddl, ")
+    assert said.startswith(f"exported_twice version {newer} is in {folder}: click.ddl, ")
 
 
 def test_version_that_is_not_there_is_answered_with_those_that_are(shop: Shop) -> None:
@@ -89,9 +90,9 @@ def test_every_output_that_is_a_column_has_its_position(shop: Shop, register_mod
     features = pd.DataFrame({"double_price": label * 50.0, "quantity": np.arange(300.0)})
     settings = {"objective": "multiclass", "num_class": 3, "verbosity": -1, "num_threads": 1}
     booster = lightgbm.train(settings, lightgbm.Dataset(features, label), 5)
-    register_model(mlflow.lightgbm.log_model, "classes", lgb_model=booster,
+    register_model(mlflow.lightgbm.log_model, "exported_classes", lgb_model=booster,
                    signature=infer_signature(features, np.zeros((1, 3))))  # fmt: skip
-    folder, _ = exported(shop, uri="models:/classes@champion", outputs={"score": 2, "leave": 0})
+    folder, _ = exported(shop, uri="models:/exported_classes@champion", outputs={"score": 2, "leave": 0})
     assert json.loads((folder / "manifest.json").read_text())["outputs"] == {"score": 2, "leave": 0}
     outcome = embedded.load(folder).score(CLICK)
     expected = booster.predict(np.array([[160.0, 3.0]]))[0]
@@ -110,8 +111,8 @@ def log_onnx(register_model: Callable[..., str], name: str, **example: Any) -> N
 
 
 def test_onnx_model_is_its_own_file(shop: Shop, register_model: Callable[..., str]) -> None:
-    log_onnx(register_model, "softmax", input_example=FEATURES)
-    folder, _ = exported(shop, uri="models:/softmax@champion")
+    log_onnx(register_model, "exported_softmax", input_example=FEATURES)
+    folder, _ = exported(shop, uri="models:/exported_softmax@champion")
     assert not (folder / "model.lgb").exists()
     manifest = json.loads((folder / "manifest.json").read_text())
     assert (manifest["model"]["kind"], manifest["outputs"]) == ("onnx", {"score": 1})
@@ -120,9 +121,9 @@ def test_onnx_model_is_its_own_file(shop: Shop, register_model: Callable[..., st
 
 
 def test_onnx_model_without_an_example_is_refused(shop: Shop, register_model: Callable[..., str]) -> None:
-    log_onnx(register_model, "unknown")
+    log_onnx(register_model, "exported_unknown")
     with pytest.raises(ModelError, match="cannot be exported: it was logged without an input example"):
-        exported(shop, uri="models:/unknown@champion")
+        exported(shop, uri="models:/exported_unknown@champion")
 
 
 def test_booster_with_categories_is_exported_without_onnx(shop: Shop, register_model: Callable[..., str]) -> None:
@@ -131,10 +132,12 @@ def test_booster_with_categories_is_exported_without_onnx(shop: Shop, register_m
     frame = pd.DataFrame({"visitor": pd.Categorical(["big", "small"] * 200)})
     settings = {"objective": "binary", "verbosity": -1, "num_threads": 1}
     booster = lightgbm.train(settings, lightgbm.Dataset(frame, [1.0, 0.0] * 200), 5)
-    register_model(mlflow.lightgbm.log_model, "categories", lgb_model=booster,
+    register_model(mlflow.lightgbm.log_model, "exported_categories", lgb_model=booster,
                    signature=infer_signature(pd.DataFrame({"visitor": ["big", None]}), [0.5]))  # fmt: skip
-    folder, said = exported(shop, uri="models:/categories@champion")
-    assert "warning: categories version 1 is not converted to ONNX: its features are categories of pandas" in said
+    folder, said = exported(shop, uri="models:/exported_categories@champion")
+    assert (
+        "warning: exported_categories version 1 is not converted to ONNX: its features are categories of pandas" in said
+    )
     scores = [
         one.score for one in embedded.load(folder).score_many([{**CLICK, "visitor": who} for who in ("big", "x")])
     ]
@@ -143,11 +146,11 @@ def test_booster_with_categories_is_exported_without_onnx(shop: Shop, register_m
 
 
 def test_model_that_only_mlflow_can_load_is_refused_and_nothing_is_written(shop: Shop) -> None:
-    register_classifier(shop.config.model.registry, FEATURES, "classifier")
+    register_classifier(shop.config.model.registry, FEATURES, "exported_classifier")
     with pytest.raises(
-        ModelError, match=r"classifier version 1 cannot be exported: only MLflow can load it. .*skl2onnx"
+        ModelError, match=r"exported_classifier version 1 cannot be exported: only MLflow can load it. .*skl2onnx"
     ):
-        exported(shop, uri="models:/classifier@champion", trust="pickle")
+        exported(shop, uri="models:/exported_classifier@champion", trust="pickle")
     assert {file.name for file in shop.home.iterdir()} == {"landing", "run.yaml"}
 
 
