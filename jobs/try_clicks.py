@@ -36,9 +36,10 @@ def main(argv: list[str] | None = None) -> int:
 def _try(arguments: argparse.Namespace, config: Config) -> int:
     from clickscore.samples.report import print_trial
     from clickscore.samples.trial import attempt, lines
-    from clickscore.scoring import load_booster, read_contract, read_features
+    from clickscore.scoring import load_booster, read_features
+    from clickscore.scoring.contract import contract_of
 
-    contract = read_contract(config.click.ddl, config.click.id, config.click.time, config.click.visitor)
+    contract = contract_of(config.click)
     features = read_features(config.features, contract.click)
     model = load_booster(arguments.model) if arguments.model else None
     try:

@@ -31,7 +31,7 @@ from rich.table import Table
 
 from clickscore.config.run import load
 from clickscore.registry.registry import Registry
-from clickscore.scoring.contract import read_contract
+from clickscore.scoring.contract import contract_of
 from clickscore.scoring.features import read_features
 from clickscore.scoring.parsing import parser
 from clickscore.training.algorithms import LEARNERS
@@ -72,7 +72,7 @@ def prepare() -> tuple[pa.BinaryArray, pd.DataFrame]:
     """Register two versions of a model of the size that the demo trains; return clicks and their features."""
     config = load(Path("conf/local.yaml"))
     raw = pa.concat_arrays(list(records(CLICKS, SEED)))
-    contract = read_contract(config.click.ddl, config.click.id, config.click.time, config.click.visitor)
+    contract = contract_of(config.click)
     clicks, _ = parser(contract.click).parse(raw)
     values = read_features(config.features, contract.click).compute(clicks).values[0]
     table = pa.Table.from_arrays(values.flatten(), names=values.type.names).to_pandas().astype(float)

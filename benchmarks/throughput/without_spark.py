@@ -15,7 +15,7 @@ from deltalake import write_deltalake
 
 from clickscore.config.run import load
 from clickscore.registry.registry import fetch_current
-from clickscore.scoring.contract import read_contract
+from clickscore.scoring.contract import contract_of
 from clickscore.scoring.models import BOOSTER_FILE
 
 Floats = npt.NDArray[np.float64]
@@ -28,7 +28,7 @@ LINEAGE = (("source", pa.string()), ("source_offset", pa.int64()))
 def read_click() -> pa.Schema:
     """Return the fields of a click; a field that is not nullable is required."""
     click = load(CONFIG).click
-    return read_contract(click.ddl, click.id, click.time, click.visitor).click
+    return contract_of(click).click
 
 
 @dataclass(frozen=True)

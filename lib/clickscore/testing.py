@@ -23,7 +23,8 @@ from typing import Any
 import pyarrow as pa
 
 from clickscore.config.run import load
-from clickscore.scoring import ClickScorer, Contract, Features, LoadedModel, load_booster, read_contract, read_features
+from clickscore.scoring import ClickScorer, Contract, Features, LoadedModel, load_booster, read_features
+from clickscore.scoring.contract import contract_of
 from clickscore.scoring.features import check_features
 from clickscore.scoring.parsing import parser
 
@@ -74,7 +75,7 @@ def score(config: str | Path, records: Iterable[Record], model: str | Path | Loa
 
 def _read(config: str | Path) -> tuple[Contract, Features]:
     run = load(Path(config))
-    contract = read_contract(run.click.ddl, run.click.id, run.click.time, run.click.visitor)
+    contract = contract_of(run.click)
     return contract, read_features(run.features, contract.click)
 
 

@@ -17,8 +17,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from clickscore.scoring.contract import parse_ddl
-from clickscore.scoring.decoding import LAST_TIME_US, Rejection, encoding_fault
+from clickscore.scoring.decoding import Rejection, encoding_fault
 from clickscore.scoring.parsing import Parser
+from clickscore.scoring.times import LAST_PLAIN_EPOCH
 
 CLICK = parse_ddl(
     "id STRING NOT NULL, at TIMESTAMP NOT NULL, visitor STRING NOT NULL, price DOUBLE, quantity INT, "
@@ -36,7 +37,8 @@ Pairs = list[tuple[str, Any]]
 
 ODD_TIMES = ["2026-03-01T12:00:00", "2026-03-29T02:30:00+01:00", "0001-01-01T00:00:00Z", "0001-01-01T00:00:00+01:00",
              "9999-12-31T23:59:59.999999Z", "9999-12-31T23:59:59-10:00", "2026-02-30T12:00:00Z", "2026-03-01", "noon",
-             "", 0, -1, 1772366400, 1772366400123, 1772366400123456, LAST_TIME_US, LAST_TIME_US + 1, 1.5]  # fmt: skip
+             "", 0, -1, 1772366400, 1772366400123, 1772366400123456, LAST_PLAIN_EPOCH, LAST_PLAIN_EPOCH + 1, 20260301,
+             1.5]  # fmt: skip
 ODD_AMOUNTS = ["1.50", 2, 3.25, "NaN", "1e999", 1e300, "1000.00", 0.001]
 ODD_NUMBERS = [0, -1, 2**31 - 1, 2**31, 2**63, 10**400, 1.9, -0.0, 5e-324, 1.7976931348623157e308, math.nan, math.inf]
 TOKENS = [BOM, b"\x00", b"\xff", b"\xc3", b"\xed\xa0\x80", b"\\ud800", b"\\u0000", b'":', b'" :', b' : "', b"1e999",
@@ -44,7 +46,7 @@ TOKENS = [BOM, b"\x00", b"\xff", b"\xc3", b"\xed\xa0\x80", b"\\ud800", b"\\u0000
 spaces = st.lists(st.sampled_from(["", "", " ", "\t", "\r\n"]), min_size=1, max_size=3)
 
 texts = st.text(max_size=8)
-times = st.sampled_from(ODD_TIMES) | st.datetimes().map(datetime.isoformat) | st.integers(0, LAST_TIME_US)
+times = st.sampled_from(ODD_TIMES) | st.datetimes().map(datetime.isoformat) | st.integers(0, LAST_PLAIN_EPOCH)
 numbers = st.sampled_from(ODD_NUMBERS) | st.integers() | st.floats()
 scalars = st.none() | st.booleans() | numbers | texts | times
 anything = st.recursive(scalars, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(texts, inner, max_size=3))
@@ -56,7 +58,7 @@ optional = {
     "seen": st.lists(st.datetimes().map(datetime.isoformat), max_size=2),
     "new": anything,
 }
-good_times = st.datetimes().map(lambda time: time.isoformat() + "Z") | st.integers(0, LAST_TIME_US)
+good_times = st.datetimes().map(lambda time: time.isoformat() + "Z") | st.integers(0, LAST_PLAIN_EPOCH)
 clicks = st.fixed_dictionaries({"id": texts, "at": good_times, "visitor": texts}, optional=optional)
 
 
@@ -183,11 +185,17 @@ def read_field(field: pa.Field, value: Any) -> Any:
 
 
 def read_time(value: Any) -> datetime:
-    check(type(value) in (int, str))
-    if type(value) is int:
-        check(0 <= value <= LAST_TIME_US)
+    check(type(value) in (int, str, float))
+    if type(value) is int and value < 10**9 and re.match(r"(19|20)\d{6}$", str(value)):
+        raise UndecidedError
+    if type(value) is not str:
+        check(0 <= value < 10**20)
+        if type(value) is float or value > LAST_PLAIN_EPOCH:
+            raise UndecidedError
         unit = "seconds" if value < 10**11 else "milliseconds" if value < 10**14 else "microseconds"
         return EPOCH + timedelta(**{unit: value})
+    if re.fullmatch(r"[\d.]*|\d{7,8}[T ].*", value):
+        raise UndecidedError
     check(re.match(r"\d{4}-", value) is not None)
     if not re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{3}|\.\d{6})?(Z|[+-][01]\d:[0-5]\d)?", value, re.ASCII):
         raise UndecidedError
@@ -230,8 +238,8 @@ def read_amount(value: Any) -> Any:
 
 
 def read_seen(value: Any) -> list[datetime | None]:
-    check(type(value) is list and all(time is None or type(time) is str for time in value))
-    return [time and read_time(time) for time in value]
+    check(type(value) is list and all(time is None or type(time) in (int, float, str) for time in value))
+    return [None if time is None else read_time(time) for time in value]
 
 
 # What holds for every record.

@@ -8,6 +8,7 @@ import yaml
 from pydantic import AfterValidator, Field, ValidationError, model_validator
 from pydantic_core import ErrorDetails
 
+from clickscore.config.click import Click, FieldSource
 from clickscore.config.fields import (
     ExistingFile,
     FolderPath,
@@ -33,26 +34,6 @@ def _trigger(text: str) -> str:
     if text != AVAILABLE_NOW and not is_interval(text):
         raise ValueError(f'expected {AVAILABLE_NOW} or an interval such as "5 seconds", found {text!r}')
     return text
-
-
-class Click(Section):
-    """What a click looks like.
-
-    Example::
-
-        click: {schema: conf/click.ddl, id: event_id, time: event_time, visitor: visitor_id}
-
-    Attributes:
-        ddl: file with the fields of a click in Spark DDL.
-        id: the field that identifies a click.
-        time: the field with the event time, a ``TIMESTAMP``.
-        visitor: the field that identifies a visitor.
-    """
-
-    ddl: Annotated[ExistingFile, Field(alias="schema")]
-    id: Text
-    time: Text
-    visitor: Text
 
 
 class Output(Section):
@@ -253,5 +234,7 @@ def _tag(detail: ErrorDetails) -> object:
 
 def _names(parents: list[str]) -> Iterator[str]:
     section = ({**_SECTIONS, **SOURCES}).get(parents[-1], Config) if parents else Config
+    if parents[:2] == ["click", "from"]:
+        section = FieldSource
     for name, field in section.model_fields.items():
         yield field.alias or name

@@ -10,7 +10,8 @@ from rich.console import Console
 from rich.table import Table as Grid
 from rich.text import Text
 
-from clickscore.config.run import Click, Output
+from clickscore.config.click import Click
+from clickscore.config.run import Output
 from clickscore.console import warn
 from clickscore.monitoring.progress import ProgressLines
 from clickscore.storage.schemas import quoted

@@ -1,15 +1,20 @@
 """The contract of a click: its fields, and which of them are its id, its time and its visitor."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
 from clickscore.config.text_file import read_text
 from clickscore.errors import ConfigError
 from clickscore.scoring import ddl
+from clickscore.scoring.reading import PLAIN, Reading, reading_problems, with_reading
+
+if TYPE_CHECKING:  # a program that embeds the scorer has no pydantic
+    from clickscore.config.click import Click
 
 RESERVED = ("reason", "detail", "challenger_detail")
 """Names that the outcome of a click uses itself, whatever the contract."""
@@ -26,7 +31,8 @@ class Contract:
     """What a click is.
 
     Attributes:
-        click: the fields, with Arrow types; a field that is not nullable is required. Comments are metadata.
+        click: the fields, with Arrow types; a field that is not nullable is required. Comments are metadata, and so is
+            how a field is read from a record.
         id: name of the field that is the same for the same click; required, a single value.
         time: name of the field that says when it was; required, a timestamp.
         visitor: name of the field that says whose it is; required, a single value.
@@ -38,8 +44,18 @@ class Contract:
     visitor: str
 
 
-def read_contract(file: Path, id: str, time: str, visitor: str, reserved: Iterable[str] = ()) -> Contract:
-    """Read the file with the fields of a click, and check that it fits the three fields that have a role.
+def contract_of(click: "Click", reserved: Iterable[str] = ()) -> Contract:
+    """Read the contract that a configuration names; see ``read_contract``."""
+    readings = {name: Reading(source.format, source.zone) for name, source in click.sources.items()}
+    readings |= {name: replace(readings.get(name, PLAIN), is_lenient=True) for name in click.lenient}
+    return read_contract(click.ddl, click.id, click.time, click.visitor, reserved, readings)
+
+
+def read_contract(
+    file: Path, id: str, time: str, visitor: str, reserved: Iterable[str] = (),
+    readings: Mapping[str, Reading] | None = None,
+) -> Contract:  # fmt: skip
+    """Read the file with the fields of a click, and check that it fits what is said of its fields.
 
     Args:
         file: fields in Spark DDL, as UTF-8, with or without a byte order mark.
@@ -47,18 +63,21 @@ def read_contract(file: Path, id: str, time: str, visitor: str, reserved: Iterab
         time: name of the field with the time.
         visitor: name of the field that tells visitors apart.
         reserved: names that the tables use themselves, beside ``RESERVED``.
+        readings: how some fields are read from a record, by their names.
 
     Raises:
         ConfigError: with all that is wrong with the file, or if it cannot be read.
     """
-    where = str(file)
+    where, readings = str(file), readings or {}
     click, problems = _parse(read_text(file), where)
     problems += _name_problems(click, {name.lower() for name in (*RESERVED, *reserved)})
     problems += _nested_problems(click)
     problems += _role_problems(click, id, time, visitor)
+    problems += reading_problems(click, readings)
     if problems:
         raise ConfigError(where, problems)
-    return Contract(click, id, time, visitor)
+    fields = [with_reading(field, readings.get(field.name, PLAIN)) for field in click]
+    return Contract(pa.schema(fields), id, time, visitor)
 
 
 def as_stored(click: pa.Schema) -> pa.Schema:

@@ -18,6 +18,8 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from clickscore.scoring.times import BLOCK
+
 Counts = npt.NDArray[np.int64]
 
 _LAST_BEFORE_COLON = ord('"')
@@ -159,6 +161,11 @@ def _key_ends(records: pa.BinaryArray) -> tuple[npt.NDArray[np.bool_], Counts]:
     size = np.int64 if pa.types.is_large_binary(records.type) else np.int32
     bounds = np.frombuffer(offsets, size)[records.offset : records.offset + len(records) + 1].astype(np.int64)
     characters = np.frombuffer(data or b"", np.uint8)[bounds[0] : bounds[-1]]
-    ends_a_key = characters == ord(":")
-    ends_a_key[1:] &= characters[:-1] <= _LAST_BEFORE_COLON
+    ends_a_key = np.empty(len(characters), bool)
+    for begin in range(0, len(characters), BLOCK):
+        block = characters[begin : begin + BLOCK]
+        ends = np.equal(block, ord(":"), out=ends_a_key[begin : begin + BLOCK])
+        ends[1:] &= block[:-1] <= _LAST_BEFORE_COLON
+        if begin:
+            ends[0] &= characters[begin - 1] <= _LAST_BEFORE_COLON
     return ends_a_key, bounds - bounds[0]

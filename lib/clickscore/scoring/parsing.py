@@ -1,5 +1,6 @@
 """Raw records become clicks: each record is decoded into the fields of the click schema, or gets a rejection."""
 
+from collections.abc import Iterable
 from functools import lru_cache
 from operator import attrgetter
 from typing import Any, NamedTuple
@@ -9,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from clickscore import reasons
-from clickscore.scoring import decoding
+from clickscore.scoring import decoding, times
 from clickscore.scoring.decoding import Decoder, Rejection
 from clickscore.scoring.duplicate_keys import KeyChecker
 
@@ -46,7 +47,7 @@ class Parser:
             return Parsed(pa.array([], pa.struct(self._fields)), {})
         values: list[bytes | None] = records.to_numpy(zero_copy_only=False).tolist()
         rejections = _screen(records, values)
-        clicks = self._decode(values, rejections)
+        clicks = self._decode(values, rejections, times.rows_with_fine_fractions(records))
         columns = _to_columns(clicks, self._fields, rejections)
         columns = _blanked(columns, [row for row in rejections if clicks[row] is not self._decoder.blank])
         twice = self._find_duplicate_keys(records, values, columns, rejections)
@@ -54,10 +55,12 @@ class Parser:
         rejections |= twice
         return Parsed(pa.StructArray.from_arrays(columns, fields=self._fields), rejections)
 
-    def _decode(self, values: list[bytes | None], rejections: dict[int, Rejection]) -> list[Any]:
-        # An empty record is not a click, and ends the quick loop as any other that is none.
+    def _decode(
+        self, values: list[bytes | None], rejections: dict[int, Rejection], unusual: Iterable[int]
+    ) -> list[Any]:
+        # An empty record is not a click, and ends the quick loop as any other that it cannot take.
         wanted = [b"" if value is None else value for value in values]
-        for row in rejections:
+        for row in (*rejections, *unusual):
             wanted[row] = b""
         clicks: list[Any] = []
         remaining = iter(wanted)
@@ -66,7 +69,7 @@ class Parser:
                 clicks.extend(map(self._decoder.decode_good, remaining))
             except decoding.UNDECODABLE:
                 row = len(clicks)
-                click = self._decoder.blank if row in rejections else self._decoder.decode(wanted[row])
+                click = self._decoder.blank if row in rejections else self._decoder.decode(values[row] or b"")
                 if type(click) is Rejection:
                     rejections[row] = click
                     click = self._decoder.blank
@@ -162,9 +165,9 @@ def _to_array(values: list[Any], field: pa.Field) -> pa.Array:
         return _checked(pa.array(values, kind), field.name)
     # Arrow asks each time for the offset of its zone; differences cost it a quarter of that.
     try:
-        spans = [value - decoding.EPOCH for value in values]
+        spans = [value - times.EPOCH for value in values]
     except TypeError:  # one is null, an epoch number, or has no zone
-        spans = [decoding.since_epoch(value) for value in values]
+        spans = [times.since_epoch(value) for value in values]
     return _checked(pa.array(spans, pa.duration("us")).view(kind), field.name)
 
 
@@ -181,7 +184,7 @@ def _checked(array: pa.Array, path: str) -> pa.Array:
     if pa.types.is_timestamp(kind):
         ends = pc.min_max(array.cast(pa.int64()))
         first, last = ends["min"].as_py(), ends["max"].as_py()
-        if first is not None and (first < decoding.FIRST_TIME_US or last > decoding.LAST_TIME_US):
+        if first is not None and (first < times.FIRST_TIME_US or last > times.LAST_TIME_US):
             raise _NoTimeError(f"{path}: expected a time in the years 1 to 9999 of UTC")
     elif pa.types.is_struct(kind):
         for field, child in zip(kind, array.flatten(), strict=True):
@@ -191,7 +194,12 @@ def _checked(array: pa.Array, path: str) -> pa.Array:
     return array
 
 
-@lru_cache(maxsize=8)
 def parser(click: pa.Schema) -> Parser:
     """Return the parser of a click schema; each process makes it once."""
-    return Parser(click)
+    # As bytes, because schemas that differ in nothing but how a field is read, which is metadata, are equal.
+    return _parser(click.serialize().to_pybytes())
+
+
+@lru_cache(maxsize=8)
+def _parser(click: bytes) -> Parser:
+    return Parser(pa.ipc.read_schema(pa.py_buffer(click)))

@@ -21,7 +21,7 @@ from clickscore.config.secrets import resolve
 from clickscore.config.service import Service
 from clickscore.console import warn
 from clickscore.errors import ConfigError, RunError
-from clickscore.scoring.contract import Contract, read_contract
+from clickscore.scoring.contract import Contract, contract_of
 from clickscore.scoring.features import read_features
 from clickscore.service.batching import Batcher
 from clickscore.service.champion import Champion, Item
@@ -54,7 +54,7 @@ def serve(config: Config, console: Console) -> None:
     """
     service = config.service or Service()
     token = _token(service)
-    contract = read_contract(config.click.ddl, config.click.id, config.click.time, config.click.visitor)
+    contract = contract_of(config.click)
     features = read_features(config.features, contract.click)
     tell, stopping = partial(warn, console), threading.Event()
     limit_s = min(config.model.time_limit_ms, service.time_limit_ms / CALL_SHARE) / 1000

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from clickscore.config.model import SCORE
 from clickscore.config.run import Config
 from clickscore.errors import ConfigError
-from clickscore.scoring.contract import NOT_IN_NAMES, Contract, as_stored, read_contract
+from clickscore.scoring.contract import NOT_IN_NAMES, Contract, as_stored, contract_of
 from clickscore.scoring.features import Features, read_features
 from clickscore.storage.arrow_types import as_spark
 from clickscore.storage.schemas import KEPT, RESERVED, Layout, Scores
@@ -47,7 +47,7 @@ def define_contract(config: Config) -> Contract:
     problems += [f"model.outputs: {name} begins with an underscore, or has one of {NOT_IN_NAMES!r}" for name in outputs
                  if name.startswith("_") or set(name) & set(NOT_IN_NAMES)]  # fmt: skip
     try:
-        contract = read_contract(click.ddl, click.id, click.time, click.visitor, {*RESERVED, *outputs})
+        contract = contract_of(click, {*RESERVED, *outputs})
     except ConfigError as error:
         raise ConfigError(str(click.ddl), [*error.problems, *problems]) from None
     if problems:

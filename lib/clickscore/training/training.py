@@ -20,7 +20,7 @@ from clickscore.config.run import Config, Training
 from clickscore.console import warn
 from clickscore.errors import ConfigError, ModelError, SourceError, gist
 from clickscore.registry.registry import Registry
-from clickscore.scoring.contract import Contract, read_contract
+from clickscore.scoring.contract import Contract, contract_of
 from clickscore.scoring.features import Features, read_features
 from clickscore.scoring.parsing import parser
 from clickscore.sources.folder import read_batch
@@ -148,8 +148,7 @@ def run(
         if once and opening.result().has_alias(name, alias or first_alias):
             console.print(f"models:/{name}@{alias or first_alias} is there already; nothing trained", highlight=False)
             return
-        click = config.click
-        contract = read_contract(click.ddl, click.id, click.time, click.visitor)
+        contract = contract_of(config.click)
         features = read_features(config.features, contract.click)
         check_trainable(features.schema, str(config.features), training.algorithm)
         spark = make_session()

@@ -5,7 +5,7 @@ import pytest
 from pyspark.sql import SparkSession
 from rich.console import Console
 
-from clickscore.config.run import Click
+from clickscore.config.click import Click
 from clickscore.monitoring.progress import ProgressLines
 from clickscore.monitoring.report import Report
 from clickscore.monitoring.summary import doubts, look_at, print_histogram, sample, score_counts

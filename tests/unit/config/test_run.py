@@ -54,6 +54,15 @@ def test_unknown_key_suggests_the_nearest_one(file: Path) -> None:
     assert "click.schma: unknown key; did you mean schema?" in problems(file, "click.schma=x")
 
 
+def test_unknown_key_of_a_field_suggests_the_nearest_one(file: Path) -> None:
+    assert "click.from.event_time.formt: unknown key; did you mean format?" in problems(
+        file, "click.from={event_time: {formt: x}}"
+    )
+    assert "click.from.event_time.zone: expected a time zone such as Europe/Zurich, found 'Zurich'" in problems(
+        file, "click.from={event_time: {zone: Zurich}}"
+    )
+
+
 def test_all_problems_are_reported_at_once(file: Path) -> None:
     text = problems(file, "trigger=sometimes", "model.url=x", "features=conf/featurs.sql", "output.scored=5")
     assert str(file) in text

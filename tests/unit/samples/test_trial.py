@@ -25,7 +25,10 @@ def test_records_are_counted_by_what_would_become_of_them(contract: Contract, fe
     assert (trial.records, trial.accepted) == (5, 1)
     assert list(trial.rejections) == ["invalid_time", "malformed_json", "not_an_object"]
     assert trial.rejections["invalid_time"] == Group(
-        2, "Invalid RFC3339 encoded datetime - at `$.at`", json.dumps({**CLICK, "at": "soon"})
+        2,
+        "Expected a time, found 'soon': use ISO 8601, an epoch number or RFC 2822, or name the format of the field in "
+        "click.from - at `$.at`",
+        json.dumps({**CLICK, "at": "soon"}),
     )
 
 

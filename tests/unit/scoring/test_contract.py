@@ -3,8 +3,10 @@ from pathlib import Path
 
 import pytest
 
+from clickscore.config.click import Click
 from clickscore.errors import ConfigError
-from clickscore.scoring.contract import Contract, as_stored, parse_ddl, read_contract, type_name
+from clickscore.scoring.contract import Contract, as_stored, contract_of, parse_ddl, read_contract, type_name
+from clickscore.scoring.reading import PLAIN, Reading, reading_of
 
 GOOD = "id STRING NOT NULL, at TIMESTAMP NOT NULL, visitor STRING NOT NULL"
 
@@ -150,3 +152,20 @@ def test_fields_alone_are_refused_with_where_they_come_from() -> None:
 def test_types_are_called_what_spark_calls_them() -> None:
     text = "struct<a:tinyint,b:array<decimal(5,2)>,c:map<string,timestamp>,d:bigint,e:boolean,f:float,g:date>"
     assert type_name(parse_ddl(f"x {text}", "here").field("x").type) == text
+
+
+def test_contract_of_a_configuration_has_what_it_says_of_its_fields(tmp_path: Path) -> None:
+    file = tmp_path / "click.ddl"
+    file.write_text("id STRING NOT NULL, at TIMESTAMP NOT NULL, visitor STRING NOT NULL, price DOUBLE")
+    roles = {"schema": file, "id": "id", "time": "at", "visitor": "visitor"}
+    keys = {"from": {"at": {"zone": "Europe/Zurich"}}, "lenient": ["price", "id"]}
+    contract = contract_of(Click.model_validate({**roles, **keys}))
+    assert [reading_of(field) for field in contract.click] == [
+        Reading(is_lenient=True), Reading(zone="Europe/Zurich"), PLAIN, Reading(is_lenient=True),
+    ]  # fmt: skip
+    wrong = {"from": {"price": {"zone": "UTC"}, "when": {"zone": "UTC"}}, "lenient": ["at"]}
+    with pytest.raises(ConfigError) as caught:
+        contract_of(Click.model_validate({**roles, **wrong}))
+    assert [problem.partition(":")[0] for problem in caught.value.problems] == [
+        "click.from.price", "click.from", "click.lenient",
+    ]  # fmt: skip

@@ -1,5 +1,6 @@
 import json
-from datetime import datetime, timezone
+import pickle
+from datetime import datetime, timedelta, timezone
 from decimal import Decimal
 from typing import Any
 
@@ -8,7 +9,8 @@ import pytest
 
 from clickscore.scoring.contract import parse_ddl
 from clickscore.scoring.decoding import MAX_RECORD_BYTES
-from clickscore.scoring.parsing import Parser
+from clickscore.scoring.parsing import Parser, parser
+from clickscore.scoring.reading import Reading, with_reading
 
 CLICK = parse_ddl(
     "id STRING NOT NULL, at TIMESTAMP NOT NULL, price DOUBLE, amount DECIMAL(5,2), tags ARRAY<STRING>, "
@@ -209,3 +211,26 @@ def test_field_names_need_not_be_python_names() -> None:
     assert parse('{"page-url":"/x","class":3,"Straße 名":4}'.encode(), click=click) == [
         {"page-url": "/x", "class": 3, "Straße 名": 4}
     ]
+
+
+def test_times_are_read_as_they_come_at_any_depth_and_never_change_their_neighbours() -> None:
+    click = parse_ddl("at TIMESTAMP, day DATE, seen ARRAY<TIMESTAMP>, by MAP<STRING, STRUCT<at: TIMESTAMP>>", "here")
+    odd = ["2026-03-01 12:00:00 UTC", "2026-03-01T12:00:00.0000009Z", "1772366400", 1772366400.0, 1772366400000000000]
+    records = [json.dumps({"at": time, "seen": [time], "by": {"a": {"at": time}}}).encode() for time in [NOON, *odd]]
+    for batch in (records, records[::-1], *([each] for each in records)):
+        for found in parse(*batch, click=click):
+            assert found == {"at": NOON_TIME, "day": None, "seen": [NOON_TIME], "by": [("a", {"at": NOON_TIME})]}
+
+
+def test_fraction_of_a_time_is_cut_and_not_rounded() -> None:
+    [found] = parse(record(at="2026-03-01T11:59:59.9999999Z"))
+    assert found["at"] == NOON_TIME - timedelta(microseconds=1)
+
+
+def test_field_is_read_as_its_schema_says_even_if_another_schema_differs_in_nothing_else() -> None:
+    plain = parse_ddl("price DOUBLE", "here")
+    lenient = pa.schema([with_reading(plain.field("price"), Reading(is_lenient=True))])
+    records = pa.array([b'{"price":"8.25"}'])
+    assert plain == lenient
+    for click, price in ((plain, None), (lenient, 8.25), (pickle.loads(pickle.dumps(lenient)), 8.25)):
+        assert parser(click).parse(records).clicks.to_pylist() == [{"price": price}]

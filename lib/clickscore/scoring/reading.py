@@ -1,0 +1,84 @@
+"""How the fields of a click are read from a record; it travels in the metadata of each Arrow field.
+
+So it comes along wherever the fields go: into the workers of Spark, and with the id alone into the audit.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+
+import msgspec
+import pyarrow as pa
+
+READING = b"reading"
+"""Key in the metadata of an Arrow field, beside its comment."""
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How one field is read.
+
+    Attributes:
+        format: how its times are written, in Python's ``strptime``; None for the usual spellings.
+        zone: the time zone of times that name none; None for UTC.
+        is_lenient: whether numbers and booleans may come as text, and numbers for a text.
+    """
+
+    format: str | None = None
+    zone: str | None = None
+    is_lenient: bool = False
+
+
+PLAIN = Reading()
+"""How a field is read unless the configuration says otherwise."""
+
+_decode: Callable[[bytes], Reading] = msgspec.json.Decoder(Reading).decode
+
+
+def reading_of(field: pa.Field) -> Reading:
+    """Return how a field is read."""
+    text = (field.metadata or {}).get(READING)
+    return PLAIN if text is None else _decode(text)
+
+
+def with_reading(field: pa.Field, reading: Reading) -> pa.Field:
+    """Return the field with the way in which it is read."""
+    if reading == PLAIN:
+        return field
+    return field.with_metadata({**(field.metadata or {}), READING: msgspec.json.encode(reading)})
+
+
+def reading_problems(click: pa.Schema, readings: Mapping[str, Reading]) -> list[str]:
+    """Find what is said of fields that there are not, or that cannot be read so.
+
+    Args:
+        click: the fields of a click.
+        readings: how some of them are read, by their names.
+    """
+    problems = []
+    for name, reading in readings.items():
+        key = "click.lenient" if reading == Reading(is_lenient=True) else "click.from"
+        if name not in click.names:
+            problems.append(f"{key}: there is no field {name}; there are {', '.join(click.names)}")
+            continue
+        kinds = set(_single_values(click.field(name).type))
+        has_times = any(map(pa.types.is_timestamp, kinds))
+        if reading.zone and not has_times:
+            problems.append(f"click.from.{name}: zone needs a TIMESTAMP, and the field has none")
+        if reading.format and not (has_times or any(map(pa.types.is_date, kinds))):
+            problems.append(f"click.from.{name}: format needs a TIMESTAMP or a DATE, and the field has none")
+        if reading.is_lenient and all(map(pa.types.is_temporal, kinds)):
+            problems.append(f"click.lenient: {name} has times only, whose spellings are all read anyway")
+    return problems
+
+
+def _single_values(kind: pa.DataType) -> Iterator[pa.DataType]:
+    """Yield the types of the single values in a type; keys of a map are no values."""
+    if pa.types.is_list(kind):
+        yield from _single_values(kind.value_type)
+    elif pa.types.is_map(kind):
+        yield from _single_values(kind.item_type)
+    elif pa.types.is_struct(kind):
+        for field in kind:
+            yield from _single_values(field.type)
+    else:
+        yield kind

@@ -1,0 +1,37 @@
+import pickle
+
+import pyarrow as pa
+
+from clickscore.scoring.contract import parse_ddl
+from clickscore.scoring.reading import PLAIN, Reading, reading_of, reading_problems, with_reading
+
+CLICK = parse_ddl(
+    "id STRING, at TIMESTAMP, day DATE, price DOUBLE, seen ARRAY<STRUCT<at: TIMESTAMP>>, by MAP<STRING, DATE>", "here"
+)
+
+
+def test_reading_travels_with_its_field_beside_the_comment() -> None:
+    field = with_reading(pa.field("at", pa.string(), metadata={"comment": "when"}), Reading(None, "UTC", True))
+    [found] = pickle.loads(pickle.dumps(pa.schema([field.with_nullable(False)])))
+    assert reading_of(found) == Reading(None, "UTC", True)
+    assert found.metadata[b"comment"] == b"when"
+
+
+def test_field_that_is_read_as_usual_has_no_metadata() -> None:
+    field = pa.field("at", pa.string())
+    assert with_reading(field, PLAIN).metadata is None
+    assert reading_of(field) == PLAIN
+
+
+def test_what_is_said_of_no_field_or_of_one_that_cannot_be_read_so_is_a_problem() -> None:
+    day, lenient = Reading("%Y%m%d", "UTC"), Reading(is_lenient=True)
+    fields = "there are id, at, day, price, seen, by"
+    assert reading_problems(CLICK, {"pric": day, "prise": lenient, "price": day, "day": day, "by": lenient}) == [
+        f"click.from: there is no field pric; {fields}",
+        f"click.lenient: there is no field prise; {fields}",
+        "click.from.price: zone needs a TIMESTAMP, and the field has none",
+        "click.from.price: format needs a TIMESTAMP or a DATE, and the field has none",
+        "click.from.day: zone needs a TIMESTAMP, and the field has none",
+        "click.lenient: by has times only, whose spellings are all read anyway",
+    ]
+    assert not reading_problems(CLICK, {"at": day, "seen": day, "price": lenient, "id": lenient})
