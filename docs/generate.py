@@ -178,7 +178,7 @@ def type_name(hint: Any) -> str:
         return type_name(base) + _bounds(rest)
     if isinstance(hint, type) and issubclass(hint, Section):
         return SECTION
-    return {str: "text", int: "whole number", float: "number"}[hint]
+    return {str: "text", bool: "true or false", int: "whole number", float: "number"}[hint]
 
 
 _WORDS: dict[str, Any] = {

@@ -9,6 +9,7 @@ from pathlib import Path
 import lightgbm
 import numpy as np
 import pytest
+import yaml
 
 from clickscore import testing
 from clickscore.errors import SignatureError
@@ -52,6 +53,34 @@ def test_records_are_scored_like_in_the_stream(model: Path) -> None:
     assert early["score"] < 0.5 < late["score"]
     assert (broken["reason"], none["reason"]) == ("malformed_json", "tombstone")
     assert early["event_id"] == "c1"
+
+
+def test_nested_records_with_other_names_and_odd_times_are_scored_like_flat_ones(model: Path, tmp_path: Path) -> None:
+    run = yaml.safe_load(Path(CONFIG).read_text())
+    run["click"] |= {
+        "from": {
+            "event_id": "messageId",
+            "event_time": ["sentAt", "timestamp"],
+            "visitor_id": ["userId", "anonymousId"],
+            "page_url": "context.page.url",
+            "session_id": "context.params[key=session].value",
+            "price": 'properties.products[0]."unit price"',
+            "event_type": {"constant": "view_product"},
+        },
+        "lenient": ["price"],
+    }
+    (tmp_path / "run.yaml").write_text(yaml.safe_dump(run))
+    track = {
+        "messageId": "c1", "timestamp": "2026-03-01 12:00:00 UTC", "anonymousId": "v1", "userId": None,
+        "context": {"page": {"url": CLICK["page_url"]}, "params": [{"key": "session", "value": "s1"}]},
+        "properties": {"products": [{"unit price": "8.00"}]}, "search_query": None, "integrations": {"All": True},
+    }  # fmt: skip
+    late = {**track, "timestamp": 1772402400}
+    assert testing.features(tmp_path / "run.yaml", [track]) == testing.features(CONFIG, [CLICK])
+    flat = testing.score(CONFIG, [CLICK, {**CLICK, "event_time": "2026-03-01T22:00:00Z"}], model)
+    *scored, broken = testing.score(tmp_path / "run.yaml", [track, late, {**track, "anonymousId": None}], model)
+    assert scored == flat
+    assert (broken["reason"], broken["detail"]) == ("missing_field", "userId or anonymousId is missing")
 
 
 def test_model_that_asks_for_other_features_is_refused(tmp_path: Path) -> None:

@@ -4,9 +4,10 @@ from datetime import datetime, timezone
 from typing import Annotated
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, model_validator
 
 from clickscore.config.fields import ExistingFile, Section, Text, nearest
+from clickscore.config.record_path import parse_path
 
 _PROBE = datetime(2026, 11, 28, 13, 14, 15, 678_901, timezone.utc)
 """A time whose parts all differ: a format that loses one of them reads it back as another time."""
@@ -26,6 +27,11 @@ def _format(text: str) -> str:
     return text
 
 
+def _path(text: str) -> str:
+    parse_path(text)
+    return text
+
+
 def _zone(name: str) -> str:
     try:
         ZoneInfo(name)
@@ -35,21 +41,51 @@ def _zone(name: str) -> str:
     return name
 
 
+RecordPath = Annotated[Text, AfterValidator(_path)]
+"""Where a value stands in a record, such as ``context.page.url``."""
+
+
 class FieldSource(Section):
-    """How one field of a click is read from a record.
+    """Where one field of a click stands in a record, and how it is read.
 
     Example::
 
         from:
-          event_time: {format: "%d.%m.%Y %H:%M", zone: Europe/Zurich}
+          page_url:   context.page.url
+          product:    properties.products[0].sku
+          device:     properties."$device_type"
+          location:   event_params[key=page_location].value.string_value
+          visitor_id: [userId, anonymousId]
+          shop:       {constant: eu}
+          event_time: {path: sent, format: "%d.%m.%Y %H:%M", zone: Europe/Zurich}
 
     Attributes:
+        path: where the field stands; of several paths, the first that is there and not null. A path alone may stand for
+            the whole entry. Left out, the field stands under its own name.
+        constant: what the field is in every click.
         format: how the field's times are written, in Python's ``strptime``; only times of this format are taken then.
         zone: the time zone of times that name none; left out, they are UTC.
     """
 
+    path: tuple[RecordPath, ...] = ()
+    constant: str | bool | int | float | None = None
     format: Annotated[Text, AfterValidator(_format)] | None = None
     zone: Annotated[Text, AfterValidator(_zone)] | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _written_out(cls, value: object) -> object:
+        """Let a path alone, or several, stand for the whole section."""
+        keys = {"path": value} if isinstance(value, str | list) else value
+        if isinstance(keys, dict) and isinstance(path := keys.get("path"), str | list):
+            keys = keys | {"path": tuple([path] if isinstance(path, str) else path)}
+        return keys
+
+    @model_validator(mode="after")
+    def _has_one_origin(self) -> "FieldSource":
+        if self.path and self.constant is not None:
+            raise ValueError("has a path and a constant; keep one of them")
+        return self
 
 
 class Click(Section):
@@ -62,7 +98,7 @@ class Click(Section):
           id:      event_id
           time:    event_time
           visitor: visitor_id
-          from:    {event_time: {zone: Europe/Zurich}}
+          from:    {event_id: messageId, visitor_id: [userId, anonymousId]}
           lenient: [price, quantity]
 
     Attributes:
@@ -70,7 +106,7 @@ class Click(Section):
         id: the field that identifies a click.
         time: the field with the event time, a ``TIMESTAMP``.
         visitor: the field that identifies a visitor.
-        sources: fields that are read in a way of their own, by name, each with that way.
+        sources: where fields stand in a record that have another name or place there, and how their times are written.
         lenient: fields that take numbers and booleans written as text, ``5.0`` for a whole number, and numbers for a
             ``STRING``.
     """

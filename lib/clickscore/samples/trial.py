@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 from clickscore.scoring import ClickScorer, Contract, Features, LoadedModel
 from clickscore.scoring.decoding import Rejection
 from clickscore.scoring.parsing import parser
+from clickscore.scoring.reading import steps_of
 
 AHEAD = timedelta(days=1)
 """A click cannot be from the future; a day allows for clocks and zones that are wrong."""
@@ -92,7 +93,7 @@ def attempt(
     accepted = [row for row in range(len(records)) if row not in rejections]
     times = clicks.field(contract.time).take(pa.array(accepted, pa.int64()))
     ends = pc.min_max(times)
-    known = set(contract.click.names)
+    known = {steps[0] for field in contract.click for steps in steps_of(field)}
     return Trial(
         records=len(records),
         accepted=len(accepted),

@@ -12,6 +12,7 @@ from clickscore.config.text_file import read_text
 from clickscore.errors import ConfigError
 from clickscore.scoring import ddl
 from clickscore.scoring.reading import PLAIN, Reading, reading_problems, with_reading
+from clickscore.scoring.record_types import constant_problems
 
 if TYPE_CHECKING:  # a program that embeds the scorer has no pydantic
     from clickscore.config.click import Click
@@ -46,7 +47,10 @@ class Contract:
 
 def contract_of(click: "Click", reserved: Iterable[str] = ()) -> Contract:
     """Read the contract that a configuration names; see ``read_contract``."""
-    readings = {name: Reading(source.format, source.zone) for name, source in click.sources.items()}
+    readings = {
+        name: Reading(source.path, source.constant, source.format, source.zone)
+        for name, source in click.sources.items()
+    }
     readings |= {name: replace(readings.get(name, PLAIN), is_lenient=True) for name in click.lenient}
     return read_contract(click.ddl, click.id, click.time, click.visitor, reserved, readings)
 
@@ -74,9 +78,10 @@ def read_contract(
     problems += _nested_problems(click)
     problems += _role_problems(click, id, time, visitor)
     problems += reading_problems(click, readings)
+    fields = [with_reading(field, readings.get(field.name, PLAIN)) for field in click]
+    problems += constant_problems(fields, (id, time)) if not problems else []
     if problems:
         raise ConfigError(where, problems)
-    fields = [with_reading(field, readings.get(field.name, PLAIN)) for field in click]
     return Contract(pa.schema(fields), id, time, visitor)
 
 

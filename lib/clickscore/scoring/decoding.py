@@ -7,9 +7,12 @@ CPU-seconds per million clicks of 21 fields, 0.5% of them malformed.
 
 import codecs
 import re
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import msgspec
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from clickscore.reasons import (
@@ -21,12 +24,16 @@ from clickscore.reasons import (
     NOT_AN_OBJECT,
     WRONG_TYPE,
 )
+from clickscore.scoring.reading import reading_of
+from clickscore.scoring.record_tree import Entries, Values, plant
 from clickscore.scoring.record_types import record_decoder
 from clickscore.scoring.times import NO_TIME
 
 MAX_RECORD_BYTES = 1024 * 1024
 """A click is some hundred bytes; a record above 1 MiB is none, and parsing it would cost the others their latency."""
 MAX_DETAIL_CHARS = 300
+
+Decode = Callable[[bytes], Any]
 
 UNDECODABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 """What ``Decoder.decode_good`` raises for a record that is not a valid click."""
@@ -56,19 +63,49 @@ class Decoder:
 
     def __init__(self, click: pa.Schema) -> None:
         """Compile the schema: the fields of a click, of which those that are not nullable are required."""
-        quick = record_decoder(click, is_quick=True)
-        self.decode_good = quick.decode
-        self.blank = quick.type(**dict.fromkeys(quick.type.__struct_fields__))
-        self._decode_patiently = record_decoder(click, is_quick=False).decode
-        self._types = {field.name: field.type for field in click}
+        trees, places = plant(click)
+        self._has_one_tree = len(trees) == 1
+        self._values = [[(number, Values(trees[number], steps)) for number, steps in each] for each in places]
+        keeps_text = any(reading_of(field).is_lenient for field in click)
+        quick = [record_decoder(tree, True, keeps_text) for tree in trees]
+        patient = [record_decoder(tree, False, keeps_text) for tree in trees]
+        self.decode_good = _each([decoder.decode for decoder, _ in quick])
+        self._decode_patiently = _each([decoder.decode for decoder, _ in patient])
+        self.blank = quick[0][1] if len(quick) == 1 else tuple(blank for _, blank in quick)
+        # What stands for an object that is not there: something else in each of the two.
+        blanks = [quick[0][1], patient[0][1]]
+        objects = [Values(trees[0], steps) for steps in trees[0].objects()] if self._has_one_tree else []
+        self._objects = [(values, values.of(blanks, {})) for values in objects]
         self._decode_any = msgspec.json.Decoder(msgspec.Raw).decode
+
+    def columns(self, clicks: list[Any]) -> list[list[Any]]:
+        """Return the values of decoded clicks, one list for each field that is no constant.
+
+        The value of an entry that a list has twice is ``record_tree.TWICE``.
+        """
+        objects = [clicks] if self._has_one_tree else [list(each) for each in zip(*clicks, strict=True)]
+        entries: list[Entries] = [{} for _ in objects]
+        columns = []
+        for choices in self._values:
+            found = [values.of(objects[number], entries[number]) for number, values in choices]
+            columns.append(found[0] if len(found) == 1 else list(map(_first, *found)) if found else [])
+        return columns
+
+    def passed_objects(self, clicks: list[Any]) -> npt.NDArray[np.int64]:
+        """Return how many objects each decoded click was found in, below the record itself; 0 if it has two trees."""
+        passed = np.zeros(len(clicks), np.int64)
+        for values, (quick, patient) in self._objects:
+            found = values.of(clicks, {})
+            is_there = (each is not None and each is not quick and each is not patient for each in found)
+            passed += np.fromiter(is_there, bool, len(clicks))
+        return passed
 
     def decode(self, record: bytes) -> Any:
         """Decode a record, in whatever spelling.
 
         Returns:
-            An object with the attributes ``f0``, ``f1``, ... in the order of the schema, ``None`` for what is absent;
-            or a ``Rejection`` for anything that is not a valid click.
+            An object that ``columns`` understands; that of a flat record has the attributes ``f0``, ``f1``, ... in the
+            order of the schema, ``None`` for what is absent. Or a ``Rejection`` for anything that is not a valid click.
         """
         # A byte order mark at the start of a file belongs to the file, not to its first record. A second one does not.
         bare = record.removeprefix(codecs.BOM_UTF8)
@@ -103,10 +140,15 @@ class Decoder:
             return INVALID_TIME, message
         if "got `null`" in message:
             return MISSING_FIELD, f"{path} is null"
-        is_time = pa.types.is_timestamp(self._types.get(path, pa.null()))
-        if is_time and "got `" not in message:
-            return INVALID_TIME, message
         return WRONG_TYPE, message
+
+
+def _each(decoders: list[Decode]) -> Decode:
+    return decoders[0] if len(decoders) == 1 else lambda record: tuple(decode(record) for decode in decoders)
+
+
+def _first(*values: Any) -> Any:
+    return next((value for value in values if value is not None), None)
 
 
 def encoding_fault(record: bytes) -> Rejection | None:

@@ -11,6 +11,7 @@ import codecs
 import json
 from collections import Counter
 from collections.abc import Iterable
+from functools import reduce
 from typing import Any, NamedTuple
 
 import msgspec
@@ -18,6 +19,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from clickscore.scoring.record_tree import Node, plant
 from clickscore.scoring.times import BLOCK
 
 Counts = npt.NDArray[np.int64]
@@ -39,27 +41,39 @@ class KeyChecker:
     """Finds duplicate keys in the records of one click schema; built in each process, as it cannot be pickled."""
 
     def __init__(self, click: pa.Schema) -> None:
-        """Find the objects in the schema: the fields of a click, of the types that a click may have."""
-        self._click = _Shape(False, _shapes(click))
+        """Find the objects in a record that the fields of a click are read from."""
+        trees, places = plant(click)
+        self._record = reduce(_merged, map(_shape_of_place, trees)) or _Shape(False, {})
+        self._decode_any = msgspec.json.Decoder().decode
+        self._read = [number for number, choices in enumerate(places) if choices]
+        chosen = [place for choices in places for place in choices]
+        self._is_countable = len(trees) == 1 and len(set(chosen)) == len(chosen) and not trees[0].has_lists
         self._members = msgspec.json.Decoder(dict[str, msgspec.Raw] | None)
         self._elements = msgspec.json.Decoder(list[msgspec.Raw] | None)
 
-    def suspects(self, records: pa.BinaryArray, columns: list[pa.Array], rejected: Iterable[int]) -> dict[int, int]:
+    def suspects(
+        self, records: pa.BinaryArray, columns: list[pa.Array], passed: Counts, rejected: Iterable[int]
+    ) -> dict[int, int]:
         """Return the records that may have a key twice, by their number, with how many colons could follow a key.
 
         Args:
             records: those that were decoded.
             columns: what they were decoded into, null where they were rejected.
+            passed: how many objects each record has on the way to those values; 0 where it was rejected.
             rejected: numbers of those that were.
         """
         ends_a_key, bounds = _key_ends(records)
+        if not self._is_countable:
+            return dict(enumerate(np.diff(np.searchsorted(np.flatnonzero(ends_a_key), bounds)).tolist()))
+        columns = [columns[number] for number in self._read]
         passed_over = sum(int(np.count_nonzero(ends_a_key[bounds[row] : bounds[row + 1]])) for row in rejected)
         within = [_keys_within(column) for column in columns if pa.types.is_nested(column.type)]
         present = sum(len(column) - column.null_count for column in columns) + sum(int(keys.sum()) for keys in within)
+        present += int(passed.sum())
         if np.count_nonzero(ends_a_key) - passed_over == present:
             return {}
         pairs = np.diff(np.searchsorted(np.flatnonzero(ends_a_key), bounds))
-        each = np.zeros(len(records), np.int64)
+        each = passed.copy()
         for column in columns:
             each += 1 if not column.null_count else column.is_valid().to_numpy(zero_copy_only=False)
         for keys in within:
@@ -76,7 +90,13 @@ class KeyChecker:
         Raises:
             RecursionError: if it is nested too deeply to tell.
         """
-        return self._look_at_object(record.removeprefix(codecs.BOM_UTF8), pairs, self._click, "")
+        bare = record.removeprefix(codecs.BOM_UTF8)
+        try:
+            if _count_keys(self._decode_any(bare)) == pairs:
+                return None  # as many keys as colons that follow one: none was there before
+        except (msgspec.DecodeError, RecursionError):  # a field that nobody reads is nested deeply, or out of range
+            pass
+        return self._look_at_object(bare, pairs, self._record, "")
 
     def _look(self, value: Any, shape: _Shape, path: str) -> str | None:
         if shape.is_list:
@@ -107,6 +127,17 @@ class KeyChecker:
         return next((path for path in found if path is not None), None)
 
 
+def _count_keys(value: Any) -> int:
+    """Return how many keys the objects in a value of JSON have, at all depths."""
+    keys = 0
+    if type(value) is dict:
+        keys, value = len(value), value.values()
+    for inner in value:
+        if type(inner) in (dict, list):
+            keys += _count_keys(inner)
+    return keys
+
+
 def _keys_within(column: pa.Array) -> Counts:
     """Return how many keys the objects in each value of a column have, at all depths; none where they are null."""
     kind = column.type
@@ -126,6 +157,25 @@ def _keys_within(column: pa.Array) -> Counts:
 def _shapes(fields: Iterable[pa.Field]) -> dict[str, _Shape]:
     found = ((field.name, _shape(field.type)) for field in fields)
     return {name: shape for name, shape in found if shape}
+
+
+def _shape_of_place(node: Node) -> _Shape | None:
+    """Return where the objects are in what stands at a place, those included that are only passed through."""
+    if node.leaf:
+        return _shape(node.leaf[0])
+    if node.elements:
+        each = _shape_of_place(node.elements)
+        return each and _Shape(True, {}, each)
+    found = {name: _shape_of_place(inner) for name, inner in node.fields.items()}
+    return _Shape(False, {name: shape for name, shape in found.items() if shape})
+
+
+def _merged(one: _Shape | None, other: _Shape | None) -> _Shape | None:
+    """Return where there are objects by either of two shapes of the same place."""
+    if not one or not other or one.is_list != other.is_list:
+        return one or other
+    fields = {name: _merged(one.fields.get(name), other.fields.get(name)) for name in one.fields | other.fields}
+    return _Shape(one.is_list, {name: shape for name, shape in fields.items() if shape}, _merged(one.each, other.each))
 
 
 def _shape(kind: pa.DataType) -> _Shape | None:

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable
 from functools import lru_cache
-from operator import attrgetter
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -13,6 +12,9 @@ from clickscore import reasons
 from clickscore.scoring import decoding, times
 from clickscore.scoring.decoding import Decoder, Rejection
 from clickscore.scoring.duplicate_keys import KeyChecker
+from clickscore.scoring.reading import place_of, steps_of
+from clickscore.scoring.record_tree import TWICE, is_sure
+from clickscore.scoring.record_types import constant_of
 
 
 class Parsed(NamedTuple):
@@ -35,7 +37,12 @@ class Parser:
         """Compile the schema: the fields of a click, of which those that are not nullable are required."""
         self._decoder = Decoder(click)
         self._keys = KeyChecker(click)
+        self._names = click.names
+        self._places = [field.with_name(place_of(field)) for field in click]
         self._fields = [field.with_nullable(True) for field in click]
+        paths = {field.name: steps_of(field) for field in click}
+        self._constants = {name: constant_of(click.field(name)) for name, choices in paths.items() if not choices}
+        self._unsure = {name for name, choices in paths.items() if len(choices) > 1 or not all(map(is_sure, choices))}
 
     def parse(self, records: pa.BinaryArray | pa.LargeBinaryArray) -> Parsed:
         """Decode every record, each on its own: no record raises, and none changes what becomes of another.
@@ -48,9 +55,11 @@ class Parser:
         values: list[bytes | None] = records.to_numpy(zero_copy_only=False).tolist()
         rejections = _screen(records, values)
         clicks = self._decode(values, rejections, times.rows_with_fine_fractions(records))
-        columns = _to_columns(clicks, self._fields, rejections)
+        columns = self._to_columns(clicks, rejections)
         columns = _blanked(columns, [row for row in rejections if clicks[row] is not self._decoder.blank])
-        twice = self._find_duplicate_keys(records, values, columns, rejections)
+        passed = self._decoder.passed_objects(clicks)
+        passed[list(rejections)] = 0
+        twice = self._find_duplicate_keys(self._keys.suspects(records, columns, passed, rejections), values, rejections)
         columns = _blanked(columns, list(twice))
         rejections |= twice
         return Parsed(pa.StructArray.from_arrays(columns, fields=self._fields), rejections)
@@ -76,12 +85,23 @@ class Parser:
                 clicks.append(click)
         return clicks
 
+    def _to_columns(self, clicks: list[Any], rejections: dict[int, Rejection]) -> list[pa.Array]:
+        columns = []
+        is_click = [click is not self._decoder.blank for click in clicks]
+        for place, name, found in zip(self._places, self._names, self._decoder.columns(clicks), strict=True):
+            values = found
+            if name in self._constants:
+                values = [self._constants[name] if is_one else None for is_one in is_click]
+            elif name in self._unsure:
+                _check(values, place, rejections, is_click)
+            columns.append(_to_column(values, place, rejections))
+        return columns
+
     def _find_duplicate_keys(
-        self, records: pa.BinaryArray, values: list[bytes | None], columns: list[pa.Array],
-        rejections: dict[int, Rejection],
-    ) -> dict[int, Rejection]:  # fmt: skip
+        self, suspects: dict[int, int], values: list[bytes | None], rejections: dict[int, Rejection]
+    ) -> dict[int, Rejection]:
         found = {}
-        for row, pairs in self._keys.suspects(records, columns, rejections).items():
+        for row, pairs in suspects.items():
             value = values[row]
             if row in rejections or value is None:
                 continue
@@ -120,10 +140,15 @@ def _screen(records: pa.BinaryArray, values: list[bytes | None]) -> dict[int, Re
     return rejections
 
 
-def _to_columns(clicks: list[Any], fields: list[pa.Field], rejections: dict[int, Rejection]) -> list[pa.Array]:
-    names = [f"f{number}" for number in range(len(fields))]
-    columns = [list(map(attrgetter(name), clicks)) for name in names]
-    return [_to_column(column, field, rejections) for column, field in zip(columns, fields, strict=True)]
+def _check(values: list[Any], field: pa.Field, rejections: dict[int, Rejection], is_click: list[bool]) -> None:
+    """Reject clicks that lack a required value, or have an entry of a list twice, which the decoder does not know."""
+    for row, value in enumerate(values):
+        if value is None and is_click[row] and not field.nullable:
+            rejections.setdefault(row, Rejection(reasons.MISSING_FIELD, decoding.cut(f"{field.name} is missing")))
+        elif value is TWICE:
+            values[row] = None
+            detail = decoding.cut(f"expected each entry once, found that of {field.name} twice")
+            rejections.setdefault(row, Rejection(reasons.DUPLICATE_KEY, detail))
 
 
 def _blanked(columns: list[pa.Array], rows: list[int]) -> list[pa.Array]:

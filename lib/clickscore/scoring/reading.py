@@ -4,10 +4,12 @@ So it comes along wherever the fields go: into the workers of Spark, and with th
 """
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import msgspec
 import pyarrow as pa
+
+from clickscore.config.record_path import Step, parse_path
 
 READING = b"reading"
 """Key in the metadata of an Arrow field, beside its comment."""
@@ -18,14 +20,23 @@ class Reading:
     """How one field is read.
 
     Attributes:
+        paths: where it stands in a record, the first that is there; none for its own name.
+        constant: what it is in every click; None for a field that is read.
         format: how its times are written, in Python's ``strptime``; None for the usual spellings.
         zone: the time zone of times that name none; None for UTC.
         is_lenient: whether numbers and booleans may come as text, and numbers for a text.
     """
 
+    paths: tuple[str, ...] = ()
+    constant: str | bool | int | float | None = None
     format: str | None = None
     zone: str | None = None
     is_lenient: bool = False
+
+    @property
+    def of_value(self) -> "Reading":
+        """How a value is read, wherever it stands."""
+        return replace(self, paths=(), constant=None)
 
 
 PLAIN = Reading()
@@ -38,6 +49,19 @@ def reading_of(field: pa.Field) -> Reading:
     """Return how a field is read."""
     text = (field.metadata or {}).get(READING)
     return PLAIN if text is None else _decode(text)
+
+
+def steps_of(field: pa.Field) -> tuple[tuple[Step, ...], ...]:
+    """Return the paths that a field is read from; none for a constant."""
+    reading = reading_of(field)
+    if reading.constant is not None:
+        return ()
+    return tuple(map(parse_path, reading.paths)) or ((field.name,),)
+
+
+def place_of(field: pa.Field) -> str:
+    """Return where a field stands in a record, for messages."""
+    return " or ".join(reading_of(field).paths) or field.name
 
 
 def with_reading(field: pa.Field, reading: Reading) -> pa.Field:

@@ -1,4 +1,4 @@
-"""A click schema becomes the types that a typed decoder checks a record against, in one pass.
+"""The places of a record become the types that a typed decoder checks a record against, in one pass.
 
 There are two sets of them. The quick one takes the usual spelling of each value in the decoder's own code. The patient
 one asks Python about each time and day, and so takes more spellings; where the quick one takes a value, it gives the
@@ -7,6 +7,7 @@ same. Fields that the configuration reads in a way of their own are asked about 
 
 import datetime as dt
 from abc import ABCMeta
+from collections.abc import Collection, Iterable
 from decimal import Decimal, DecimalException
 from types import GenericAlias
 from typing import Annotated, Any, Required, TypedDict
@@ -15,6 +16,7 @@ import msgspec
 import pyarrow as pa
 
 from clickscore.scoring.reading import Reading, reading_of
+from clickscore.scoring.record_tree import Node
 from clickscore.scoring.times import FIRST_PLAIN_EPOCH, LAST_PLAIN_EPOCH, Read, date_reader, time_reader
 from clickscore.scoring.values import MAX_FLOAT32, WHOLE, decimal_reader, digits, lenient_reader
 
@@ -30,29 +32,45 @@ _TYPED_DICT: Any = TypedDict
 """Untyped, as its fields are known only when the schema has been read."""
 
 
-def record_decoder(click: pa.Schema, is_quick: bool) -> msgspec.json.Decoder[Any]:
-    """Return what decodes a record into an object with the attributes ``f0``, ``f1``, ... in the order of the schema.
+def record_decoder(tree: Node, is_quick: bool, keeps_text: bool) -> tuple[msgspec.json.Decoder[Any], Any]:
+    """Return what decodes a record into an object, and such an object without values.
+
+    The fields of an object are its attributes ``f0``, ``f1``, ... in the order of the tree.
 
     Args:
-        click: the fields of a click.
+        tree: what the record holds.
         is_quick: whether times and days are taken only as the decoder itself knows them.
+        keeps_text: whether numbers keep the digits that they are written with, for texts.
     """
+    record, blank = _object(tree, is_quick)
+    return msgspec.json.Decoder(record, dec_hook=_ask, float_hook=digits if keeps_text else _number), blank
+
+
+def _object(node: Node, is_quick: bool) -> tuple[Any, Any]:
     # Generated attribute names, because a field may be called `class` or `page-url`.
     fields: list[Any] = []
-    for number, field in enumerate(click):
-        reading = reading_of(field)
-        value = _value(field.type, reading, is_quick)
-        if value is dt.datetime:
-            value |= _EPOCH
-        if field.nullable:
-            fields.append((f"f{number}", value | None, msgspec.field(name=field.name, default=None)))
+    blanks: dict[str, Any] = {}
+    for number, (name, inner) in enumerate(node.fields.items()):
+        value, blank = _place(inner, is_quick)
+        blanks[f"f{number}"] = blank
+        if inner.is_required:
+            fields.append((f"f{number}", value, msgspec.field(name=name)))
         else:
-            fields.append((f"f{number}", value, msgspec.field(name=field.name)))
+            fields.append((f"f{number}", value | None, msgspec.field(name=name, default=blank)))
     # Records hold no cycles: without them the garbage collector has nothing to walk. Only keywords let a required field
-    # follow an optional one.
-    struct = msgspec.defstruct("Click", fields, gc=False, kw_only=True)
-    is_lenient = any(reading_of(field).is_lenient for field in click)
-    return msgspec.json.Decoder(struct, dec_hook=_ask, float_hook=digits if is_lenient else _number)
+    # follow an optional one. Frozen objects may stand for those that are not there.
+    struct = msgspec.defstruct("Click", fields, gc=False, kw_only=True, frozen=True)
+    return struct, struct(**blanks)
+
+
+def _place(node: Node, is_quick: bool) -> tuple[Any, Any]:
+    """Return the type of what stands at a place, and what stands for it where nothing does."""
+    if node.leaf:
+        value = _value(*node.leaf, is_quick)
+        return (value | _EPOCH if value is dt.datetime else value), None
+    if node.elements:
+        return GenericAlias(list, (_place(node.elements, is_quick)[0] | None,)), None
+    return _object(node, is_quick)
 
 
 def _value(kind: pa.DataType, reading: Reading, is_quick: bool) -> Any:
@@ -106,3 +124,34 @@ def _number(text: str) -> Decimal:
         return Decimal(text)
     except DecimalException:  # an exponent of twenty digits
         raise ValueError("Number out of range") from None
+
+
+def constant_of(field: pa.Field) -> Any:
+    """Return the value that a field has in every click.
+
+    Raises:
+        msgspec.ValidationError: if the constant is no value of the field's type.
+    """
+    reading = reading_of(field)
+    kind = _value(field.type, reading.of_value, is_quick=False)
+    return msgspec.json.Decoder(kind, dec_hook=_ask, float_hook=digits).decode(msgspec.json.encode(reading.constant))
+
+
+def constant_problems(fields: Iterable[pa.Field], single: Collection[str]) -> list[str]:
+    """Find constants that are no values of their fields, or stand in fields that tell clicks apart.
+
+    Args:
+        fields: those of a click, of types that a click may have.
+        single: names of the fields that must differ from click to click.
+    """
+    problems = []
+    for field in fields:
+        if reading_of(field).constant is None:
+            continue
+        if field.name in single:
+            problems.append(f"click.from.{field.name}: a constant cannot tell clicks apart")
+        try:
+            constant_of(field)
+        except msgspec.ValidationError as error:
+            problems.append(f"click.from.{field.name}: the constant is no value of the field: {error}")
+    return problems

@@ -33,6 +33,9 @@ _EPOCH_DIGITS = {10, 13, 16, 19}
 _FRACTION_AFTER = 7
 """Digits of a fraction that the decoder would round away."""
 
+_FINE = re.compile(rb":\d\d\.\d{7}")
+_FEW_BYTES = 4096
+"""Size up to which one search costs less than the calls of NumPy: a request brings one click."""
 BLOCK = 1 << 17
 """Bytes that NumPy looks at together: what it makes of so many stays in the processor's cache, at half the cost."""
 
@@ -118,8 +121,10 @@ def rows_with_fine_fractions(records: pa.BinaryArray) -> list[int]:
     size = np.int64 if pa.types.is_large_binary(records.type) else np.int32
     bounds = np.frombuffer(offsets, size)[records.offset : records.offset + len(records) + 1]
     characters = np.frombuffer(data or b"", np.uint8)[bounds[0] : bounds[-1]]
+    if len(characters) <= _FEW_BYTES and not _FINE.search(characters.tobytes()):
+        return []
     before, after = len(":00"), _FRACTION_AFTER
-    found = [np.empty(0, np.intp)]
+    found = []
     for begin in range(0, len(characters), BLOCK):
         block = characters[begin : begin + BLOCK + before + after]
         # Seconds stand before the point of a time, `12:00:00.1234567`. What is below the digit 0 wraps to above nine.
@@ -128,6 +133,8 @@ def rows_with_fine_fractions(records: pa.BinaryArray) -> list[int]:
         is_fine &= block[before + after :] - np.uint8(ord("0")) < 10
         if is_fine.any():
             found.append(np.flatnonzero(is_fine) + (begin + before))
+    if not found:
+        return []
     return [int(row) for row in np.unique(np.searchsorted(bounds - bounds[0], np.concatenate(found), "right") - 1)]
 
 

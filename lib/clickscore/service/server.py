@@ -23,6 +23,8 @@ from clickscore.console import warn
 from clickscore.errors import ConfigError, RunError
 from clickscore.scoring.contract import Contract, contract_of
 from clickscore.scoring.features import read_features
+from clickscore.scoring.reading import steps_of
+from clickscore.scoring.record_tree import put
 from clickscore.service.batching import Batcher
 from clickscore.service.champion import Champion, Item
 from clickscore.service.endpoints import State, make_app
@@ -172,8 +174,9 @@ _EXAMPLES = {"string": "text", "bool": True, "double": 1.5, "float": 1.5, "date3
 
 def _example(contract: Contract) -> dict[str, object]:
     """Return a click with the required fields, for the documentation."""
-    return {
-        field.name: "2026-03-01T12:00:00Z" if pa.types.is_timestamp(field.type) else _EXAMPLES.get(str(field.type), 1)
-        for field in contract.click
-        if not field.nullable
-    }
+    click: dict[str, object] = {}
+    for field in contract.click:
+        value = "2026-03-01T12:00:00Z" if pa.types.is_timestamp(field.type) else _EXAMPLES.get(str(field.type), 1)
+        for steps in steps_of(field)[:1] if not field.nullable else ():
+            put(click, steps, value)
+    return click

@@ -22,6 +22,24 @@ def test_fields_may_be_lenient_and_have_a_format_and_a_zone() -> None:
     assert Click.model_validate(ROLES).sources == {}
 
 
+def test_path_may_stand_alone_or_among_others_and_a_constant_for_itself() -> None:
+    sources = {"url": "context.page.url", "visitor": ["userId", "anonymousId"], "at": {"path": "sent", "zone": "UTC"},
+               "shop": {"constant": "eu"}, "n": {"path": ["a", "b"]}}  # fmt: skip
+    assert Click.model_validate({**ROLES, "from": sources}).sources == {
+        "url": FieldSource(path=("context.page.url",)),
+        "visitor": FieldSource(path=("userId", "anonymousId")),
+        "at": FieldSource(path=("sent",), zone="UTC"),
+        "shop": FieldSource(constant="eu"),
+        "n": FieldSource(path=("a", "b")),
+    }
+
+
+def test_text_that_is_no_path_is_refused() -> None:
+    assert "found 'context..url', which ends as one at character 8" in message(FieldSource, path="context..url")
+    assert "keep one of them" in message(FieldSource, path="a", constant="b")
+    assert "valid string" in message(FieldSource, path=[5])
+
+
 @pytest.mark.parametrize("format", ["%Y%m%d", "%d/%b/%Y:%H:%M:%S %z", "%m/%d/%y %I:%M %p", "%Y-%j", "%G-W%V-%u"])
 def test_format_with_a_whole_day_is_accepted(format: str) -> None:
     assert FieldSource(format=format).format == format

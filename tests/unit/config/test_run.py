@@ -61,6 +61,9 @@ def test_unknown_key_of_a_field_suggests_the_nearest_one(file: Path) -> None:
     assert "click.from.event_time.zone: expected a time zone such as Europe/Zurich, found 'Zurich'" in problems(
         file, "click.from={event_time: {zone: Zurich}}"
     )
+    found = problems(file, "click.from={page_url: a..b, visitor_id: [a, 'b['], device: 5, shop: {constant: [1]}}")
+    for key in ("click.from.page_url", "click.from.visitor_id", "click.from.device", "click.from.shop"):
+        assert key in found
 
 
 def test_all_problems_are_reported_at_once(file: Path) -> None:

@@ -1,6 +1,7 @@
 """A sample of records: what would become of it, without a run."""
 
 import json
+from dataclasses import replace
 from datetime import datetime, timezone
 from typing import Any
 
@@ -9,6 +10,7 @@ import pyarrow as pa
 from clickscore.samples.trial import Group, Trial, attempt, lines
 from clickscore.scoring import Contract, Features, LoadedModel
 from clickscore.scoring.outputs import as_outputs
+from clickscore.scoring.reading import Reading, with_reading
 
 NOW = datetime(2026, 3, 2, tzinfo=timezone.utc)
 CLICK = {"id": "a", "at": "2026-03-01T12:00:00Z", "visitor": "v", "price": 2.0, "quantity": 3}
@@ -38,6 +40,14 @@ def test_unknown_and_absent_fields_are_named(contract: Contract, features: Featu
     assert trial.unknown == {"ip": 2, "utm": 1}
     assert {"price", "quantity"} <= set(trial.absent)
     assert "id" not in trial.absent
+
+
+def test_fields_that_are_read_from_another_place_are_known_there(contract: Contract, features: Features) -> None:
+    click = pa.schema([with_reading(field, Reading(("userId", "a.b") if field.name == "visitor" else ()))
+                       for field in contract.click])  # fmt: skip
+    mapped = replace(contract, click=click)
+    trial = tried(mapped, features, {"id": "a", "at": CLICK["at"], "userId": "u", "visitor": "v", "a": {"c": 1}})
+    assert (trial.accepted, trial.unknown) == (1, {"visitor": 1})
 
 
 def test_times_out_of_reason_are_counted(contract: Contract, features: Features) -> None:

@@ -163,7 +163,10 @@ def test_contract_of_a_configuration_has_what_it_says_of_its_fields(tmp_path: Pa
     assert [reading_of(field) for field in contract.click] == [
         Reading(is_lenient=True), Reading(zone="Europe/Zurich"), PLAIN, Reading(is_lenient=True),
     ]  # fmt: skip
-    wrong = {"from": {"price": {"zone": "UTC"}, "when": {"zone": "UTC"}}, "lenient": ["at"]}
+    for origin in ({"id": {"constant": "c"}}, {"price": {"constant": "much"}}):
+        with pytest.raises(ConfigError, match=r"click.from.(id|price).*constant"):
+            contract_of(Click.model_validate({**roles, "from": origin}))
+    wrong = {"from": {"price": {"zone": "UTC"}, "when": "sent.at"}, "lenient": ["at"]}
     with pytest.raises(ConfigError) as caught:
         contract_of(Click.model_validate({**roles, **wrong}))
     assert [problem.partition(":")[0] for problem in caught.value.problems] == [

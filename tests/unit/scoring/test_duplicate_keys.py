@@ -1,6 +1,7 @@
 import json
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pytest
 
@@ -15,7 +16,7 @@ CHECKER = KeyChecker(CLICK)
 def suspects(*records: dict[str, Any]) -> dict[int, int]:
     raw = pa.array([json.dumps(record, separators=(",", ":")).encode() for record in records], pa.binary())
     clicks, rejections = Parser(CLICK).parse(raw)
-    return CHECKER.suspects(raw, clicks.flatten(), rejections)
+    return CHECKER.suspects(raw, clicks.flatten(), np.zeros(len(raw), np.int64), rejections)
 
 
 def test_record_with_as_many_keys_as_values_is_not_looked_into() -> None:

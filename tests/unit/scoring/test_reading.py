@@ -11,9 +11,10 @@ CLICK = parse_ddl(
 
 
 def test_reading_travels_with_its_field_beside_the_comment() -> None:
-    field = with_reading(pa.field("at", pa.string(), metadata={"comment": "when"}), Reading(None, "UTC", True))
+    reading = Reading(("a.b", "c"), None, "%Y%m%d", "UTC", True)
+    field = with_reading(pa.field("at", pa.string(), metadata={"comment": "when"}), reading)
     [found] = pickle.loads(pickle.dumps(pa.schema([field.with_nullable(False)])))
-    assert reading_of(found) == Reading(None, "UTC", True)
+    assert reading_of(found) == reading
     assert found.metadata[b"comment"] == b"when"
 
 
@@ -24,7 +25,7 @@ def test_field_that_is_read_as_usual_has_no_metadata() -> None:
 
 
 def test_what_is_said_of_no_field_or_of_one_that_cannot_be_read_so_is_a_problem() -> None:
-    day, lenient = Reading("%Y%m%d", "UTC"), Reading(is_lenient=True)
+    day, lenient = Reading(format="%Y%m%d", zone="UTC"), Reading(is_lenient=True)
     fields = "there are id, at, day, price, seen, by"
     assert reading_problems(CLICK, {"pric": day, "prise": lenient, "price": day, "day": day, "by": lenient}) == [
         f"click.from: there is no field pric; {fields}",

@@ -7,6 +7,7 @@ import pytest
 
 from clickscore.scoring.contract import parse_ddl
 from clickscore.scoring.reading import PLAIN, Reading, with_reading
+from clickscore.scoring.record_tree import plant
 from clickscore.scoring.record_types import record_decoder
 
 CLICK = parse_ddl("at TIMESTAMP, day DATE, seen ARRAY<TIMESTAMP>, price DOUBLE, items ARRAY<STRUCT<n: INT>>", "here")
@@ -14,7 +15,7 @@ NOON = dt.datetime(2026, 3, 1, 12, tzinfo=dt.timezone.utc)
 
 
 def decoders(click: pa.Schema) -> list[Any]:
-    return [record_decoder(click, is_quick).decode for is_quick in (True, False)]
+    return [record_decoder(plant(click)[0][0], is_quick, True)[0].decode for is_quick in (True, False)]
 
 
 def test_both_decoders_give_the_same_for_usual_spellings() -> None:
@@ -27,11 +28,11 @@ def test_both_decoders_give_the_same_for_usual_spellings() -> None:
                                   b'{"day":"20260301"}', b'{"seen":[1772366400]}'])  # fmt: skip
 def test_quick_decoder_leaves_other_spellings_to_the_patient_one(text: bytes) -> None:
     with pytest.raises(msgspec.ValidationError):
-        record_decoder(CLICK, is_quick=True).decode(text)
+        decoders(CLICK)[0](text)
 
 
 def test_field_with_a_reading_of_its_own_is_read_so_by_both_at_any_depth() -> None:
-    day, lenient = Reading("%d.%m.%Y", "Europe/Zurich"), Reading(is_lenient=True)
+    day, lenient = Reading(format="%d.%m.%Y", zone="Europe/Zurich"), Reading(is_lenient=True)
     readings = {"at": day, "seen": day, "price": lenient, "items": lenient}
     click = pa.schema([with_reading(field, readings.get(field.name, PLAIN)) for field in CLICK])
     for decode in decoders(click):
