@@ -36,6 +36,10 @@ export async function load(folder) {
   if (manifest.format !== FORMAT) {
     throw new Error(`${folder}: expected format ${FORMAT}, found ${manifest.format}`);
   }
+  const moved = Object.keys(manifest.click.readings ?? {});
+  if (moved.length) {
+    throw new Error(`${folder}: only the scorer in Python reads fields by click.from and click.lenient: ${moved}`);
+  }
   for (const [name, expected] of Object.entries(manifest.files)) {
     const found = createHash("sha256").update(await readFile(join(folder, name))).digest("hex");
     if (found !== expected) {

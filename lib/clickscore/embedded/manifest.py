@@ -2,13 +2,14 @@
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import msgspec
 import pyarrow as pa
 
 from clickscore.errors import ConfigError, UntrustedModelError
+from clickscore.scoring.reading import Reading
 
 FORMAT = 1
 """Version of the folder's format; it changes when an older reader would misread a folder."""
@@ -46,12 +47,14 @@ class Click:
         time: name of the field with the time.
         visitor: name of the field that tells visitors apart.
         fields: all fields, in the order of ``click.ddl``.
+        readings: where fields stand in a record and how they are read, by name; of those that are read as usual, none.
     """
 
     id: str
     time: str
     visitor: str
     fields: tuple[Field, ...]
+    readings: dict[str, Reading] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -134,7 +134,7 @@ def load(folder: str | Path, onnx: bool = False) -> EmbeddedScorer:
     folder = Path(folder)
     manifest = read_manifest(folder)
     click = manifest.click
-    contract = read_contract(folder / CLICK, click.id, click.time, click.visitor)
+    contract = read_contract(folder / CLICK, click.id, click.time, click.visitor, readings=click.readings)
     features = read_features(folder / FEATURES, contract.click)
     check_features(features.schema, manifest.input_schema, features.where)
     kind = native.ONNX if onnx else manifest.model.kind

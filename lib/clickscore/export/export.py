@@ -23,11 +23,13 @@ from clickscore.export.onnx_trees import ConversionError, one_file, to_onnx
 from clickscore.registry.registry import fetch_current
 from clickscore.registry.trial import example_of, try_aside
 from clickscore.registry.version import ModelVersion
-from clickscore.scoring import Contract, Features, LoadedModel, read_contract, read_features
+from clickscore.scoring import Contract, Features, LoadedModel, read_features
+from clickscore.scoring.contract import contract_of
 from clickscore.scoring.feature_engine import sql_type
 from clickscore.scoring.features import check_features
 from clickscore.scoring.models import BOOSTER, BOOSTER_FILE, ONNX, Predict
 from clickscore.scoring.outputs import OutputError, Pick, position
+from clickscore.scoring.reading import readings_of
 
 
 def export(config: Config, out: Path, version: str | None, console: Console) -> None:
@@ -42,7 +44,7 @@ def export(config: Config, out: Path, version: str | None, console: Console) -> 
     Raises:
         WiringError: if the version cannot be used, or not without MLflow; nothing is written then.
     """
-    contract = read_contract(config.click.ddl, config.click.id, config.click.time, config.click.visitor)
+    contract = contract_of(config.click)
     features = read_features(config.features, contract.click)
     with whole_folder(out) as folder, tempfile.TemporaryDirectory(prefix="clickscore-") as place:
         model = _fetch(config, version, Path(place))
@@ -69,7 +71,9 @@ def export(config: Config, out: Path, version: str | None, console: Console) -> 
         manifest = Manifest(
             format=files.FORMAT,
             model=Model(model.name, model.version, model.digest, model.kind),
-            click=Click(contract.id, contract.time, contract.visitor, _fields(contract.click)),
+            click=Click(
+                contract.id, contract.time, contract.visitor, _fields(contract.click), readings_of(contract.click)
+            ),
             inputs=inputs,
             outputs=outputs,
             without_onnx=without_onnx,

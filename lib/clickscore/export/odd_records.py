@@ -9,6 +9,8 @@ import numpy as np
 import pyarrow as pa
 
 from clickscore.scoring import Contract, Features
+from clickscore.scoring.reading import steps_of
+from clickscore.scoring.record_tree import put
 
 CLICKS = 200
 """Clicks with odd values: enough that each value of each field stands in a few of them."""
@@ -54,17 +56,20 @@ def odd_records(contract: Contract, features: Features) -> list[str]:
     clicks = [plain] + [
         {name: choices[rng.integers(len(choices))] for name, choices in values.items()} for _ in range(CLICKS)
     ]
-    return [*(_text(click, number) for number, click in enumerate(clicks)), *_none(contract, plain)]
+    return [*(_text(contract, click, number) for number, click in enumerate(clicks)), *_none(contract, plain)]
 
 
-def _text(click: dict[str, Any], number: int = 0) -> str:
-    present = {name: value for name, value in click.items() if value is not _ABSENT}
-    return json.dumps(present, ensure_ascii=bool(number % 2))  # escaped in half of them
+def _text(contract: Contract, click: dict[str, Any], number: int = 0) -> str:
+    record: dict[str, Any] = {}
+    for field in contract.click:
+        for steps in steps_of(field)[:1] if click[field.name] is not _ABSENT else ():
+            put(record, steps, click[field.name])
+    return json.dumps(record, ensure_ascii=bool(number % 2))  # escaped in half of them
 
 
 def _none(contract: Contract, plain: dict[str, Any]) -> Iterator[str]:
     """Yield records that are no clicks."""
-    whole = _text(plain)
+    whole = _text(contract, plain)
     yield from (
         "",
         "not a click",
@@ -77,13 +82,14 @@ def _none(contract: Contract, plain: dict[str, Any]) -> Iterator[str]:
         f"[{whole}]",
     )
     for field in contract.click:
-        yield _text(plain | {field.name: {"an": ["object"]}})
+        yield _text(contract, plain | {field.name: {"an": ["object"]}})
         if not field.nullable:
-            yield _text(plain | {field.name: None})
-            yield _text(plain | {field.name: _ABSENT})
-    yield _text(plain | {contract.time: "yesterday"})
-    yield _text(plain | {contract.time: "2026-02-30T00:00:00Z"})
-    yield f"{whole[:-1]}, {json.dumps(contract.id)}: {json.dumps(plain[contract.id])}}}"
+            yield _text(contract, plain | {field.name: None})
+            yield _text(contract, plain | {field.name: _ABSENT})
+    yield _text(contract, plain | {contract.time: "yesterday"})
+    yield _text(contract, plain | {contract.time: "2026-02-30T00:00:00Z"})
+    first_key = steps_of(contract.click.field(contract.id))[0][0]
+    yield f"{whole[:-1]}, {json.dumps(first_key)}: {json.dumps(plain[contract.id])}}}"
 
 
 def _values(field: pa.Field, literals: Sequence[str]) -> list[Any]:

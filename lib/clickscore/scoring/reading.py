@@ -51,6 +51,11 @@ def reading_of(field: pa.Field) -> Reading:
     return PLAIN if text is None else _decode(text)
 
 
+def readings_of(click: pa.Schema) -> dict[str, Reading]:
+    """Return how fields are read, by their names; of those that are read as usual, none."""
+    return {field.name: reading for field in click if (reading := reading_of(field)) != PLAIN}
+
+
 def steps_of(field: pa.Field) -> tuple[tuple[Step, ...], ...]:
     """Return the paths that a field is read from; none for a constant."""
     reading = reading_of(field)

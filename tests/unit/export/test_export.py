@@ -38,6 +38,19 @@ def exported(shop: Shop, version: str | None = None, **model: Any) -> tuple[Path
     return shop.home / "out", said.getvalue()
 
 
+def test_folder_reads_records_as_the_configuration_says(shop: Shop) -> None:
+    roles = {"schema": str(shop.config.click.ddl), "id": "id", "time": "at", "visitor": "visitor"}
+    shop.set(
+        click={**roles, "from": {"visitor": ["userId", "who.id"], "at": {"zone": "Asia/Tokyo"}}, "lenient": ["price"]}
+    )
+    folder, _ = exported(shop)
+    record = {"id": "a", "at": "2026-03-01 21:00:00", "who": {"id": "v"}, "price": "80.0", "quantity": 3}
+    scorer = embedded.load(folder)
+    assert scorer.score(record).verdict == "scored"
+    assert scorer.score(CLICK).detail == "userId or who.id is missing"
+    assert scorer.check() == []
+
+
 def test_manifest_says_what_was_exported_and_with_what(small: Exported) -> None:
     manifest = json.loads((small.folder / "manifest.json").read_text())
     digest = (

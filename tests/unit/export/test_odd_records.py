@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pyarrow as pa
@@ -7,6 +8,7 @@ import pytest
 from clickscore.export.odd_records import CLICKS, odd_records
 from clickscore.scoring import Contract, Features, read_contract, read_features
 from clickscore.scoring.parsing import parser
+from clickscore.scoring.reading import PLAIN, Reading, with_reading
 
 NESTED = """
 id STRING NOT NULL, at TIMESTAMP NOT NULL, tiny TINYINT, small SMALLINT, price DECIMAL(4,2), whole DECIMAL(3,0),
@@ -44,6 +46,17 @@ def test_clicks_of_any_types_are_valid(nested: Contract, tmp_path: Path) -> None
         column = clicks.field(name).slice(0, CLICKS)
         assert len({str(value) for value in column.to_pylist()}) > 1, name
         assert (column.null_count > 0) == nested.click.field(name).nullable
+
+
+def test_clicks_stand_where_the_contract_reads_them(contract: Contract, features: Features) -> None:
+    readings = {"visitor": Reading(("userId", "anonymousId")), "price": Reading(("items[0].price",)),
+                "id": Reading(("meta.id",)), "at": Reading(("meta.at",))}  # fmt: skip
+    click = pa.schema([with_reading(field, readings.get(field.name, PLAIN)) for field in contract.click])
+    records = odd_records(replace(contract, click=click), features)
+    assert set(json.loads(records[0])) == {"meta", "userId", "items", "quantity"}
+    _, rejections = parser(click).parse(pa.array(records, pa.string()).cast(pa.binary()))
+    assert sorted(rejections) == list(range(CLICKS + 1, len(records)))
+    assert rejections[len(records) - 1].reason in ("duplicate_key", "wrong_type")
 
 
 def test_texts_that_the_features_compare_with_are_in_the_clicks(contract: Contract, tmp_path: Path) -> None:
