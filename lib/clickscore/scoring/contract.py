@@ -17,8 +17,11 @@ from clickscore.scoring.record_types import constant_problems
 if TYPE_CHECKING:  # a program that embeds the scorer has no pydantic
     from clickscore.config.click import Click
 
-RESERVED = ("reason", "detail", "challenger_detail")
-"""Names that the outcome of a click uses itself, whatever the contract."""
+RESERVED = (
+    "reason", "detail", "challenger_detail", "score", "model_name", "model_version", "scored_at", "challenger_score",
+    "challenger_version", "source", "source_offset", "source_key", "source_headers", "batch_id",
+)  # fmt: skip
+"""Names that an outcome or the tables use themselves, whatever the contract and wherever clicks are scored."""
 NOT_IN_NAMES = " ,;{}()\n\t="
 """Characters that Delta does not take in the name of a column."""
 ESCAPED_IN_KEYS = '"\\' + "".join(map(chr, range(32)))
@@ -66,7 +69,7 @@ def read_contract(
         id: name of the field that tells clicks apart.
         time: name of the field with the time.
         visitor: name of the field that tells visitors apart.
-        reserved: names that the tables use themselves, beside ``RESERVED``.
+        reserved: more of them, such as the model's further outputs.
         readings: how some fields are read from a record, by their names.
 
     Raises:

@@ -143,10 +143,6 @@ MODEL_TIMELINE = T.StructType(
 )
 
 
-RESERVED = tuple(field.name for field in (*SCORED, *KEPT.values()))
-"""Names that the tables use themselves, beside the fields of a click."""
-
-
 def raw(kept: Iterable[T.StructField] = ()) -> T.StructType:
     """Return what every source yields: one row per record, with where it came from and when."""
     lineage = [T.StructField(field.name, field.dataType) for field in (*LINEAGE, *kept)]

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from clickscore.config.model import SCORE
 from clickscore.config.run import Config
 from clickscore.errors import ConfigError
-from clickscore.scoring.contract import NOT_IN_NAMES, Contract, as_stored, contract_of
+from clickscore.scoring.contract import NOT_IN_NAMES, RESERVED, Contract, as_stored, contract_of
 from clickscore.scoring.features import Features, read_features
 from clickscore.storage.arrow_types import as_spark
-from clickscore.storage.schemas import KEPT, RESERVED, Layout, Scores
+from clickscore.storage.schemas import KEPT, Layout, Scores
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ def define_contract(config: Config) -> Contract:
     problems += [f"model.outputs: {name} begins with an underscore, or has one of {NOT_IN_NAMES!r}" for name in outputs
                  if name.startswith("_") or set(name) & set(NOT_IN_NAMES)]  # fmt: skip
     try:
-        contract = contract_of(click, {*RESERVED, *outputs})
+        contract = contract_of(click, outputs)
     except ConfigError as error:
         raise ConfigError(str(click.ddl), [*error.problems, *problems]) from None
     if problems:

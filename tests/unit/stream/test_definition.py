@@ -5,7 +5,7 @@ import yaml
 
 from clickscore.config.run import Config, load
 from clickscore.errors import ConfigError
-from clickscore.storage.schemas import RESERVED
+from clickscore.storage.schemas import KEPT, SCORED
 from clickscore.stream.definition import read_definition
 
 
@@ -30,7 +30,7 @@ def test_demo_is_defined_by_its_three_files() -> None:
     assert not definition.layout.scored["event_id"].nullable
 
 
-@pytest.mark.parametrize("name", RESERVED)
+@pytest.mark.parametrize("name", [column.name for column in (*SCORED, *KEPT.values())])
 def test_names_that_the_tables_use_themselves_are_no_fields_of_a_click(tmp_path: Path, name: str) -> None:
     ddl = Path("conf/click.ddl").read_text() + f",\n{name} STRING"
     with pytest.raises(ConfigError, match=rf"{name}: the tables use this name themselves"):
