@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple, TypeVar
 
 from py4j.protocol import Py4JJavaError
-from pyspark.errors import PySparkException, StreamingQueryException
+from pyspark.errors import AnalysisException, PySparkException, StreamingQueryException
 
 from clickscore.errors import ModelUnavailableError, SourceUnavailableError, WorkerLostError, gist
 
@@ -46,14 +46,38 @@ _DAMAGE = re.compile(
 )
 """Failures that reading again will not cure, such as a name that Hadoop cannot take; a lost connection is not one."""
 _WRONG_CHECKSUM = "ChecksumException"
+_CONSTRAINT = re.compile(
+    r"\[DELTA_(?:VIOLATE_CONSTRAINT_WITH_VALUES|NOT_NULL_CONSTRAINT_VIOLATED|EXCEED_CHAR_VARCHAR_LIMIT)\] "
+    r"(?P<words>.*?)(?=\n\s+at |\nCaused by|\nDriver stacktrace|\nJVM stacktrace| SQLSTATE|\Z)",
+    re.DOTALL,
+)
+"""What Delta says of a row that breaks a rule of the table, which goes over several lines."""
+_TIME_OVERFLOW = re.compile(
+    r"ArithmeticException: long overflow(?:\s+at [^\n]+)*?\s+at [^\n]+\.KafkaRecordToRowConverter"
+)
+_CONDITIONS = re.compile(r"\[[A-Z][A-Z0-9_.]+\] [^\n]*")
+_CAUSES = re.compile(r"^Caused by: ([^\n]*)", re.MULTILINE)
 _CONDITION = re.compile(r"^: org\.apache\.spark\.\S+: \[(?P<name>[A-Z0-9_.]+)\]", re.MULTILINE)
 """Spark's condition of a Java error that PySpark has not converted, as Py4J prints it."""
 _MISSING_PATH = "PATH_NOT_FOUND"
 _FILE_NOT_FOUND = "java.io.FileNotFoundException"
 _MISSING_TABLE = (_MISSING_PATH, "DELTA_TABLE_NOT_FOUND", "TABLE_OR_VIEW_NOT_FOUND")
+_UNSUPPORTED_TABLE = re.compile(r"\[DELTA_(?:INVALID_PROTOCOL_VERSION|UNSUPPORTED_FEATURES_FOR_(?:READ|WRITE))\]")
 _QUERY_DETAILS = "\n=== Streaming Query ==="
 
 Result = TypeVar("Result")
+
+
+class Refusal(NamedTuple):
+    """Why a table does not take a row.
+
+    Attributes:
+        words: the engine's, in one line.
+        is_constraint: whether that is a rule of the table.
+    """
+
+    words: str
+    is_constraint: bool
 
 
 class WorkerCrashError(Exception):
@@ -150,6 +174,31 @@ def damaged_file(error: BaseException) -> DamagedFile | None:
     return DamagedFile(file["path"].replace("file:///", "file:/", 1), damage["cause"])
 
 
+def is_time_overflow(error: BaseException) -> bool:
+    """Tell whether a record of Kafka has a time that Spark cannot hold."""
+    return isinstance(error, SPARK_ERRORS) and bool(_TIME_OVERFLOW.search(str(error)))
+
+
+def row_refusal(error: BaseException) -> Refusal | None:
+    """Return why rows could not be written, if that may lie in some of them: what the table, or the engine, says."""
+    # First, as what the table says has the values of the row in it, which may read like anything.
+    if found := _CONSTRAINT.search(str(error)):
+        return Refusal(" ".join(found["words"].split()), is_constraint=True)
+    is_of_source = damaged_file(error) or is_time_overflow(error)
+    if transient_cause(error) or is_of_source or isinstance(error, AnalysisException):
+        return None
+    return Refusal(engine_words(error), is_constraint=False)
+
+
+def engine_words(error: BaseException) -> str:
+    """Return what a failure says for itself, in one line: the innermost condition or cause, without the trace."""
+    text = str(error)
+    for pattern in (_CONDITIONS, _CAUSES):
+        if found := pattern.findall(text):
+            return str(found[-1]).strip()
+    return f"{type(error).__name__}: {root_cause(error) if isinstance(error, Py4JJavaError) else gist(error)}"
+
+
 def is_wrong_checksum(error: BaseException) -> bool:
     """Tell whether a file is not what its checksum, which Hadoop keeps next to it, was made of."""
     return _WRONG_CHECKSUM in str(error)
@@ -168,6 +217,11 @@ def is_file_not_found(error: Py4JJavaError) -> bool:
 def is_missing_table(error: BaseException) -> bool:
     """Tell whether there is no such table, by path or by name."""
     return _condition(error) in _MISSING_TABLE
+
+
+def is_unsupported_table(error: BaseException) -> bool:
+    """Tell whether a table asks for more than this version of Delta can do."""
+    return bool(_UNSUPPORTED_TABLE.search(str(error)))
 
 
 def failure_of(error: StreamingQueryException) -> str:

@@ -36,15 +36,18 @@ from clickscore.spark_errors import (
     TooManyError,
     WorkerCrashError,
     damaged_file,
+    engine_words,
     failure_of,
     guarded,
     is_file_not_found,
     is_missing_path,
     is_missing_table,
+    is_time_overflow,
     is_wrong_checksum,
     model_failures,
     model_fault,
     root_cause,
+    row_refusal,
     transient_cause,
     worker_crash,
 )
@@ -412,6 +415,55 @@ def test_failure_of_a_stream_is_told_without_its_state_and_its_plan(clicks: Data
     assert "=== Streaming Query ===" in str(error)
     assert "the reason" in failure_of(error)
     assert "=== Streaming Query ===" not in failure_of(error)
+
+
+@pytest.mark.parametrize(
+    ("rows", "words", "is_constraint"),
+    [
+        ("-1, 'ab', 'c1'", "CHECK constraint positive (price > 0) violated by row with values: - price : -1", True),
+        ("1, 'abc', 'c1'", 'Value "abc" exceeds char/varchar type length limitation.', True),
+        ("1, NULL, 'c1'", "NOT NULL constraint violated for column: code.", True),
+        ("1, 'ab', 'c0'", "[INVALID_INDEX_OF_ZERO] The index 0 is invalid.", False),
+        ("1, 'ab', 'Connection refused'", "CHECK constraint short (length(id) < 9) violated by row", True),
+    ],
+)
+def test_row_that_a_table_does_not_take_is_refused_with_its_words(
+    spark: SparkSession, tmp_path: Path, rows: str, words: str, is_constraint: bool
+) -> None:
+    table = f"delta.`{tmp_path / 'strict'}`"
+    spark.sql(f"CREATE TABLE {table} (price INT, code VARCHAR(2) NOT NULL, id STRING, "
+              "number INT GENERATED ALWAYS AS (element_at(array(10), int(substring(id, 2))))) USING delta")  # fmt: skip
+    spark.sql(f"ALTER TABLE {table} ADD CONSTRAINT positive CHECK (price > 0)")
+    spark.sql(f"ALTER TABLE {table} ADD CONSTRAINT short CHECK (length(id) < 9)")
+    frame = spark.sql(f"SELECT * FROM VALUES (1, 'ab', 'c1'), ({rows}) AS t(price, code, id)")
+    error = raised_by(lambda: frame.write.format("delta").mode("append").save(str(tmp_path / "strict")))
+    refusal = row_refusal(error)
+    assert refusal is not None
+    assert refusal.words.startswith(words)
+    assert refusal.is_constraint == is_constraint
+    assert "\n" not in refusal.words
+    assert "SQLSTATE" not in refusal.words or not is_constraint
+
+
+def test_rows_are_not_to_blame_for_what_may_pass_and_for_what_is_not_written_at_all(spark: SparkSession) -> None:
+    assert row_refusal(raised_by(lambda: spark.table("there_is_none"))) is None
+    assert row_refusal(PySparkException("java.net.ConnectException: Connection refused")) is None
+
+
+def test_failure_without_a_condition_is_told_by_its_innermost_cause_or_its_first_line(spark: SparkSession) -> None:
+    udf = F.udf(lambda _: 1 / 0, "int")
+    assert "ZeroDivisionError" in engine_words(raised_by(lambda: spark.range(1).select(udf("id")).collect()))
+    assert engine_words(ValueError("what is this?\nand this?")) == "ValueError: what is this?"
+
+
+def test_time_that_overflows_is_told_by_the_reader_of_kafka_that_it_happens_in() -> None:
+    overflow, reader = "java.lang.ArithmeticException: long overflow", "org.apache.spark.sql.kafka010"
+    within = f"{overflow}\n\tat java.base/java.lang.Math.multiplyExact(Math.java:1033)\n\tat {reader}."
+    assert is_time_overflow(
+        PySparkException(f"{within}KafkaRecordToRowConverter$.$anonfun$toInternalRow(K.scala:40)\n")
+    )
+    assert not is_time_overflow(PySparkException(f"{within}KafkaSourceProvider.load(K.scala:40)\n"))
+    assert not is_time_overflow(ValueError(f"{within}KafkaRecordToRowConverter"))
 
 
 def test_failures_that_stay_are_not_transient(spark: SparkSession) -> None:

@@ -39,6 +39,8 @@ CLASSIC = {"sparkContext", "_jvm", "_jsc", "rdd"}
 CLASSIC_ONLY = {
     "deployment": "models travel as broadcast variables, which can be taken away again",
     "files": "Hadoop's FileSystem looks at a file without a Spark job, and sees those that Spark's listings hide",
+    "protocol": "only Delta's own classes say which table features they know",
+    "kafka_records": "records that Spark cannot read are read by Kafka's own client",
     "kafka_admin": "the broker is asked by the client, and with the login, that Spark reads with",
 }
 

@@ -16,6 +16,7 @@ from clickscore.sources.identity import settle
 from clickscore.sources.kinds import check_source
 from clickscore.storage.checkpoint import Checkpoint, read_checkpoint
 from clickscore.storage.offset_log import read_plans
+from clickscore.storage.protocol import check_readable
 from clickscore.storage.table import Table
 from clickscore.stream.definition import define_contract
 
@@ -67,6 +68,7 @@ def run(
 
 
 def _check_bound(spark: SparkSession, table: Table, checkpoint: Checkpoint) -> None:
+    check_readable(spark, table)
     if not table.exists(spark):
         raise TableError(f"{table.name} does not exist. Correct its name under output, or restore it.")
     if (bound := table.stream(spark)) != checkpoint.stream:

@@ -14,7 +14,7 @@ from rich.table import Table as Grid
 
 from clickscore.config.run import Config
 from clickscore.console import warn
-from clickscore.errors import ReplayError, TableError
+from clickscore.errors import ReplayError, StreamError, TableError
 from clickscore.reasons import TOMBSTONE, UNREADABLE_FILE
 from clickscore.reconciliation.replay_commit import Resolution
 from clickscore.reconciliation.rescoring import Selection, as_raw, open_records, resolved, tally
@@ -22,13 +22,16 @@ from clickscore.registry.registry import fetch_current
 from clickscore.registry.version import ModelVersion
 from clickscore.scoring.features import check_features
 from clickscore.scoring.isolation import Tolerance
-from clickscore.spark_errors import TooManyError, WorkerCrashError, guarded
+from clickscore.spark_errors import SPARK_ERRORS, TooManyError, WorkerCrashError, guarded
+from clickscore.storage.constraints import check_unconstrained, decidable, read_constraints
+from clickscore.storage.protocol import check_changeable, check_readable, check_writable
 from clickscore.storage.schemas import Layout
 from clickscore.storage.table import Table
 from clickscore.stream.definition import Definition, read_definition
 from clickscore.stream.deployment import Deployment
-from clickscore.stream.pipeline import REASON, Stamp, with_outcomes
+from clickscore.stream.pipeline import REASON, Stamp, constrained, with_outcomes
 from clickscore.stream.silence import ending_silent_workers
+from clickscore.stream.unwritable import Unwritable
 
 REMEDIES = {
     UNREADABLE_FILE: "fix the file and land it under a new name",
@@ -82,19 +85,30 @@ def run(
             passing = sum(count for _, becomes, count in counts if becomes is None)
             done = f"Nothing has changed; without --dry-run, {passing:,} clicks would be scored by {model.label}."
         else:
-            done = _carry_out(resolution, verdicts, definition.layout, model)
+            layout, tell = definition.layout, partial(warn, console)
+            unwritable = Unwritable(spark, layout, scored, config.checkpoint, tell)
+            try:
+                done = _carry_out(resolution, verdicts, layout, model, unwritable)
+            except StreamError as error:
+                raise ReplayError(str(error)) from error
         show(console, counts, lost, dry_run)
         say(done)
 
 
-def _carry_out(resolution: Resolution, verdicts: DataFrame, layout: Layout, model: ModelVersion) -> str:
+def _carry_out(
+    resolution: Resolution, verdicts: DataFrame, layout: Layout, model: ModelVersion, unwritable: Unwritable
+) -> str:
     now, about = datetime.now(timezone.utc), {"model": model.key[0], "version": model.key[1]}
     replay_id = resolution.mark(verdicts, now, about)
     if replay_id is None or verdicts.where(f"{REASON} IS NULL").isEmpty():
         return "No click has passed."
     marked = resolution.rejected.read(resolution.spark).where(F.col("replay_id") == replay_id)
     stamp = Stamp(-replay_id, F.lit(now), *model.key)
-    resolution.append(resolved(verdicts, marked, layout, stamp), replay_id, about)
+    try:
+        resolution.append(resolved(verdicts, marked, layout, stamp), replay_id, about)
+    except SPARK_ERRORS as error:  # what may pass was tried for a while
+        resolution.settle(replay_id)
+        return _carry_out(resolution, unwritable.judge(verdicts, stamp, error), layout, model, unwritable)
     if not resolution.settle(replay_id):
         raise ReplayError(
             f"replay {replay_id}: another replay took over. Nothing is lost, and nothing is scored "
@@ -118,12 +132,17 @@ def check(spark: SparkSession, config: Config, model: ModelVersion) -> Definitio
         ("rejected", config.output.rejected, layout.rejected),
     ):
         table = Table(name)
+        check_readable(spark, table)
         if not table.exists(spark):
             raise TableError(
                 f"output.{key}: there is no table {name}. Replays are for what the stream has rejected; "
                 f"let it run first: jobs/score_stream.py --config ..."
             )
         table.check(spark, shape)
+        check_writable(spark, table)
+    rejected = Table(config.output.rejected)
+    check_unconstrained(spark, rejected)
+    check_changeable(spark, rejected)
     return definition
 
 
@@ -140,7 +159,10 @@ def judge(
     # What a model fails on stays rejected, so it may fail as often as it likes; and who was rejected may be dangerous.
     tolerance = Tolerance(config.model.time_limit_ms / 1000, count=inf, in_child=True)
     score = deployment.score_with(definition.contract, definition.features, model, tolerance)
-    verdicts = with_outcomes(as_raw(records, definition.layout.kept), score)
+    scored, layout = Table(config.output.scored), definition.layout
+    stamp = Stamp(-1, F.current_timestamp(), *model.key)
+    constraints = decidable(spark, read_constraints(spark, scored), layout.scored)
+    verdicts = constrained(with_outcomes(as_raw(records, layout.kept), score), layout, stamp, constraints)
     try:
         with ending_silent_workers(spark, config.model):
             deployment.warm_up(model, tuple(config.model.picks.values()))

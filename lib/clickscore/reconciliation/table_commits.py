@@ -13,6 +13,7 @@ from clickscore.config.source import DeltaSource
 from clickscore.reconciliation.batch_range import Range
 from clickscore.reconciliation.discrepancies import Holdings
 from clickscore.reconciliation.record_keys import of_records, of_scored
+from clickscore.sources.delta import as_record
 from clickscore.storage import places
 from clickscore.storage.files import plain_source
 from clickscore.storage.offset_log import Planned, table_position
@@ -142,6 +143,7 @@ def hold_commits(spark: SparkSession, source: DeltaSource, files: DataFrame, bat
         found = rows.select(quoted(column), name).join(suspects.select("source", "batch_id"), on="source")
         if source.column is None:
             return of_scored(found, id)
-        return of_records(found.select(F.col(quoted(column)).cast("binary").alias(VALUE), "source", "batch_id"), id)
+        record = as_record(found.schema, source.column).cast("binary").alias(VALUE)
+        return of_records(found.select(record, "source", "batch_id"), id)
 
     return Holdings(parts, keys, rows.select(name).distinct())

@@ -1,8 +1,7 @@
 """The offsets of Kafka topics that micro-batches were planned to read, and why an offset may have no row."""
 
-import json
 from collections.abc import Iterable, Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import pyarrow as pa
 from pyspark.sql import DataFrame, SparkSession
@@ -13,7 +12,7 @@ from clickscore.reconciliation.batch_range import Range
 from clickscore.reconciliation.discrepancies import Holdings, settle, settle_duplicates
 from clickscore.reconciliation.record_keys import of_offsets, of_records
 from clickscore.sources.gaps import RECREATED, TRUNCATED, Topics, source_name
-from clickscore.sources.kafka_consumer import consumer_properties
+from clickscore.sources.kafka import read_range
 from clickscore.storage.offset_log import Partition, partition_offsets
 from clickscore.storage.schemas import VALUE
 
@@ -91,7 +90,7 @@ def explain(
     bounds = {p: sought[source_name(p)] for p in topics.latest if source_name(p) in sought}
     if not bounds:
         return found
-    return _settle_records(found, of_records(read_range(spark, source, bounds), id), seen)
+    return _settle_records(found, of_records(_read_values(spark, source, bounds), id), seen)
 
 
 def _settle_accepted(found: DataFrame, gaps: DataFrame) -> DataFrame:
@@ -137,24 +136,5 @@ def _settle_records(found: DataFrame, records: DataFrame, seen: DataFrame | None
     return (settle_duplicates(joined, seen, "id_key") if seen is not None else joined).drop("id_key")
 
 
-def read_range(spark: SparkSession, source: KafkaSource, bounds: Mapping[Partition, tuple[int, int]]) -> DataFrame:
-    """Read what the topics hold between two offsets of each partition: ``value, source, source_offset``."""
-    begin, end = (_as_json({p: bound[which] for p, bound in bounds.items()}) for which in (0, 1))
-    numbers: dict[str, list[int]] = {}
-    for topic, number in sorted(bounds):
-        numbers.setdefault(topic, []).append(number)
-    options: dict[str, Any] = {
-        "assign": json.dumps(numbers), "startingOffsets": begin, "endingOffsets": end, "failOnDataLoss": False,
-        **{f"kafka.{name}": value for name, value in consumer_properties(source).items()},
-    }  # fmt: skip
-    return spark.read.format("kafka").options(**options).load().select(
-        F.col("value").alias(VALUE), F.concat_ws("-", "topic", "partition").alias("source"),
-        F.col("offset").alias("source_offset"),
-    )  # fmt: skip
-
-
-def _as_json(offsets: Offsets) -> str:
-    tree: dict[str, dict[str, int]] = {}
-    for (topic, number), offset in offsets.items():
-        tree.setdefault(topic, {})[str(number)] = offset
-    return json.dumps(tree)
+def _read_values(spark: SparkSession, source: KafkaSource, bounds: Mapping[Partition, tuple[int, int]]) -> DataFrame:
+    return read_range(spark, source, bounds).select(VALUE, "source", "source_offset")

@@ -4,31 +4,80 @@ from collections.abc import Mapping
 from datetime import datetime, timezone
 from typing import Any
 
+import pyarrow as pa
 from pyspark.errors import AnalysisException
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
+from pyspark.sql import types as T
 
+from clickscore.config.fields import nearest
 from clickscore.config.source import DeltaSource
-from clickscore.errors import SourceError
-from clickscore.sources.records import without_offsets
+from clickscore.errors import SourceError, TableError
+from clickscore.sources.records import BatchPlan, without_offsets
 from clickscore.spark_errors import is_missing_path
-from clickscore.storage.offset_log import table_position
+from clickscore.storage.offset_log import read_plan, table_position
+from clickscore.storage.protocol import check_readable
 from clickscore.storage.schemas import MICROSECOND_FORMAT, quoted
 from clickscore.storage.table import Table
 
 
 def check(spark: SparkSession, source: DeltaSource) -> None:
-    """Make sure that the table is there, and has the column of the configuration.
+    """Make sure that the table is there and can be read, and has the column of the configuration.
 
     Raises:
         SourceError: if not.
     """
     table = Table(source.table)
+    try:
+        check_readable(spark, table)
+    except TableError as error:
+        raise SourceError(f"source.table: {error}") from None
     if not table.exists(spark):
         raise SourceError(f"source.table: no such Delta table: {source.table}. Create it, or correct the name.")
+    if not source.column:
+        return
+    fields = {field.name: field for field in table.read(spark).schema}
+    if source.column not in fields:
+        near = nearest(source.column, fields)
+        raise SourceError(
+            f"source.column: {source.table} has no column {source.column}{near}; it has {', '.join(fields)}."
+        )
+    found = fields[source.column].dataType
+    if not isinstance(found, T.StringType | T.BinaryType | T.StructType | T.VariantType):
+        raise SourceError(
+            f"source.column: {source.column} of {source.table} is {found.simpleString()}; expected a STRING or BINARY "
+            f"that holds a JSON object, a STRUCT or a VARIANT. Name another column, or leave source.column out if the "
+            f"columns of the table are the fields of a click."
+        )
+
+
+def check_fields(spark: SparkSession, source: DeltaSource, click: pa.Schema) -> None:
+    """Make sure that the table's own columns, where they are the fields of a click, have the fields' names.
+
+    A field that may be null may be missing, but not be there in another spelling: it would be null in every click.
+
+    Raises:
+        SourceError: with all names that differ.
+    """
+    table = Table(source.table)
+    if source.column or not table.exists(spark):
+        return
     columns = table.read(spark).columns
-    if source.column and source.column not in columns:
-        raise SourceError(f"source.column: {source.table} has no column {source.column}; it has {', '.join(columns)}.")
+    others = {column.lower(): column for column in columns}
+    problems = []
+    for field in click:
+        if field.name in columns:
+            continue
+        if other := others.get(field.name.lower()):
+            problems.append(f"{field.name} is there as {other}")
+        elif not field.nullable:
+            problems.append(f"{field.name} is missing{nearest(field.name, columns)}")
+    if problems:
+        raise SourceError(
+            f"source.table: the columns of {source.table} are not the fields of a click: {'; '.join(problems)}. It has "
+            f"{', '.join(columns)}. Write the names in click.schema as in the table, read from a table that has the "
+            f"names of click.schema, or name the one column with the clicks in source.column."
+        )
 
 
 def warnings(*_: object) -> list[str]:
@@ -45,10 +94,22 @@ def read_stream(spark: SparkSession, source: DeltaSource, *_: object) -> DataFra
     )
     table = Table(source.table)
     rows = reader.load(source.table) if table.is_path else reader.table(table.sql_name)
-    as_json = F.to_json(F.struct("*"), {"timestampFormat": MICROSECOND_FORMAT})
-    record = F.col(quoted(source.column)) if source.column else as_json
+    record = as_record(rows.schema, source.column)
     # A Delta stream has no _metadata column, so there is a data file to name, but no position in it.
     return without_offsets(rows, record, F.input_file_name())
+
+
+def as_record(rows: T.StructType, column: str | None) -> Column:
+    """Return the record of a row, as text or as bytes: what a column holds, or the row, as JSON.
+
+    Args:
+        rows: the columns of the table.
+        column: the one that holds the record; None if all of them do.
+    """
+    whole = F.col(quoted(column)) if column else F.struct("*")
+    if column and isinstance(rows[column].dataType, T.StringType | T.BinaryType):
+        return whole
+    return F.to_json(whole, {"timestampFormat": MICROSECOND_FORMAT})
 
 
 def watch_gaps(*_: object) -> None:
@@ -57,6 +118,25 @@ def watch_gaps(*_: object) -> None:
 
 def files_ahead(*_: object) -> None:
     """Return nothing: to count them, the log of the table would have to be read."""
+
+
+def read_again(*_: object) -> None:
+    """Return nothing: its rows have no time of their own."""
+
+
+def plan_of(spark: SparkSession, source: DeltaSource, checkpoint: str, batch_id: int) -> BatchPlan:
+    """Return up to which version of the table a micro-batch was planned to read."""
+    plan = read_plan(spark, checkpoint, batch_id)
+    upto = f" up to version {table_position(plan.end).version}" if plan else ""
+    return BatchPlan(
+        f"rows of {source.table}{upto}",
+        "write the rows that it can go on with into a new table, and begin anew with that one",
+    )
+
+
+def has_taken(*_: object) -> bool:
+    """Return false: no stream can do without a data file of its table."""
+    return False
 
 
 def reported_ends(*_: object) -> None:

@@ -10,10 +10,10 @@ from pyspark.sql import functions as F
 from clickscore.config.source import FolderSource
 from clickscore.errors import SourceError
 from clickscore.sources.file_log import FILE_NAMES, list_landed, newest_taken, read_log
-from clickscore.sources.records import bounded, without_offsets
+from clickscore.sources.records import BatchPlan, bounded, shortened, without_offsets
 from clickscore.storage import places
-from clickscore.storage.files import path_exists
-from clickscore.storage.offset_log import file_entry
+from clickscore.storage.files import path_exists, plain_source
+from clickscore.storage.offset_log import file_entry, read_plan
 
 FOREVER = "36500d"
 """Age below which files are remembered, and above which Spark would silently skip them: effectively no limit."""
@@ -37,6 +37,10 @@ def check(spark: SparkSession, source: FolderSource) -> None:
             f"that is read under another name as well: its clicks would be scored twice. Remove the link, or let its "
             f"name begin with a dot."
         )
+
+
+def check_fields(*_: object) -> None:
+    """Do nothing: what is in a line shows when it is read."""
 
 
 def warnings(*_: object) -> list[str]:
@@ -84,6 +88,29 @@ def watch_gaps(*_: object) -> None:
 def files_ahead(spark: SparkSession, source: FolderSource, checkpoint: str) -> int:
     """Return how many files have landed that the stream has not taken yet."""
     return list_landed(spark, source.path).join(read_log(spark, checkpoint), on="source", how="left_anti").count()
+
+
+def read_again(*_: object) -> None:
+    """Return nothing: its records have no time of their own."""
+
+
+def plan_of(spark: SparkSession, _source: FolderSource, checkpoint: str, batch_id: int) -> BatchPlan:
+    """Return the files that a micro-batch was planned to read."""
+    before, plan = (read_plan(spark, checkpoint, batch) for batch in (batch_id - 1, batch_id))
+    first, last = file_entry(before.end) if before else -1, file_entry(plan.end) if plan else -1
+    mine = read_log(spark, checkpoint).where(F.col("entry").between(first + 1, last))
+    files = sorted(row.source for row in mine.select("source").collect())
+    return BatchPlan(
+        f"{len(files):,} files: {shortened(files)}",
+        "move the file that is to blame out of the landing folder, without which the stream then goes on, and land "
+        "what is good of it under a new name",
+    )
+
+
+def has_taken(spark: SparkSession, checkpoint: str, path: str) -> bool:
+    """Tell whether a file, as Spark names it, is one that the stream has taken."""
+    taken = read_log(spark, checkpoint).where(F.col("source") == plain_source(F.lit(path)))
+    return not taken.isEmpty()
 
 
 def reported_ends(*_: object) -> None:

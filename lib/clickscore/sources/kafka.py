@@ -1,19 +1,23 @@
 """Kafka topics as a source: the value of each message is a record, at an offset of a partition."""
 
 import ipaddress
+import json
 from collections.abc import Collection, Mapping
 from datetime import datetime
+from functools import reduce
 from typing import Any
 
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from clickscore.config.source import EARLIEST, LATEST, KafkaSource
+from clickscore.sources import kafka_records
 from clickscore.sources.gap_detection import TopicWatch
 from clickscore.sources.kafka_admin import read_topic_state
 from clickscore.sources.kafka_consumer import consumer_properties
+from clickscore.sources.records import BatchPlan, shortened
 from clickscore.storage import schemas
-from clickscore.storage.offset_log import Partition, partition_offsets
+from clickscore.storage.offset_log import Partition, partition_offsets, planned_offsets
 from clickscore.storage.table import Table
 
 
@@ -25,6 +29,10 @@ def check(spark: SparkSession, source: KafkaSource) -> None:
         SourceError: if it does not let us in, or has no such topic.
     """
     read_topic_state(spark, source)
+
+
+def check_fields(*_: object) -> None:
+    """Do nothing: what is in a record shows when it is read."""
 
 
 def warnings(source: KafkaSource) -> list[str]:
@@ -84,8 +92,47 @@ def _raw_columns(source: KafkaSource) -> list[Column]:
         F.concat_ws("-", "topic", "partition").alias("source"),
         F.col("offset").alias("source_offset"),
         *[F.col(name).alias(schemas.KEPT[name].name) for name in source.keep],
-        F.col("timestamp").alias(schemas.SOURCE_TIME.name),
+        # -1 says that there is none.
+        F.when(F.col("timestamp") >= F.timestamp_seconds(F.lit(0)), F.col("timestamp")).alias(schemas.SOURCE_TIME.name),
     ]
+
+
+def read_range(spark: SparkSession, source: KafkaSource, bounds: Mapping[Partition, tuple[int, int]]) -> DataFrame:
+    """Read what the topics hold between two offsets of each partition, once; columns as in ``schemas.raw``."""
+    begin, end = (_as_json({p: bound[which] for p, bound in bounds.items()}) for which in (0, 1))
+    numbers: dict[str, list[int]] = {}
+    for topic, number in sorted(bounds):
+        numbers.setdefault(topic, []).append(number)
+    options: dict[str, Any] = {
+        "assign": json.dumps(numbers), "startingOffsets": begin, "endingOffsets": end, "failOnDataLoss": False,
+        "includeHeaders": "headers" in source.keep,
+        **{f"kafka.{name}": value for name, value in consumer_properties(source).items()},
+    }  # fmt: skip
+    return spark.read.format("kafka").options(**options).load().select(*_raw_columns(source))
+
+
+def _as_json(offsets: Mapping[Partition, int]) -> str:
+    tree: dict[str, dict[str, int]] = {}
+    for (topic, number), offset in offsets.items():
+        tree.setdefault(topic, {})[str(number)] = offset
+    return json.dumps(tree)
+
+
+def read_again(spark: SparkSession, source: KafkaSource, checkpoint: str, batch_id: int) -> DataFrame | None:
+    """Read the records of a micro-batch past times that Spark cannot hold, which become null; None if none has one."""
+    begin, end = (planned_offsets(spark, checkpoint, batch) for batch in (batch_id - 1, batch_id))
+    if missing := end.keys() - begin.keys():  # partitions that have come since
+        earliest = read_topic_state(spark, source).earliest
+        begin = {**begin, **{partition: earliest.get(partition, 0) for partition in missing}}
+    bounds = {partition: (begin[partition], upto) for partition, upto in end.items() if begin[partition] < upto}
+    spans = kafka_records.spans_beyond_time(spark, source, bounds)
+    if not spans:
+        return None
+    before = {p: (first, spans[p][0] if p in spans else upto) for p, (first, upto) in bounds.items()}
+    behind = {p: (after, bounds[p][1]) for p, (_, after) in spans.items()}
+    rests = [{p: bound for p, bound in rest.items() if bound[0] < bound[1]} for rest in (before, behind)]
+    parts = [read_range(spark, source, rest) for rest in rests if rest]
+    return reduce(DataFrame.unionByName, parts, kafka_records.read_spans(spark, source, spans))
 
 
 def watch_gaps(spark: SparkSession, source: KafkaSource, checkpoint: str, scored: Table, rejected: Table) -> TopicWatch:
@@ -95,6 +142,24 @@ def watch_gaps(spark: SparkSession, source: KafkaSource, checkpoint: str, scored
 
 def files_ahead(*_: object) -> None:
     """Return nothing: topics have no files."""
+
+
+def plan_of(spark: SparkSession, _source: KafkaSource, checkpoint: str, batch_id: int) -> BatchPlan:
+    """Return the offsets that a micro-batch was planned to read."""
+    begin, end = (planned_offsets(spark, checkpoint, batch) for batch in (batch_id - 1, batch_id))
+    spans = {part: (begin.get(part, 0), upto) for part, upto in sorted(end.items()) if begin.get(part, 0) < upto}
+    named = [f"{topic}-{number} {first:,} to {upto - 1:,}" for (topic, number), (first, upto) in spans.items()]
+    count = sum(upto - first for first, upto in spans.values())
+    return BatchPlan(
+        f"{count:,} records, at these offsets: {shortened(named)}",
+        "delete these records from the topics (kafka-delete-records.sh), and start with --accept-loss, which writes "
+        "the gap to the table source_gaps",
+    )
+
+
+def has_taken(*_: object) -> bool:
+    """Return false: topics have no files."""
+    return False
 
 
 def reported_ends(progress: Mapping[str, Any]) -> tuple[dict[Partition, int], dict[Partition, int]]:

@@ -4,11 +4,13 @@ from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Any, Protocol
 
+import pyarrow as pa
 from pyspark.sql import DataFrame, SparkSession
 
 from clickscore.config.source import Source
 from clickscore.sources import delta, folder, kafka
 from clickscore.sources.gap_detection import TopicWatch
+from clickscore.sources.records import BatchPlan
 from clickscore.storage.offset_log import Partition
 from clickscore.storage.table import Table
 
@@ -18,6 +20,9 @@ class Kind(Protocol):
 
     def check(self, spark: SparkSession, source: Any, /) -> None:
         """Make sure that the source is there, and has what the configuration names; raise SourceError if not."""
+
+    def check_fields(self, spark: SparkSession, source: Any, click: pa.Schema, /) -> None:
+        """Make sure that a source whose records have columns has those of a click; raise SourceError if not."""
 
     def warnings(self, source: Any, /) -> list[str]:
         """Return what should not stay as it is."""
@@ -37,6 +42,15 @@ class Kind(Protocol):
 
     def files_ahead(self, spark: SparkSession, source: Any, checkpoint: str, /) -> int | None:
         """Return how many files are there that the stream has not taken yet; None where that cannot be known."""
+
+    def read_again(self, spark: SparkSession, source: Any, checkpoint: str, batch_id: int, /) -> DataFrame | None:
+        """Read the records of a micro-batch past times that Spark cannot hold; None if none of them has one."""
+
+    def plan_of(self, spark: SparkSession, source: Any, checkpoint: str, batch_id: int, /) -> BatchPlan:
+        """Return what a micro-batch was planned to be made of."""
+
+    def has_taken(self, spark: SparkSession, checkpoint: str, path: str, /) -> bool:
+        """Tell whether a file is one that the stream has taken from a landing folder, and could do without."""
 
     def reported_ends(
         self, progress: Mapping[str, Any], /

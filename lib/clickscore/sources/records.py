@@ -1,4 +1,7 @@
-"""Raw records of sources that give them neither an offset nor a time of their own."""
+"""Records of a source: how those without an offset are read, and what messages say of those of a micro-batch."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
@@ -10,6 +13,27 @@ LONGEST = 8 * 1024**2
 several times over: a line of 100 MB has taken the JVM with it."""
 BEGINNING = 2 * 1024**2
 """Characters of such a line that are handed on. They are more than a click may have, so it is rejected as too large."""
+MOST_NAMED = 5
+"""Files or partitions that a message names."""
+
+
+@dataclass(frozen=True)
+class BatchPlan:
+    """What a micro-batch was planned to be made of, for a message about it.
+
+    Attributes:
+        what: how many records or files, and which.
+        way_past: how a person lets the stream go on without them, as a command.
+    """
+
+    what: str
+    way_past: str
+
+
+def shortened(names: Sequence[str]) -> str:
+    """Return the first few names, and how many more there are."""
+    more = len(names) - MOST_NAMED
+    return ", ".join(names[:MOST_NAMED]) + (f" and {more:,} more" if more > 0 else "")
 
 
 def bounded(line: Column) -> Column:

@@ -1,5 +1,8 @@
 """Files that cannot be read: distinguished from other failures of the stream, and rejected as a whole."""
 
+from collections.abc import Callable
+
+from clickscore.errors import StreamError
 from clickscore.spark_errors import damaged_file
 
 
@@ -12,7 +15,25 @@ class UnreadableFileError(Exception):
         super().__init__(f"{path}: {cause}")
 
 
-def as_unreadable_file(error: Exception, batch_id: int) -> UnreadableFileError | None:
-    """Return which file is to blame for a failure, if one is, and reading it again would not help."""
+def as_unreadable_file(
+    error: Exception, batch_id: int, has_taken: Callable[[str], bool]
+) -> UnreadableFileError | StreamError | None:
+    """Return which file is to blame for a failure, if one is, and reading it again would not help.
+
+    Args:
+        error: the failure.
+        batch_id: the micro-batch.
+        has_taken: tells whether a file is one that the source has brought, so that the stream can do without it; any
+            other one, such as a data file of a table, cannot be passed over, and is a reason to stop.
+    """
     file = damaged_file(error)
-    return UnreadableFileError(batch_id, *file) if file else None
+    if not file:
+        return None
+    if has_taken(file.path):
+        return UnreadableFileError(batch_id, *file)
+    return StreamError(
+        f"batch {batch_id}: {file.path} cannot be read: {file.cause}. It is a data file of a Delta table. If VACUUM "
+        f"has removed it from an output table, start again: the table as it is now is enough. If it is of the source, "
+        f"restore it from a copy, and start again; or begin anew with a new checkpoint and new tables. Let VACUUM keep "
+        f"files for longer than the stream may be behind."
+    )

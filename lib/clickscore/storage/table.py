@@ -14,7 +14,7 @@ from pyspark.sql import DataFrame, DataFrameWriter, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
-from clickscore.errors import TableError
+from clickscore.errors import TableError, gist
 from clickscore.spark_errors import is_missing_table
 from clickscore.storage.files import holds_files
 from clickscore.storage.schemas import as_ddl, check_table, literal, quoted
@@ -81,9 +81,11 @@ class Table:
             return bool(DeltaTable.isDeltaTable(spark, self.location))
         return spark.catalog.tableExists(self.sql_name)
 
-    def read(self, spark: SparkSession) -> DataFrame:
-        """Return the rows of the table."""
-        return spark.read.format("delta").load(self.location) if self.is_path else spark.read.table(self.sql_name)
+    def read(self, spark: SparkSession, version: int | None = None) -> DataFrame:
+        """Return the rows of the table, as they are or as of a version."""
+        reader = spark.read.format("delta")
+        reader = reader if version is None else reader.option("versionAsOf", version)
+        return reader.load(self.location) if self.is_path else reader.table(self.sql_name)
 
     def columns(self, spark: SparkSession) -> list[str]:
         """Return the names of the columns; none if there is no such table. Works through Spark Connect, too."""
@@ -107,7 +109,7 @@ class Table:
         return self.properties(spark).get(STREAM_PROPERTY)
 
     def properties(self, spark: SparkSession) -> dict[str, str]:
-        """Return the table's properties."""
+        """Return the table's properties, with those of its protocol; Spark hides values that may be secrets."""
         return {row.key: row.value for row in spark.sql(f"SHOW TBLPROPERTIES {self.sql_name}").collect()}
 
     def set_properties(self, spark: SparkSession, properties: Mapping[str, str]) -> None:
@@ -118,12 +120,14 @@ class Table:
         """Make sure that the table can take rows of the expected shape, or that its place is free.
 
         Raises:
-            TableError: with all differences, if there are files at the path that are no Delta table, or if there is no
-                such schema in the catalog.
+            TableError: with all differences, if the name or the path stands for something else than a Delta table, or
+                if there is no such schema in the catalog.
         """
         if not self.is_path:
             self._check_name(spark)
         if self.exists(spark):
+            if not self.is_path:
+                self._check_format(spark)
             check_table(self.name, expected, self.read(spark).schema)
         elif self.is_path and holds_files(spark, self.location):
             raise TableError(
@@ -148,6 +152,15 @@ class Table:
                 f"the session knows, or name another one under output in the configuration."
             )
 
+    def _check_format(self, spark: SparkSession) -> None:
+        """Make sure that what a catalog has under the name is a Delta table, and no view or table of another format."""
+        try:
+            self.delta(spark)
+        except AnalysisException as error:
+            raise TableError(
+                f"{self.name} is no Delta table: {gist(error)} Name a Delta table, or one that is not there yet."
+            ) from error
+
     def create(
         self, spark: SparkSession, schema: T.StructType, statistics: list[str], properties: Mapping[str, str],
         clustering: Sequence[str] = (), checks: Mapping[str, str] = NO_CHECKS,
@@ -166,10 +179,11 @@ class Table:
         settings = {
             "delta.checkpointInterval": str(CHECKPOINT_INTERVAL),
             "delta.dataSkippingStatsColumns": ",".join(
-                name if _PLAIN.fullmatch(name) else quoted(name) for name in statistics
+                name if _PLAIN.fullmatch(name) else quoted(name) for name in _with_order(schema, statistics)
             ),
             **{f"delta.constraints.{name}": condition for name, condition in checks.items()},
         }
+        clustering = _with_order(schema, clustering)
         # In SQL, as Delta's own builder does not know names of three parts.
         spark.sql(
             f"CREATE TABLE IF NOT EXISTS {self.sql_name} ({as_ddl(schema)}) USING delta "
@@ -207,22 +221,6 @@ class Table:
         else:
             writer.saveAsTable(self.sql_name)
 
-    def read_batch(self, spark: SparkSession, stream: str, batch_id: int) -> DataFrame:
-        """Return the rows that a micro-batch has written, as they were then: a later DELETE does not count.
-
-        Where the history does not reach back to its commit any more, they are those that are there now.
-        """
-        mine = (F.get_json_object("userMetadata", "$.stream") == stream) & (
-            F.get_json_object("userMetadata", "$.batch").cast("bigint") == batch_id
-        )
-        version = self.delta(spark).history().where(mine).agg(F.max("version")).collect()[0][0]
-        if version is None:
-            rows = self.read(spark)
-        else:
-            reader = spark.read.format("delta").option("versionAsOf", version)
-            rows = reader.load(self.location) if self.is_path else reader.table(self.sql_name)
-        return rows.where(F.col("batch_id") == batch_id)
-
     def has_whole_history(self, spark: SparkSession) -> bool:
         """Tell whether the commits are all there; after ``delta.logRetentionDuration``, Delta cleans old ones away."""
         oldest = self.delta(spark).history().agg(F.min("version")).first()
@@ -237,6 +235,11 @@ class Table:
             if newest and newest[0] is not None:
                 return int(newest[0])
         return -1
+
+
+def _with_order(schema: T.StructType, names: Sequence[str]) -> list[str]:
+    """Return the columns that Delta keeps minima and maxima of."""
+    return [name for name in names if not isinstance(schema[name].dataType, T.BooleanType | T.BinaryType)]
 
 
 def _pairs(properties: Mapping[str, str]) -> str:

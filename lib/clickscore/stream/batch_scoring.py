@@ -7,7 +7,7 @@ silent for too long and was ended says nothing against a model: the micro-batch 
 """
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -23,6 +23,7 @@ from clickscore.reasons import SCORING_FAILED
 from clickscore.registry.version import ModelVersion
 from clickscore.scoring.isolation import HANGS, Tolerance
 from clickscore.spark_errors import TooManyError, WorkerCrashError, WorkerSilentError, guarded
+from clickscore.storage.constraints import Constraint
 from clickscore.storage.schemas import Layout
 from clickscore.stream import pipeline, silence
 from clickscore.stream.batch_counts import BatchCounts
@@ -89,7 +90,7 @@ class BatchScorer:
 
     def score(
         self, raw: DataFrame, champion: ModelVersion, challenger: ModelVersion | None, stamp: Stamp,
-        write: Callable[[DataFrame], None],
+        write: Callable[[DataFrame], None], constraints: Sequence[Constraint] = (),
     ) -> BatchCounts:  # fmt: skip
         """Score the records of a micro-batch and write the clicks that got a score.
 
@@ -99,6 +100,7 @@ class BatchScorer:
             challenger: scores some visitors as well.
             stamp: what all rows have in common.
             write: appends rows to ``scored_clicks``.
+            constraints: of that table; a click that breaks one is rejected.
 
         Raises:
             BrokenModelError: if the champion fails on more clicks than it may.
@@ -109,10 +111,10 @@ class BatchScorer:
 
         def attempt(tolerance: Tolerance, active: ModelVersion | None) -> BatchCounts:
             outcomes = pipeline.with_outcomes(raw, self.score_with(champion, tolerance, active))
-            counted = Observation()
+            counted, mark = Observation(), replace(stamp, challenger_version=active.version if active else None)
+            outcomes = pipeline.constrained(outcomes, self.layout, mark, constraints)
             observed = outcomes.observe(counted, *pipeline.census(self.layout, active is not None))
-            version = active.version if active else None
-            write(pipeline.scored(observed, self.layout, replace(stamp, challenger_version=version)))
+            write(pipeline.scored(observed, self.layout, mark))
             counts = BatchCounts.of(counted.get)
             if active:
                 self._judge_challenger(active, counts, stamp.batch_id + 1)
@@ -130,7 +132,9 @@ class BatchScorer:
         return counts
 
     @contextmanager
-    def kept_outcomes(self, raw: DataFrame, champion: ModelVersion, batch_id: int) -> Iterator[DataFrame]:
+    def kept_outcomes(
+        self, raw: DataFrame, champion: ModelVersion, stamp: Stamp, constraints: Sequence[Constraint] = ()
+    ) -> Iterator[DataFrame]:
         """Yield the records of a micro-batch with their outcomes, computed once and kept on disk meanwhile.
 
         The champion may fail as often as it likes: how often it did so counts in the pass that writes the scores.
@@ -138,7 +142,7 @@ class BatchScorer:
 
         def attempt(tolerance: Tolerance, _: ModelVersion | None) -> DataFrame:
             outcomes = pipeline.with_outcomes(raw, self.score_with(champion, tolerance, None))
-            kept = outcomes.persist(StorageLevel.DISK_ONLY)
+            kept = pipeline.constrained(outcomes, self.layout, stamp, constraints).persist(StorageLevel.DISK_ONLY)
             try:
                 kept.count()
             except BaseException:
@@ -147,7 +151,7 @@ class BatchScorer:
             return kept
 
         boundless = Tolerance(self.time_limit_s, inf, hangs=inf)
-        outcomes = self._surviving(attempt, champion, None, boundless, raw, batch_id)
+        outcomes = self._surviving(attempt, champion, None, boundless, raw, stamp.batch_id)
         try:
             yield outcomes
         finally:

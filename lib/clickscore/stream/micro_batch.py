@@ -4,26 +4,36 @@ import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
-from functools import reduce
+from functools import partial, reduce
 from time import monotonic
 
 from pyspark.sql import DataFrame, Row, SparkSession
 from pyspark.sql import functions as F
 
+from clickscore.errors import StreamError
 from clickscore.monitoring.report import Report
 from clickscore.reasons import UNREADABLE_FILE
+from clickscore.registry.version import ModelVersion
 from clickscore.sources.unreadable_files import UnreadableFileError, as_unreadable_file
+from clickscore.spark_errors import SPARK_ERRORS, is_time_overflow, row_refusal
+from clickscore.storage.batch_rows import read_batch_rows
 from clickscore.storage.schemas import Layout
 from clickscore.stream import pipeline
 from clickscore.stream.active_models import ActiveModels
+from clickscore.stream.batch_counts import BatchCounts
 from clickscore.stream.batch_scoring import BatchScorer
 from clickscore.stream.output_tables import Tables
 from clickscore.stream.pipeline import Stamp
 from clickscore.stream.rejections import not_scored
+from clickscore.stream.unwritable import Unwritable
 
 
 class StopRequestedError(Exception):
     """Raised into the stream by a micro-batch that must not begin any more."""
+
+
+class ConstraintsChangedError(Exception):
+    """Raised into the stream when the constraints of a table are not those that the query has begun with."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +63,9 @@ class MicroBatches:
         stopping: set as soon as no micro-batch may begin any more.
         hand_over: takes the result of every micro-batch, before Spark hears of it.
         unreadable: files of a micro-batch that cannot be read.
+        unwritable: finds the clicks that cannot be written.
+        read_again: reads the records of a micro-batch past times that Spark cannot hold, if there are any.
+        has_taken: tells whether a file is one of the source's, which the stream can do without.
         has_duplicates: whether the stream looks for duplicates.
         record_gaps: told about every micro-batch whose clicks are in the tables, to look for what it went over.
     """
@@ -66,6 +79,9 @@ class MicroBatches:
     stopping: threading.Event
     hand_over: Callable[[BatchResult], None]
     unreadable: Sequence[UnreadableFileError]
+    unwritable: Unwritable
+    read_again: Callable[[int], DataFrame | None]
+    has_taken: Callable[[str], bool]
     has_duplicates: bool = False
     record_gaps: Callable[[int, datetime, str], None] | None = None
 
@@ -79,9 +95,33 @@ class MicroBatches:
     def process(self, raw: DataFrame, batch_id: int) -> BatchResult:
         """Process one micro-batch."""
         try:
-            return BatchResult(report=self._process(raw, batch_id, self.tables))
+            try:
+                return BatchResult(report=self._process(raw, batch_id, self.tables))
+            except SPARK_ERRORS as error:
+                if not is_time_overflow(error):
+                    raise
+                return BatchResult(report=self._process(self._past_times(batch_id, error), batch_id, self.tables))
         except Exception as error:  # whatever it is, the query loop decides about it
-            return BatchResult(failure=as_unreadable_file(error, batch_id) or error)
+            return BatchResult(failure=as_unreadable_file(error, batch_id, self.has_taken) or error)
+
+    def _past_times(self, batch_id: int, error: Exception) -> DataFrame:
+        """Read the micro-batch again, past a time of a record that Spark cannot hold."""
+        if self.has_duplicates:  # the search for them is a part of the stream's own plan, before this one
+            raise StreamError(
+                f"batch {batch_id}: a record has a time that Spark cannot hold, such as one in nanoseconds instead of "
+                f"milliseconds, and a stream with deduplicate cannot pass it. Let the producers send milliseconds, or "
+                f"set message.timestamp.type=LogAppendTime for the topic, which helps the records to come; then begin "
+                f"anew with a new checkpoint and source.start behind it."
+            ) from error
+        raw = self.read_again(batch_id)
+        if raw is None:
+            raise error
+        self.batch_scorer.tell(
+            f"batch {batch_id}: records have a time that Spark cannot hold, such as one in nanoseconds instead of "
+            f"milliseconds. They are read by the driver, slowly, and without their time: let the producers send "
+            f"milliseconds, or set message.timestamp.type=LogAppendTime for the topic"
+        )
+        return raw
 
     def _process(self, raw: DataFrame, batch_id: int, tables: Tables) -> Report:
         if self.stopping.is_set():
@@ -90,19 +130,20 @@ class MicroBatches:
         champion, challenger = self.models.models_for(batch_id, batch_id <= self.planned_before)
         stamp = Stamp(batch_id, F.lit(now), *champion.key)
         unreadable = [self._as_row(file, now) for file in self.unreadable if file.batch_id == batch_id]
-        counts = None
-        if batch_id > tables.scored_upto:  # else an earlier run has committed them
-            counts = self.batch_scorer.score(
-                raw, champion, challenger, stamp, lambda rows: tables.append(tables.scored, rows, batch_id)
-            )
-        if counts and counts.has_all_rejected:
-            self._write_rejected(self._frame(counts.listed) if counts.rejected else None, unreadable, stamp)
+        if batch_id <= tables.scored_upto:  # an earlier run has committed them
+            counts = self._write_the_rest(raw, champion, stamp, unreadable, None)
         else:
-            with self.batch_scorer.kept_outcomes(raw, champion, batch_id) as outcomes:
-                scored = tables.scored.read_batch(self.spark, tables.stream, batch_id)
-                rejections = not_scored(outcomes, scored, self.layout)
-                counts = counts or replace(self.batch_scorer.census(outcomes), rejected=rejections.count())
-                self._write_rejected(rejections if counts.rejected else None, unreadable, stamp)
+            write = partial(tables.append, tables.scored, batch_id=batch_id)
+            try:
+                counts = self.batch_scorer.score(raw, champion, challenger, stamp, write, tables.constraints)
+            except SPARK_ERRORS as error:
+                self._check_cause(error)
+                counts = self._write_what_fits(raw, champion, stamp, unreadable, error)
+            else:
+                if counts.has_all_rejected:
+                    self._write_rejected(self._frame(counts.listed) if counts.rejected else None, unreadable, stamp)
+                else:
+                    self._write_the_rest(raw, champion, stamp, unreadable, counts)
         if self.record_gaps:
             self.record_gaps(batch_id, now, tables.stream)
         return Report(
@@ -120,6 +161,47 @@ class MicroBatches:
             failed=counts.failed,
             cause=counts.cause,
         )
+
+    def _write_the_rest(
+        self, raw: DataFrame, champion: ModelVersion, stamp: Stamp, unreadable: list[tuple[object, ...]],
+        counts: BatchCounts | None,
+    ) -> BatchCounts:  # fmt: skip
+        """Reject what is not among the scored clicks, which are committed; count, unless that is done."""
+        tables, batch_id = self.tables, stamp.batch_id
+        with self.batch_scorer.kept_outcomes(raw, champion, stamp, tables.constraints) as outcomes:
+            scored = read_batch_rows(self.spark, tables.scored, tables.stream, batch_id)
+            if not scored.is_whole:
+                self.batch_scorer.tell(
+                    f"rows of {tables.scored.name} were changed after a run ended within batch {batch_id}, and the "
+                    f"files of that time are removed: a click that gets a score now counts as scored then"
+                )
+            rejections = not_scored(outcomes, scored, self.layout)
+            counts = counts or replace(self.batch_scorer.census(outcomes), rejected=rejections.count())
+            self._write_rejected(rejections if counts.rejected else None, unreadable, stamp)
+        return counts
+
+    def _check_cause(self, error: Exception) -> None:
+        """Raise the error again unless it may be for the rows that they cannot be written."""
+        if not row_refusal(error) or self.tables.fence.loss():
+            raise error
+        if self.tables.read_constraints(self.spark, self.layout) != self.tables.constraints:
+            raise ConstraintsChangedError from error
+
+    def _write_what_fits(
+        self, raw: DataFrame, champion: ModelVersion, stamp: Stamp, unreadable: list[tuple[object, ...]],
+        error: Exception,
+    ) -> BatchCounts:  # fmt: skip
+        """Score the micro-batch without the challenger, and reject the clicks that the table does not take."""
+        tables, batch_id = self.tables, stamp.batch_id
+        with self.batch_scorer.kept_outcomes(raw, champion, stamp) as outcomes:
+            judged = self.unwritable.judge(outcomes, stamp, error)
+            tables.append(tables.scored, pipeline.scored(judged, self.layout, stamp), batch_id)
+            counts = self.batch_scorer.census(judged)
+            rejected = judged.where(pipeline.IS_REJECTED).select(
+                "*", F.col(pipeline.REASON).alias("reason"), F.col(pipeline.DETAIL).alias("detail")
+            )
+            self._write_rejected(rejected, unreadable, stamp)
+        return counts
 
     def _write_rejected(self, records: DataFrame | None, unreadable: list[tuple[object, ...]], stamp: Stamp) -> None:
         """Append what was rejected, if there is anything and no earlier run has done so."""

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from clickscore.errors import ModelUnavailableError, SourceUnavailableError, StreamError, WiringError
 from clickscore.sources.unreadable_files import UnreadableFileError
 from clickscore.spark_errors import transient_cause
-from clickscore.stream.micro_batch import StopRequestedError
+from clickscore.stream.micro_batch import ConstraintsChangedError, StopRequestedError
 
 
 @dataclass(frozen=True)
@@ -88,6 +88,8 @@ def next_step(failure: Failure | None, state: State) -> Step:
     if state.replaced:  # A run that was replaced fails in several ways, and this is the reason for all of them.
         return Raise(state.replaced)
     match failure.batch:
+        case ConstraintsChangedError():
+            return Restart()
         case StreamError() | SourceUnavailableError() | ModelUnavailableError() as error:
             return Raise(error)
         case WiringError() as error:

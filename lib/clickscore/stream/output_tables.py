@@ -8,6 +8,7 @@ from pyspark.sql import DataFrame, SparkSession
 from clickscore.sources.identity import remember
 from clickscore.storage import schemas
 from clickscore.storage.checkpoint import Checkpoint, written_upto
+from clickscore.storage.constraints import Constraint, decidable, read_constraints
 from clickscore.storage.fence import RUN_PROPERTY, Fence
 from clickscore.storage.stream_id import ensure_stream_id
 from clickscore.storage.table import STREAM_PROPERTY, Table, of_batch
@@ -25,6 +26,7 @@ class Tables:
         rejected: ``rejected_clicks``.
         scored_upto: last micro-batch that was in ``scored`` when the query began.
         rejected_upto: the same for ``rejected``.
+        constraints: which ``scored`` had then, as far as they can be decided from the columns that the stream writes.
     """
 
     stream: str
@@ -33,10 +35,19 @@ class Tables:
     rejected: Table
     scored_upto: int
     rejected_upto: int
+    constraints: tuple[Constraint, ...] = ()
 
     def append(self, table: Table, rows: DataFrame, batch_id: int) -> None:
         """Append what a micro-batch has for one of the tables."""
         table.append(self.fence.guard(rows), of_batch(self.stream, batch_id))
+
+    def read_constraints(self, spark: SparkSession, layout: schemas.Layout) -> tuple[Constraint, ...]:
+        """Return what ``constraints`` would be now."""
+        return _constraints(spark, self.scored, layout)
+
+
+def _constraints(spark: SparkSession, scored: Table, layout: schemas.Layout) -> tuple[Constraint, ...]:
+    return decidable(spark, read_constraints(spark, scored), layout.scored)
 
 
 @dataclass(frozen=True)
@@ -58,6 +69,7 @@ class Binding:
             stream, self.fence, scored, rejected,
             scored_upto=written_upto(spark, checkpoint, scored, "scored_at", stream),
             rejected_upto=written_upto(spark, checkpoint, rejected, "received_at", stream),
+            constraints=_constraints(spark, scored, wiring.definition.layout),
         )  # fmt: skip
 
 

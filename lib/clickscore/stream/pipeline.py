@@ -4,13 +4,14 @@ Each raw record stays where it is and gets an outcome beside it. Records with a 
 all others rows of ``rejected_clicks``, with the reason.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from clickscore.reasons import INVALID_ENCODING, SCORING_FAILED
+from clickscore.reasons import CONSTRAINT_VIOLATED, INVALID_ENCODING, SCORING_FAILED
+from clickscore.storage.constraints import Constraint
 from clickscore.storage.schemas import DUPLICATE, LINEAGE, MICROSECOND_FORMAT, SOURCE_TIME, VALUE, Layout, quoted
 
 Score = Callable[[Column], Column]
@@ -20,8 +21,11 @@ OUTCOME = "_outcome"
 REASON, DETAIL = f"{OUTCOME}.reason", f"{OUTCOME}.detail"
 CHALLENGER_SCORE, CHALLENGER_DETAIL = f"{OUTCOME}.challenger_score", f"{OUTCOME}.challenger_detail"
 
+IS_SCORED = f"{REASON} IS NULL AND NOT {DUPLICATE}"
 IS_REJECTED = f"{REASON} IS NOT NULL AND NOT {DUPLICATE}"
 """A duplicate that would also be rejected counts once, as a duplicate: its first copy is in the table."""
+
+_ASIDE, _BROKEN = "_aside", "_broken"
 
 MOST_LISTED = 1_000
 """Rejected records of a micro-batch that come to the driver along with the counts; of more, none is used."""
@@ -57,6 +61,10 @@ def with_outcomes(raw: DataFrame, score: Score) -> DataFrame:
 
 def scored(outcomes: DataFrame, layout: Layout, stamp: Stamp) -> DataFrame:
     """Return one row of ``scored_clicks`` for each record that has a score."""
+    return outcomes.where(IS_SCORED).select(*_row_columns(layout, stamp))
+
+
+def _row_columns(layout: Layout, stamp: Stamp) -> list[Column]:
     challenger = {}
     if layout.scores.is_challenged:
         is_active = stamp.challenger_version is not None
@@ -72,13 +80,38 @@ def scored(outcomes: DataFrame, layout: Layout, stamp: Stamp) -> DataFrame:
     }
     computed = {*layout.click.names, *layout.scores.columns}
     # As text, which is one call to the JVM for each column instead of several.
-    columns = [
+    return [
         known[name].alias(name)
         if name in known
         else F.expr(f"{OUTCOME}.{quoted(name)}" if name in computed else quoted(name))
         for name in layout.scored.names
     ]
-    return outcomes.where(f"{REASON} IS NULL AND NOT {DUPLICATE}").select(*columns)
+
+
+def constrained(outcomes: DataFrame, layout: Layout, stamp: Stamp, constraints: Sequence[Constraint]) -> DataFrame:
+    """Return the outcomes, with ``constraint_violated`` where the row of a click breaks a constraint of the table.
+
+    Args:
+        outcomes: from ``with_outcomes``.
+        layout: the columns of the tables.
+        stamp: what all rows have in common.
+        constraints: of ``scored_clicks``, on its columns.
+    """
+    if not constraints:
+        return outcomes
+    # The conditions are about columns of the table, so these stand alone; what else there is of a record waits aside.
+    rows = outcomes.select(*_row_columns(layout, stamp), F.struct("*").alias(_ASIDE))
+    broken = [F.when(F.expr(f"NOT coalesce({check.condition}, false)"), F.lit(str(check))) for check in constraints]
+    is_scored = F.col(f"{_ASIDE}.{REASON}").isNull() & ~F.col(f"{_ASIDE}.{DUPLICATE}")
+    judged = rows.select(F.when(is_scored, F.coalesce(*broken)).alias(_BROKEN), f"{_ASIDE}.*")
+    return with_reason(judged, F.lit(CONSTRAINT_VIOLATED), F.concat(F.lit("breaks "), _BROKEN)).drop(_BROKEN)
+
+
+def with_reason(outcomes: DataFrame, reason: Column, detail: Column) -> DataFrame:
+    """Return the outcomes, with another reason and detail where the detail is not null."""
+    outcome, is_new = F.col(OUTCOME), detail.isNotNull()
+    changed = outcome.withField("reason", F.when(is_new, reason).otherwise(F.col(REASON)))
+    return outcomes.withColumn(OUTCOME, changed.withField("detail", F.coalesce(detail, DETAIL)))
 
 
 def rejected(records: DataFrame, layout: Layout, stamp: Stamp) -> DataFrame:

@@ -8,6 +8,7 @@ from typing import TypeVar
 
 import pyarrow as pa
 from pyspark.sql import SparkSession
+from pyspark.sql import types as T
 
 from clickscore.config.run import Config
 from clickscore.config.source import Source
@@ -21,7 +22,9 @@ from clickscore.sources.identity import settle
 from clickscore.sources.kinds import check_source, kind_of
 from clickscore.storage import schemas
 from clickscore.storage.checkpoint import Checkpoint, check_belongs, check_logs, check_state, read_checkpoint
+from clickscore.storage.constraints import check_unconstrained
 from clickscore.storage.model_timeline import Pin, read_pin
+from clickscore.storage.protocol import check_readable, check_writable
 from clickscore.storage.table import Table
 from clickscore.stream.definition import Definition, define_contract, define_layout
 from clickscore.stream.placement import check_placement
@@ -135,12 +138,17 @@ def check(
     checkpoint = found.attempt(lambda: read_checkpoint(spark, config.checkpoint)) if is_placed else None
     is_there = is_placed and found.passes(lambda: look(spark, config.source))
     source = found.attempt(lambda: settle(spark, config.source, checkpoint)) if checkpoint and is_there else None
+    if contract and source:
+        found.attempt(lambda: kind_of(source).check_fields(spark, source, contract.click))
 
     shapes = {timeline: schemas.MODEL_TIMELINE} if is_placed else {}
     if contract and is_placed:
         layout = define_layout(config, contract)
         shapes |= {scored: layout.scored, rejected: layout.rejected}
-    sound = [table for table, shape in shapes.items() if found.passes(partial(table.check, spark, shape))]
+    sound = [table for table, shape in shapes.items() if _is_sound(found, spark, table, shape)]
+    for table in sound:
+        if table != scored:
+            found.attempt(partial(check_unconstrained, spark, table))
 
     pin = None
     if checkpoint and timeline in sound and timeline.exists(spark):
@@ -164,7 +172,8 @@ def check(
             if is_whole and source:
                 watch = kind_of(source).watch_gaps(spark, source, config.checkpoint, scored, rejected)
             if watch:
-                found.attempt(partial(watch.gaps_table.check, spark, schemas.SOURCE_GAPS))
+                if _is_sound(found, spark, watch.gaps_table, schemas.SOURCE_GAPS):
+                    found.attempt(partial(check_unconstrained, spark, watch.gaps_table))
                 gaps = found.attempt(partial(watch.gaps_ahead, checkpoint)) or []
     if gaps and not accept_loss:
         found.append(DataLossError(describe_loss(gaps)))
@@ -176,6 +185,16 @@ def check(
         settled = config.model_copy(update={"source": source})
         wiring = Wiring(settled, definition, model, checkpoint, scored, rejected, timeline, watch, tuple(gaps))
     return Findings(contract, features, model, wiring, tuple(warnings), tuple(found))
+
+
+def _is_sound(found: _Problems, spark: SparkSession, table: Table, shape: T.StructType) -> bool:
+    """Tell whether a table can be read, takes the rows, and can be written."""
+    steps = [
+        partial(check_readable, spark, table),
+        partial(table.check, spark, shape),
+        partial(check_writable, spark, table),
+    ]
+    return all(found.passes(step) for step in steps)
 
 
 def _champion(

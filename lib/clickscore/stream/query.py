@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 
 from pyspark.errors import StreamingQueryException
 from pyspark.sql import SparkSession
@@ -17,16 +18,18 @@ from clickscore.monitoring.report import Report
 from clickscore.retries import STREAM_LIMIT_S, retrying
 from clickscore.sources.kinds import kind_of
 from clickscore.sources.unreadable_files import UnreadableFileError
-from clickscore.spark_errors import SPARK_ERRORS, transient_cause
+from clickscore.spark_errors import SPARK_ERRORS, engine_words, transient_cause
 from clickscore.storage.checkpoint import Checkpoint, read_checkpoint
 from clickscore.stream.active_models import ActiveModels
 from clickscore.stream.batch_scoring import BatchScorer
+from clickscore.stream.crash_loop import note_start
 from clickscore.stream.deduplication import mark_duplicates, prepare_state
 from clickscore.stream.micro_batch import BatchResult, MicroBatches
 from clickscore.stream.next_step import Done, ExplainLoss, Failure, Raise, State, Step, WithoutFile, next_step
 from clickscore.stream.output_tables import Binding
 from clickscore.stream.preflight import Wiring, describe_loss
 from clickscore.stream.supervision import POLL_SECONDS, Supervision
+from clickscore.stream.unwritable import Unwritable
 
 
 @dataclass
@@ -63,6 +66,8 @@ class Stream:
     accept_loss: bool = False
     _unreadable: list[UnreadableFileError] = field(default_factory=list)
     _progressed: bool = False
+    _last_done: int = -1
+    _failure: Exception | None = None
 
     def run(self) -> None:
         """Score until the source is exhausted or the run is asked to stop.
@@ -71,6 +76,19 @@ class Stream:
             StreamError: if it cannot go on, for a reason that we can tell.
             StreamingQueryException: if it cannot go on for another reason.
         """
+        interrupted = note_start(self.spark, self.wiring.config.source, self.wiring.checkpoint)
+        if interrupted and interrupted.warning:
+            self.tell(interrupted.warning)
+        try:
+            self._run()
+        except StreamError:
+            raise
+        except Exception as error:  # even the JVM may be gone
+            if interrupted and self._last_done < interrupted.batch_id:
+                raise interrupted.explain(engine_words(self._failure or error)) from error
+            raise
+
+    def _run(self) -> None:
         patiently = retrying(self.tell, STREAM_LIMIT_S, self._pause, self._has_progressed, self.failed)
         with failing_clearly(STREAM_LIMIT_S):
             patiently(self._run_queries)
@@ -101,11 +119,12 @@ class Stream:
     ) -> MicroBatches:
         def take(result: BatchResult) -> None:
             results.append(result)
+            self._failure = result.failure
             if result.report:
-                self._progressed = True
+                self._progressed, self._last_done = True, result.report.batch_id
                 self.report(result.report)
 
-        wiring = self.wiring
+        wiring, kind = self.wiring, kind_of(self.wiring.config.source)
         return MicroBatches(
             spark=self.spark,
             layout=wiring.definition.layout,
@@ -116,6 +135,11 @@ class Stream:
             stopping=stopping,
             hand_over=take,
             unreadable=tuple(self._unreadable),
+            unwritable=Unwritable(
+                self.spark, wiring.definition.layout, wiring.scored, wiring.checkpoint.path, self.tell
+            ),
+            read_again=partial(kind.read_again, self.spark, wiring.config.source, wiring.config.checkpoint),
+            has_taken=partial(kind.has_taken, self.spark, wiring.config.checkpoint),
             has_duplicates=wiring.config.deduplicate is not None,
             record_gaps=wiring.watch.record if wiring.watch and self.accept_loss else None,
         )

@@ -10,18 +10,20 @@ from pyspark.sql import functions as F
 from pyspark.sql.window import Window
 
 from clickscore.reasons import SCORING_FAILED
+from clickscore.storage.batch_rows import BatchRows
 from clickscore.storage.schemas import DUPLICATE, Layout, quoted
 from clickscore.stream.pipeline import DETAIL, OUTCOME, REASON, identity
 
-UNKNOWN_DETAIL = "the model failed on it in a run that ended before it recorded the reason"
+UNKNOWN_DETAIL = "the model, or the table, failed on it in a run that ended before it recorded the reason"
 
 
-def not_scored(outcomes: DataFrame, scored: DataFrame, layout: Layout) -> DataFrame:
+def not_scored(outcomes: DataFrame, scored: BatchRows, layout: Layout) -> DataFrame:
     """Return the records that are not among the scored clicks; of equal clicks, as many as are missing there.
 
     Args:
         outcomes: all records of the micro-batch, from ``pipeline.with_outcomes``; read several times.
-        scored: its rows of ``scored_clicks``.
+        scored: its rows of ``scored_clicks``. Where these are not all, a click that gets a score this time counts as
+            scored: somebody has changed or deleted its row, perhaps for good reasons.
         layout: the columns of the tables.
 
     Returns:
@@ -33,7 +35,7 @@ def not_scored(outcomes: DataFrame, scored: DataFrame, layout: Layout) -> DataFr
         "_identity", F.when(is_click, identity(layout, f"{OUTCOME}."))
     )
     asked = records.where("_identity IS NOT NULL").groupBy(F.col("_identity").alias("_short")).count()
-    answered = scored.groupBy(identity(layout).alias("_answered")).agg(F.count(F.lit(1)).alias("_scored"))
+    answered = scored.rows.groupBy(identity(layout).alias("_answered")).agg(F.count(F.lit(1)).alias("_scored"))
     missing = (F.col("count") - F.coalesce("_scored", F.lit(0))).alias("_missing")
     short = asked.join(answered, F.col("_short") == F.col("_answered"), how="left").select("_short", missing)
     # Those that fail once more are the likeliest to have failed before.
@@ -44,6 +46,8 @@ def not_scored(outcomes: DataFrame, scored: DataFrame, layout: Layout) -> DataFr
         .where("_turn <= _missing")
         .drop("_short", "_missing", "_turn")
     )
+    if not scored.is_whole:
+        failed = failed.where(F.col(REASON).isNotNull())
     return (
         records.where("_identity IS NULL")
         .unionByName(failed)

@@ -50,8 +50,10 @@ def test_text_is_read_as_it_was_written(spark: SparkSession, tmp_path: Path) -> 
     write_text(spark, file, "zwei, é 📚\ndrei")
     assert Path(file).read_text() == read_text(spark, file) == "zwei, é 📚\ndrei"
     assert read_lines(spark, str(tmp_path / "new folder")) == ["zwei, é 📚", "drei"]
+    (tmp_path / "stays").touch()
     remove(spark, str(tmp_path / "new folder"))
     remove(spark, str(tmp_path / "new folder"))
+    assert [path.name for path in tmp_path.iterdir()] == ["stays"]
     assert read_lines(spark, str(tmp_path / "new folder")) == []
 
 

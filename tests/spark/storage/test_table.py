@@ -111,6 +111,27 @@ def test_name_that_is_neither_path_nor_catalog_name_is_refused(spark: SparkSessi
         Table(name).check(spark, SCHEMA)
 
 
+@pytest.mark.parametrize(
+    ("kind", "made"),
+    [("VIEW", "AS SELECT 'a' AS id, 1L AS batch_id"), ("TABLE", "(id STRING, batch_id BIGINT) USING parquet")],
+)
+def test_name_of_something_else_than_a_delta_table_is_refused(spark: SparkSession, kind: str, made: str) -> None:
+    spark.sql(f"CREATE {kind} something_else {made}")
+    try:
+        with pytest.raises(TableError, match=r"something_else is no Delta table: .* Name a Delta table"):
+            Table("something_else").check(spark, SCHEMA)
+    finally:
+        spark.sql(f"DROP {kind} something_else")
+
+
+def test_columns_without_an_order_have_no_minima_and_maxima(spark: SparkSession, tmp_path: Path) -> None:
+    schema = T.StructType([*SCHEMA, T.StructField("known", T.BooleanType())])
+    table = Table(str(tmp_path / "flags"))
+    table.create(spark, schema, ["known", "batch_id"], {}, ["known"])
+    properties = deltalake.DeltaTable(table.name).metadata().configuration
+    assert properties["delta.dataSkippingStatsColumns"] == "batch_id"
+
+
 def test_name_in_a_schema_that_is_there_is_free(spark: SparkSession) -> None:
     Table("spark_catalog.default.scored_tomorrow").check(spark, SCHEMA)
     Table("scored_tomorrow").check(spark, SCHEMA)

@@ -6,6 +6,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
+from clickscore.storage.constraints import Constraint
 from clickscore.storage.schemas import REJECTED_CLICKS, Layout, Scores, scored_clicks
 from clickscore.stream import pipeline
 from clickscore.stream.definition import Definition
@@ -92,6 +93,25 @@ def test_duplicate_is_neither_scored_nor_rejected_but_counted(
     assert (row["read"], row["duplicates"], row["rejected"]) == (3, 3, 0)
     assert pipeline.scored(outcomes, layout, stamp).count() == 0
     assert outcomes.where(pipeline.IS_REJECTED).count() == 0
+
+
+def test_click_whose_row_breaks_a_constraint_is_rejected_and_keeps_its_bytes(
+    raw: DataFrame, layout: Layout, stamp: Stamp, score: Score
+) -> None:
+    outcomes = pipeline.with_outcomes(raw, score)
+    for condition, is_broken in (
+        ("PRICE < 2 AND batch_id = 7", True),
+        ("price > 1", False),
+        ("source_offset IS NULL", True),
+    ):
+        checked = pipeline.constrained(outcomes, layout, stamp, [Constraint("mine", condition)])
+        assert checked.columns == outcomes.columns
+        assert pipeline.scored(checked, layout, stamp).count() == (not is_broken)
+        [row] = checked.where("source_offset = 0").select("value", "_outcome.reason", "_outcome.detail").collect()
+        assert json.loads(bytes(row.value)) == GOOD
+        assert row[1:] == (("constraint_violated", f"breaks mine ({condition})") if is_broken else (None, None))
+        others = checked.where("source_offset > 0").select("_outcome.reason").collect()
+        assert {other.reason for other in others} == {"malformed_json", "invalid_encoding"}
 
 
 def test_challenger_has_a_version_only_where_it_has_a_score(

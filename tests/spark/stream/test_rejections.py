@@ -5,6 +5,7 @@ import pytest
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
+from clickscore.storage.batch_rows import BatchRows
 from clickscore.storage.schemas import Layout
 from clickscore.stream import pipeline
 from clickscore.stream.definition import Definition
@@ -55,7 +56,7 @@ def test_whatever_is_missing_in_the_table_is_rejected_as_often_as_it_is_missing(
     outcomes = outcomes_of(F.lit(None).cast("string"))
     table = scored(outcomes, layout)
     committed = table.where("id = 'a'").limit(2).unionByName(table.where("id = 'c'"))
-    assert found(not_scored(outcomes, committed, layout)) == [
+    assert found(not_scored(outcomes, BatchRows(committed), layout)) == [
         ("", "missing_field", "id is missing"),
         ("a", "scoring_failed", UNKNOWN_DETAIL),
         ("b", "scoring_failed", UNKNOWN_DETAIL),
@@ -67,7 +68,7 @@ def test_click_that_fails_once_more_says_why_and_one_in_the_table_is_not_rejecte
 ) -> None:
     committed = scored(outcomes_of(F.lit(None).cast("string")), layout).where("id != 'b'")
     everything_fails = outcomes_of(F.lit("ValueError: what is this?"))
-    assert found(not_scored(everything_fails, committed, layout)) == [
+    assert found(not_scored(everything_fails, BatchRows(committed), layout)) == [
         ("", "missing_field", "id is missing"),
         ("b", "scoring_failed", "ValueError: what is this?"),
     ]
@@ -77,11 +78,22 @@ def test_nothing_is_missing_where_every_click_was_scored(
     outcomes_of: Callable[[Column], DataFrame], layout: Layout
 ) -> None:
     outcomes = outcomes_of(F.lit(None).cast("string"))
-    assert [reason for _, reason, _ in found(not_scored(outcomes, scored(outcomes, layout), layout))] == [
+    assert [reason for _, reason, _ in found(not_scored(outcomes, BatchRows(scored(outcomes, layout)), layout))] == [
         "missing_field"
     ]
 
 
 def test_duplicates_are_not_rejected(outcomes_of: Callable[[Column], DataFrame], layout: Layout) -> None:
     outcomes = outcomes_of(F.lit("failed")).withColumn("_duplicate", F.lit(True))
-    assert not_scored(outcomes, scored(outcomes, layout), layout).isEmpty()
+    assert not_scored(outcomes, BatchRows(scored(outcomes, layout)), layout).isEmpty()
+
+
+def test_click_whose_row_was_deleted_since_is_not_rejected(
+    outcomes_of: Callable[[Column], DataFrame], layout: Layout
+) -> None:
+    outcomes = outcomes_of(F.when(F.lit("b") == F.get_json_object(F.col("value").cast("string"), "$.id"), "it fails"))
+    left = scored(outcomes, layout).where("id != 'c'")
+    assert found(not_scored(outcomes, BatchRows(left, is_whole=False), layout)) == [
+        ("", "missing_field", "id is missing"),
+        ("b", "scoring_failed", "it fails"),
+    ]

@@ -16,6 +16,7 @@ from clickscore.reconciliation import replay
 from clickscore.reconciliation.rescoring import Selection
 from clickscore.storage.schemas import rejected_clicks
 from clickscore.storage.table import Table
+from clickscore.stream.definition import read_definition
 
 MakeClick = Callable[..., dict[str, Any]]
 STRICT = "INT NOT NULL COMMENT"
@@ -148,3 +149,55 @@ def test_job_refuses_what_cannot_be_meant_and_tells_wrong_wiring(
     assert (upside_down.status, "--until must be later than --since" in upside_down.err) == (2, True)
     nowhere = job("--reason", "wrong_type", "--set", "model.registry=sqlite:///nowhere.db", "--dry-run")
     assert (nowhere.status, nowhere.err.startswith("model.registry: no such file")) == (2, True)
+
+
+def test_replay_of_a_table_that_takes_appends_alone_is_refused_before_anything_is_marked(
+    spark: SparkSession, shop: Any, make_click: MakeClick
+) -> None:
+    shop.land("a.jsonl", make_click(1), make_click(2, price="x"))
+    shop.run(spark)
+    Table(str(shop.home / "rejected_clicks")).set_properties(spark, {"delta.appendOnly": "true"})
+    before = versions(shop)
+    for dry_run in (True, False):
+        with pytest.raises(TableError, match=r"rejected_clicks has the property delta\.appendOnly"):
+            replayed(shop, spark, dry_run)
+    assert versions(shop) == before
+
+
+def test_rejected_click_that_would_break_a_constraint_stays_rejected(
+    spark: SparkSession, shop: Any, make_click: MakeClick
+) -> None:
+    ddl = shop.home / "click.ddl"
+    tolerant = shop.config.click.ddl.read_text()
+    ddl.write_text(tolerant.replace("INT                COMMENT", STRICT))
+    shop.set(click={"schema": str(ddl), "id": "id", "time": "at", "visitor": "visitor"})
+    shop.land("a.jsonl", without_quantity(make_click(1)), without_quantity(make_click(2, price=-1.0)))
+    shop.run(spark)
+    ddl.write_text(tolerant)
+    scored = f"delta.`{shop.home / 'scored_clicks'}`"
+    spark.sql(f"ALTER TABLE {scored} ALTER COLUMN quantity DROP NOT NULL")
+    spark.sql(f"ALTER TABLE {scored} ADD CONSTRAINT no_refund CHECK (price >= 0)")
+    replayed(shop, spark)
+    assert shop.scored["id"].tolist() == ["c1"]
+    assert sorted(shop.rejected["reason"]) == ["constraint_violated", "missing_field"]
+
+
+def test_rejected_click_that_cannot_be_written_for_another_reason_stays_rejected(
+    spark: SparkSession, shop: Any, make_click: MakeClick
+) -> None:
+    ddl = shop.home / "click.ddl"
+    tolerant = shop.config.click.ddl.read_text()
+    ddl.write_text(tolerant.replace("INT                COMMENT", STRICT))
+    shop.set(click={"schema": str(ddl), "id": "id", "time": "at", "visitor": "visitor"})
+    layout = read_definition(shop.config).layout
+    columns = [f"`{field.name}` {field.dataType.simpleString()}" for field in layout.scored]
+    columns.append("number INT GENERATED ALWAYS AS (element_at(array(10), CAST(substring(visitor, 2) AS INT)))")
+    spark.sql(f"CREATE TABLE delta.`{shop.home / 'scored_clicks'}` ({', '.join(columns)}) USING delta")
+    shop.land("a.jsonl", without_quantity(make_click(1)), without_quantity(make_click(2, visitor="v0")))
+    shop.run(spark)
+    ddl.write_text(tolerant)
+    assert "1 clicks are scored" in replayed(shop, spark)
+    clicks = spark.read.format("delta").load(str(shop.home / "scored_clicks"))
+    assert [row.id for row in clicks.collect()] == ["c1"]
+    assert sorted(shop.rejected["reason"]) == ["missing_field", "unwritable"]
+    assert "No click has passed" in replayed(shop, spark)

@@ -1,13 +1,16 @@
 import json
 from collections.abc import Callable
+from io import StringIO
 from typing import Any
 
 import pandas as pd
 import pytest
 from pyspark.errors import StreamingQueryException
 from pyspark.sql import SparkSession
+from rich.console import Console
 
-from clickscore.errors import SourceError
+from clickscore.errors import SourceError, StreamError
+from clickscore.reconciliation import audit
 
 MakeClick = Callable[..., dict[str, Any]]
 
@@ -58,3 +61,97 @@ def test_deleted_rows_in_a_delta_source_stop_the_stream_unless_told_to_skip(
     shop.set(source={"kind": "delta", "table": table, "column": "body", "changes": "skip"})
     shop.run(spark)
     assert shop.scored["id"].tolist() == ["c1", "c2"]
+
+
+def test_data_file_that_is_gone_from_a_delta_source_is_no_unreadable_file(
+    spark: SparkSession, shop: Any, make_click: MakeClick
+) -> None:
+    table = shop.home / "bronze"
+    spark.createDataFrame([(json.dumps(make_click(1)),)], "body STRING").write.format("delta").save(str(table))
+    shop.set(source={"kind": "delta", "table": str(table), "column": "body"})
+    for file in table.glob("*.parquet"):
+        file.unlink()
+    with pytest.raises(StreamError, match=r"batch 0: file:.*parquet cannot be read: .* data file of a Delta table"):
+        shop.run(spark)
+    assert shop.rejected.empty
+
+
+@pytest.mark.parametrize(
+    ("kind", "made_of"),
+    [
+        ("STRUCT", "struct(id, at, visitor, price, quantity)"),
+        ("VARIANT", "to_variant_object(struct(id, at, visitor, price, quantity))"),
+        ("BINARY", "encode(to_json(struct(id, at, visitor, price, quantity)), 'UTF-8')"),
+    ],
+)
+@pytest.mark.parametrize("column", ["payload", "the.pay`load"])
+def test_column_of_clicks_may_be_structured_and_have_any_name(
+    spark: SparkSession, shop: Any, kind: str, made_of: str, column: str
+) -> None:
+    table, name = str(shop.home / "clicks"), f"`{column.replace('`', '``')}`"
+    rows = spark.sql(
+        f"SELECT {made_of} AS {name}, 1 AS other FROM (SELECT *, TIMESTAMP '2026-03-01 12:00:00.123456' AS at, "
+        f"1 AS quantity FROM VALUES ('c1', 'v', 1.5D), ('c2', NULL, 2.5D), ('c3', 'v', double('NaN')) "
+        f"AS t(id, visitor, price))"
+    )
+    rows.write.format("delta").save(table)
+    shop.set(source={"kind": "delta", "table": table, "column": column})
+    shop.run(spark)
+    assert shop.scored[["id", "price"]].to_numpy().tolist() == [["c1", 1.5]]
+    assert set(shop.scored["at"]) == {pd.Timestamp("2026-03-01T12:00:00.123456Z")}
+    assert len(shop.rejected) == 2
+    seen = StringIO()
+    assert audit.run(shop.config, lambda: spark, Console(file=seen, width=160)), seen.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("column", "said"),
+    [
+        ("number", "number of .* is int; expected a STRING or BINARY"),
+        ("Body", "has no column Body; did you mean body"),
+        ("list", r"list of .* is array<string>; expected"),
+    ],
+)
+def test_column_that_holds_no_clicks_is_refused(spark: SparkSession, shop: Any, column: str, said: str) -> None:
+    table = str(shop.home / "bronze")
+    spark.sql("SELECT '{}' AS body, 1 AS number, array('a') AS list").write.format("delta").save(table)
+    shop.set(source={"kind": "delta", "table": table, "column": column})
+    with pytest.raises(SourceError, match=said):
+        shop.run(spark)
+    assert not (shop.home / "checkpoint").exists()
+
+
+def test_columns_in_another_spelling_than_the_fields_of_a_click_are_refused(spark: SparkSession, shop: Any) -> None:
+    table = str(shop.home / "clicks")
+    rows = spark.sql("SELECT 'c1' AS ID, current_timestamp() AS At, 'v' AS visiter, 1.5D AS PRICE, 1 AS more")
+    rows.write.format("delta").save(table)
+    shop.set(source={"kind": "delta", "table": table})
+    with pytest.raises(SourceError) as caught:
+        shop.run(spark)
+    said = str(caught.value)
+    for problem in (
+        "id is there as ID",
+        "at is there as At",
+        "visitor is missing; did you mean visiter",
+        "price is there",
+    ):
+        assert problem in said
+    assert "quantity" not in said
+    assert not (shop.home / "checkpoint").exists()
+
+
+@pytest.mark.parametrize("price", ["double('NaN')", "-0.0D", "double('Infinity')", "CAST(NULL AS DOUBLE)"])
+def test_typed_rows_are_audited_whatever_number_is_in_them(spark: SparkSession, shop: Any, price: str) -> None:
+    table = str(shop.home / "clicks")
+    for number in range(3):
+        rows = spark.sql(
+            f"SELECT 'c{number}' AS id, TIMESTAMP '2026-03-01 12:00:00.123456' AS at, 'v' AS visitor, {price} AS price,"
+            f" 1 AS quantity, X'00ff' AS raw_bytes, CAST(1.5 AS DECIMAL(20, 9)) AS cents, float('NaN') AS other, "
+            f"array(struct(double('NaN') AS deep)) AS nested, DATE '0001-01-01' AS day"
+        )
+        rows.write.format("delta").mode("append").save(table)
+    shop.set(source={"kind": "delta", "table": table})
+    shop.run(spark)
+    assert len(shop.scored) + len(shop.rejected) == 3
+    seen = StringIO()
+    assert audit.run(shop.config, lambda: spark, Console(file=seen, width=160)), seen.getvalue()

@@ -4,7 +4,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ import pytest
 from mlflow import MlflowClient
 from pyspark.sql import SparkSession
 
+from clickscore.errors import StreamError
 from clickscore.registry.registry import fetch_version
 from clickscore.storage.table import Table
 
@@ -111,6 +112,48 @@ def test_micro_batch_whose_commits_are_cleaned_from_the_history_is_not_written_a
         clean_history(spark, Table(str(shop.home / name)))
     shop.run(spark)
     assert (len(shop.scored), len(shop.rejected)) == (1, 1)
+
+
+def interrupt_after_scored(shop: Any, spark: SparkSession, patch: pytest.MonkeyPatch) -> None:
+    """Run until the scored clicks of the first micro-batch are committed."""
+    append = Table.append
+
+    def append_and_end(table: Table, *arguments: Any) -> None:
+        append(table, *arguments)
+        if table.name.endswith("scored_clicks"):
+            raise StreamError("ended between the two commits")
+
+    with patch.context() as until_then:
+        until_then.setattr(Table, "append", append_and_end)
+        with pytest.raises(StreamError, match="between the two commits"):
+            shop.run(spark)
+    assert deltalake.DeltaTable(str(shop.home / "rejected_clicks")).to_pandas().empty
+
+
+@pytest.fixture
+def without_retention(spark: SparkSession) -> Iterator[None]:
+    spark.conf.set("spark.databricks.delta.retentionDurationCheck.enabled", "false")
+    yield
+    spark.conf.unset("spark.databricks.delta.retentionDurationCheck.enabled")
+
+
+@pytest.mark.usefixtures("without_retention")
+@pytest.mark.parametrize("deleted", [(), ("c2",)])
+def test_micro_batch_is_finished_after_optimize_and_vacuum_between_its_two_commits(
+    spark: SparkSession, shop: Any, make_click: MakeClick, monkeypatch: pytest.MonkeyPatch, deleted: tuple[str, ...]
+) -> None:
+    shop.land("a.jsonl", make_click(1), "rubbish", make_click(2))
+    shop.land("b.jsonl", make_click(3), make_click(4, price="x"))
+    interrupt_after_scored(shop, spark, monkeypatch)
+    scored = f"delta.`{shop.home / 'scored_clicks'}`"
+    for click in deleted:  # a person who must not come back as a rejected record
+        spark.sql(f"DELETE FROM {scored} WHERE id = '{click}'")
+    spark.sql(f"OPTIMIZE {scored}")
+    spark.sql(f"VACUUM {scored} RETAIN 0 HOURS")
+    seen = shop.run(spark)
+    assert ("files of that time are removed" in seen) == bool(deleted)
+    assert shop.scored["id"].tolist() == [name for name in ("c1", "c2", "c3") if name not in deleted]
+    assert shop.rejected["reason"].tolist() == ["malformed_json", "wrong_type"]
 
 
 def test_sigterm_finishes_the_micro_batch_in_flight_and_exits_with_0(

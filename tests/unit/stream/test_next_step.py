@@ -3,7 +3,7 @@ from pyspark.errors import StreamingQueryException
 
 from clickscore.errors import ModelUnavailableError, SourceUnavailableError, StreamError, TableError, WorkerLostError
 from clickscore.sources.unreadable_files import UnreadableFileError
-from clickscore.stream.micro_batch import StopRequestedError
+from clickscore.stream.micro_batch import ConstraintsChangedError, StopRequestedError
 from clickscore.stream.next_step import (
     Done,
     ExplainLoss,
@@ -46,6 +46,10 @@ def test_query_that_came_to_its_end_is_the_last_unless_the_clock_was_set_back(st
 )
 def test_micro_batch_that_did_not_begin_is_left_to_the_next_query_or_run(state: State, step: Step) -> None:
     assert next_step(Failure(FAILED, StopRequestedError()), state) == step
+
+
+def test_another_query_goes_on_with_constraints_that_were_changed_meanwhile() -> None:
+    assert next_step(Failure(FAILED, ConstraintsChangedError()), State()) == Restart()
 
 
 @pytest.mark.parametrize("batch", [None, FILE, TableError("t"), SourceUnavailableError("s"), OSError("o")])
