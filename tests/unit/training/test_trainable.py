@@ -22,7 +22,7 @@ def problems(name: str, kind: pa.DataType, algorithm: str = "lightgbm") -> list[
     (pa.decimal128(9, 2), "DECIMAL(9,2)", 'CAST(... AS DOUBLE) AS "x"'),
     (pa.uint64(), "UBIGINT", 'CAST(... AS DOUBLE) AS "x"'), (pa.list_(pa.float64()), "DOUBLE[]", 'len(...) AS "x"'),
     (pa.struct([("a", pa.int32())]), 'STRUCT("a" INTEGER)', "one feature for each of its fields"),
-    (pa.map_(pa.string(), pa.int32()), "MAP<STRING, INT32>", 'len(...) AS "x"'),
+    (pa.map_(pa.string(), pa.int32()), "MAP(VARCHAR, INTEGER)", 'len(...) AS "x"'),
     (pa.binary(), "BLOB", "an expression that is a number"), (pa.null(), "NULL", "an expression that is a number"),
     (pa.dictionary(pa.uint8(), pa.string()), "DICTIONARY", "CASE WHEN ... = 'x' THEN 1.0"),
 ], ids=str)  # fmt: skip
