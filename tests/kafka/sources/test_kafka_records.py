@@ -20,8 +20,9 @@ MILLISECONDS = 1_772_366_400_000
 
 @pytest.fixture
 def any_time(topic: Any) -> Any:
-    """A topic that takes any time."""
-    topic.make(2, message_timestamp_after_max_ms=str(MOST), message_timestamp_before_max_ms=str(MOST))
+    """A topic that takes any time, and keeps a record whatever its time says of its age."""
+    limits = {"message_timestamp_after_max_ms": str(MOST), "message_timestamp_before_max_ms": str(MOST)}
+    topic.make(2, retention_ms="-1", **limits)
     return topic
 
 
