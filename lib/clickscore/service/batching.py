@@ -115,7 +115,7 @@ class Batcher(Generic[Outcome]):
         score = self._score_shared if is_shared else self._score
         try:
             outcomes = score([record for request in wanted for record in request.records])
-        except Exception as error:  # the request answers 500; else the thread would end
+        except Exception as error:  # whatever it is, the thread goes on: scored alone, or answered with 500
             if is_shared:
                 for request in wanted:
                     self._answer([request])

@@ -83,7 +83,7 @@ class Stream:
             self._run()
         except StreamError:
             raise
-        except Exception as error:  # even the JVM may be gone
+        except Exception as error:  # whatever has ended the run is raised again, in words if it does so each time
             if interrupted and self._last_done < interrupted.batch_id:
                 raise interrupted.explain(engine_words(self._failure or error)) from error
             raise

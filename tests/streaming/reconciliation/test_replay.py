@@ -37,6 +37,15 @@ def row_of(seen: str, reason: str) -> list[str]:
     return next([cell.strip() for cell in line.split("│")[2:-1]] for line in seen.splitlines() if f" {reason} " in line)
 
 
+def ask_for_quantity(shop: Any) -> Callable[[], object]:
+    """Give the shop a contract in which the quantity is required; return what makes it optional again."""
+    ddl, tolerant = shop.home / "click.ddl", shop.config.click.ddl.read_text()
+    ddl.write_text(tolerant.replace("INT                COMMENT", STRICT))
+    assert STRICT in ddl.read_text()
+    shop.set(click={"schema": str(ddl), "id": "id", "time": "at", "visitor": "visitor"})
+    return lambda: ddl.write_text(tolerant)
+
+
 def without_quantity(click: dict[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in click.items() if key != "quantity"}
 
@@ -44,11 +53,7 @@ def without_quantity(click: dict[str, Any]) -> dict[str, Any]:
 def test_clicks_that_a_mended_contract_accepts_are_scored_once_and_the_others_stay(
     spark: SparkSession, shop: Any, make_click: MakeClick
 ) -> None:
-    ddl = shop.home / "click.ddl"
-    tolerant = shop.config.click.ddl.read_text()
-    ddl.write_text(tolerant.replace("INT                COMMENT", STRICT))
-    assert STRICT in ddl.read_text()
-    shop.set(click={"schema": str(ddl), "id": "id", "time": "at", "visitor": "visitor"})
+    mend = ask_for_quantity(shop)
     strays = [without_quantity(make_click(number)) for number in (10, 11, 12, 12)]  # two of them are the same
     twice = json.dumps(without_quantity(make_click(13))).replace("{", '{"visitor": "v0", ')
     shop.land("a.jsonl", *map(make_click, range(3)), *strays, twice, "rubbish", NO_UTF8)
@@ -58,7 +63,7 @@ def test_clicks_that_a_mended_contract_accepts_are_scored_once_and_the_others_st
     before = shop.rejected
 
     # Mended, in the files and in the table, as the stream asks for it.
-    ddl.write_text(tolerant)
+    mend()
     with pytest.raises(TableError, match="quantity: may be null, but the table says NOT NULL"):
         replayed(shop, spark)
     spark.sql(f"ALTER TABLE delta.`{shop.home}/scored_clicks` ALTER COLUMN quantity DROP NOT NULL")
@@ -167,13 +172,10 @@ def test_replay_of_a_table_that_takes_appends_alone_is_refused_before_anything_i
 def test_rejected_click_that_would_break_a_constraint_stays_rejected(
     spark: SparkSession, shop: Any, make_click: MakeClick
 ) -> None:
-    ddl = shop.home / "click.ddl"
-    tolerant = shop.config.click.ddl.read_text()
-    ddl.write_text(tolerant.replace("INT                COMMENT", STRICT))
-    shop.set(click={"schema": str(ddl), "id": "id", "time": "at", "visitor": "visitor"})
+    mend = ask_for_quantity(shop)
     shop.land("a.jsonl", without_quantity(make_click(1)), without_quantity(make_click(2, price=-1.0)))
     shop.run(spark)
-    ddl.write_text(tolerant)
+    mend()
     scored = f"delta.`{shop.home / 'scored_clicks'}`"
     spark.sql(f"ALTER TABLE {scored} ALTER COLUMN quantity DROP NOT NULL")
     spark.sql(f"ALTER TABLE {scored} ADD CONSTRAINT no_refund CHECK (price >= 0)")
@@ -185,17 +187,14 @@ def test_rejected_click_that_would_break_a_constraint_stays_rejected(
 def test_rejected_click_that_cannot_be_written_for_another_reason_stays_rejected(
     spark: SparkSession, shop: Any, make_click: MakeClick
 ) -> None:
-    ddl = shop.home / "click.ddl"
-    tolerant = shop.config.click.ddl.read_text()
-    ddl.write_text(tolerant.replace("INT                COMMENT", STRICT))
-    shop.set(click={"schema": str(ddl), "id": "id", "time": "at", "visitor": "visitor"})
+    mend = ask_for_quantity(shop)
     layout = read_definition(shop.config).layout
     columns = [f"`{field.name}` {field.dataType.simpleString()}" for field in layout.scored]
     columns.append("number INT GENERATED ALWAYS AS (element_at(array(10), CAST(substring(visitor, 2) AS INT)))")
     spark.sql(f"CREATE TABLE delta.`{shop.home / 'scored_clicks'}` ({', '.join(columns)}) USING delta")
     shop.land("a.jsonl", without_quantity(make_click(1)), without_quantity(make_click(2, visitor="v0")))
     shop.run(spark)
-    ddl.write_text(tolerant)
+    mend()
     assert "1 clicks are scored" in replayed(shop, spark)
     clicks = spark.read.format("delta").load(str(shop.home / "scored_clicks"))
     assert [row.id for row in clicks.collect()] == ["c1"]

@@ -14,8 +14,8 @@ import pandas as pd
 import pytest
 from mlflow import MlflowClient
 from pyspark.sql import SparkSession
+from tests.support.interruption import run_until_scored
 
-from clickscore.errors import StreamError
 from clickscore.registry.registry import fetch_version
 from clickscore.storage.table import Table
 
@@ -114,22 +114,6 @@ def test_micro_batch_whose_commits_are_cleaned_from_the_history_is_not_written_a
     assert (len(shop.scored), len(shop.rejected)) == (1, 1)
 
 
-def interrupt_after_scored(shop: Any, spark: SparkSession, patch: pytest.MonkeyPatch) -> None:
-    """Run until the scored clicks of the first micro-batch are committed."""
-    append = Table.append
-
-    def append_and_end(table: Table, *arguments: Any) -> None:
-        append(table, *arguments)
-        if table.name.endswith("scored_clicks"):
-            raise StreamError("ended between the two commits")
-
-    with patch.context() as until_then:
-        until_then.setattr(Table, "append", append_and_end)
-        with pytest.raises(StreamError, match="between the two commits"):
-            shop.run(spark)
-    assert deltalake.DeltaTable(str(shop.home / "rejected_clicks")).to_pandas().empty
-
-
 @pytest.fixture
 def without_retention(spark: SparkSession) -> Iterator[None]:
     spark.conf.set("spark.databricks.delta.retentionDurationCheck.enabled", "false")
@@ -144,7 +128,8 @@ def test_micro_batch_is_finished_after_optimize_and_vacuum_between_its_two_commi
 ) -> None:
     shop.land("a.jsonl", make_click(1), "rubbish", make_click(2))
     shop.land("b.jsonl", make_click(3), make_click(4, price="x"))
-    interrupt_after_scored(shop, spark, monkeypatch)
+    run_until_scored(shop, spark, monkeypatch)
+    assert shop.rejected.empty
     scored = f"delta.`{shop.home / 'scored_clicks'}`"
     for click in deleted:  # a person who must not come back as a rejected record
         spark.sql(f"DELETE FROM {scored} WHERE id = '{click}'")

@@ -5,8 +5,9 @@ from typing import Any
 
 import pytest
 from pyspark.sql import SparkSession
+from tests.support.interruption import run_until_scored
 
-from clickscore.errors import StreamError, TableError
+from clickscore.errors import TableError
 from clickscore.storage.table import Table
 
 MakeClick = Callable[..., dict[str, Any]]
@@ -39,27 +40,12 @@ def test_click_that_breaks_a_check_constraint_is_rejected(
     assert "nothing new" in with_table.run(spark)
 
 
-def interrupt(shop: Any, spark: SparkSession, patch: pytest.MonkeyPatch) -> None:
-    """Run until scored clicks are committed."""
-    append = Table.append
-
-    def append_and_end(table: Table, rows: Any, *arguments: Any) -> None:
-        append(table, rows, *arguments)
-        if table.name.endswith("scored_clicks"):
-            raise StreamError("ended between the two commits")
-
-    with patch.context() as until_then:
-        until_then.setattr(Table, "append", append_and_end)
-        with pytest.raises(StreamError, match="between the two commits"):
-            shop.run(spark)
-
-
 def test_click_that_breaks_a_constraint_is_rejected_once_over_an_end_between_the_two_commits(
     spark: SparkSession, with_table: Any, make_click: MakeClick, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with_table.alter("ADD CONSTRAINT no_refund CHECK (price >= 0)")
     with_table.land("b.jsonl", make_click(2), make_click(3, price=-1.0), make_click(2))
-    interrupt(with_table, spark, monkeypatch)
+    run_until_scored(with_table, spark, monkeypatch)
     with_table.run(spark)
     assert with_table.scored["id"].tolist() == ["c1", "c2", "c2"]
     assert reasons(with_table) == [("constraint_violated", "breaks no_refund (price >= 0)")]
