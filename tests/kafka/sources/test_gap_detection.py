@@ -1,8 +1,6 @@
 """What is gone from a topic before it was read is never passed over in silence."""
 
 import shutil
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 from io import StringIO
@@ -12,6 +10,7 @@ import pytest
 from confluent_kafka import KafkaException, TopicPartition
 from pyspark.sql import SparkSession
 from rich.console import Console
+from tests.support.interruption import run_until
 
 from clickscore.errors import DataLossError, StreamError
 from clickscore.sources.gap_detection import without
@@ -120,12 +119,11 @@ def test_log_that_was_cut_off_stops_the_job(
 
 
 def test_records_of_an_interrupted_first_batch_that_aged_out_are_missed(
-    spark: SparkSession, kafka_shop: Any, topic: Any, make_click: MakeClick
+    spark: SparkSession, kafka_shop: Any, topic: Any, make_click: MakeClick, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     topic.make(1)
     topic.send(*(make_click(number) for number in range(30)))
-    dying = [sys.executable, "tests/streaming/dying_job.py", "model_timeline", "0", str(kafka_shop.config_file)]
-    assert subprocess.run(dying, capture_output=True, start_new_session=True, check=False).returncode == -9
+    run_until("pinned", kafka_shop, spark, monkeypatch)
     age_out(topic, 25)
     with pytest.raises(DataLossError, match=r"offsets 0 to 24 are lost .aged_out."):
         kafka_shop.run(spark)

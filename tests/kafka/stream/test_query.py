@@ -8,7 +8,6 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from io import StringIO
-from pathlib import Path
 from typing import Any
 
 import deltalake
@@ -16,6 +15,7 @@ import pytest
 from confluent_kafka.admin import NewPartitions
 from pyspark.sql import SparkSession
 from rich.console import Console
+from tests.support.interruption import run_until
 
 from clickscore.stream import app
 
@@ -98,18 +98,17 @@ def test_partition_added_between_runs_is_read_from_its_beginning(
     assert rows_of_offsets(kafka_shop) == {f"{topic.name}-0": [0], f"{topic.name}-1": [0, 1]}
 
 
-@pytest.mark.parametrize("point", ["scored_clicks"])  # the other points are those of the landing folder
-def test_killed_job_goes_on_and_every_offset_is_there_exactly_once(
-    point: str, spark: SparkSession, kafka_shop: Any, topic: Any, make_click: MakeClick, rows_of_offsets: Offsets
-) -> None:
+def test_interrupted_job_goes_on_and_every_offset_is_there_exactly_once(
+    spark: SparkSession, kafka_shop: Any, topic: Any, make_click: MakeClick, rows_of_offsets: Offsets,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
     settings = kafka_shop.config.source.model_dump(mode="json", exclude_none=True)
     kafka_shop.set(source={**settings, "max_records": 400})
     topic.make(4)
     for partition in range(4):
         records = (make_click(number) if number % 50 else b"rubbish" for number in range(250))
         topic.send(*records, partition=partition)
-    dying = [sys.executable, str(Path("tests/streaming/dying_job.py")), point, "1", str(kafka_shop.config_file)]
-    assert subprocess.run(dying, capture_output=True, start_new_session=True, check=False).returncode == -9
+    run_until("scored", kafka_shop, spark, monkeypatch, batch=1)
     assert rows(kafka_shop) >= 400
     kafka_shop.run(spark)
     assert rows_of_offsets(kafka_shop) == {f"{topic.name}-{partition}": list(range(250)) for partition in range(4)}

@@ -1,8 +1,6 @@
 """Clicks that come twice, through real streams with real state."""
 
 import json
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
@@ -11,6 +9,7 @@ from typing import Any
 import pandas as pd
 import pytest
 from pyspark.sql import SparkSession
+from tests.support.interruption import run_until
 
 from clickscore.errors import CheckpointError
 
@@ -103,10 +102,11 @@ def test_id_is_forgotten_after_the_window(spark: SparkSession, shop: Any, make_c
     assert shop.scored["id"].tolist() == ["c1", "c1"]
 
 
-def test_killed_batch_neither_loses_nor_repeats(spark: SparkSession, thrifty_shop: Any, make_click: MakeClick) -> None:
+def test_interrupted_batch_neither_loses_nor_repeats(
+    spark: SparkSession, thrifty_shop: Any, make_click: MakeClick, monkeypatch: pytest.MonkeyPatch
+) -> None:
     thrifty_shop.land("a.jsonl", make_click(1), make_click(2), make_click(2), "rubbish")
-    dying = [sys.executable, "tests/streaming/dying_job.py", "scored_clicks", "0", str(thrifty_shop.config_file)]
-    assert subprocess.run(dying, capture_output=True, start_new_session=True, check=False).returncode == -9
+    run_until("scored", thrifty_shop, spark, monkeypatch)
     thrifty_shop.land("b.jsonl", make_click(2), make_click(3))
     said = thrifty_shop.run(spark)
     assert sorted(thrifty_shop.scored["id"]) == ["c1", "c2", "c3"]

@@ -1,4 +1,4 @@
-"""Exactly once and one model for each micro-batch, over kills at every point where something becomes durable."""
+"""Exactly once and one model for each micro-batch, over ends at every point where something becomes durable."""
 
 import os
 import signal
@@ -14,7 +14,7 @@ import pandas as pd
 import pytest
 from mlflow import MlflowClient
 from pyspark.sql import SparkSession
-from tests.support.interruption import run_until_scored
+from tests.support.interruption import run_until
 
 from clickscore.registry.registry import fetch_version
 from clickscore.storage.table import Table
@@ -29,12 +29,6 @@ def land_three_batches(shop: Any, make_click: MakeClick) -> None:
         file = shop.land(f"{part}.jsonl", *good, f"rubbish {part}", make_click(1000 + part, at="never"))
         os.utime(file, (part, part))  # files are read in the order of their times
     shop.set(source={"kind": "folder", "path": str(shop.landing), "max_bytes": 1})
-
-
-def killed_at(point: str, batch: int, shop: Any, *moves_to: str) -> None:
-    command = [sys.executable, "tests/streaming/dying_job.py", point, str(batch), str(shop.config_file), *moves_to]
-    done = subprocess.run(command, start_new_session=True, timeout=PATIENCE_S, capture_output=True, check=False)
-    assert done.returncode == -signal.SIGKILL, done.stderr.decode()
 
 
 @pytest.fixture
@@ -61,21 +55,22 @@ def scores_of(shop: Any, version: str, folder: Path) -> dict[str, float]:
 
 
 @pytest.mark.parametrize(("point", "version_of_the_batch"), [
-    ("before_pin", "1"), ("scored_clicks", "second"),  # tests/chaos has the other points
+    ("planned", "1"), ("pinned", "second"), ("scored", "second"),
 ])  # fmt: skip
-def test_killed_around_a_swap_every_micro_batch_keeps_its_one_version(
-    spark: SparkSession, swapping: Any, tmp_path: Path, point: str, version_of_the_batch: str
-) -> None:
-    killed_at(point, 1, swapping, swapping.second)
-    assert set(swapping.scored["batch_id"]) == ({0} if point in ("before_pin", "model_timeline") else {0, 1})
-    if point == "scored_clicks":  # meanwhile, the alias is gone altogether
+def test_interrupted_around_a_swap_every_micro_batch_keeps_its_one_version(
+    spark: SparkSession, swapping: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, point: str,
+    version_of_the_batch: str,
+) -> None:  # fmt: skip
+    run_until(point, swapping, spark, monkeypatch, batch=1, moves_to=swapping.second)
+    assert set(swapping.scored["batch_id"]) == ({0, 1} if point == "scored" else {0})
+    if point == "scored":  # meanwhile, the alias is gone altogether
         swapping.client.delete_registered_model_alias("small_model", swapping.alias)
     else:
         swapping.client.set_registered_model_alias("small_model", swapping.alias, "1")
     seen = swapping.run(spark)
-    assert ("the last active version" in seen) == (point == "scored_clicks")
+    assert ("the last active version" in seen) == (point == "scored")
     promised = swapping.second if version_of_the_batch == "second" else "1"
-    after = swapping.second if point == "scored_clicks" else "1"
+    after = swapping.second if point == "scored" else "1"
     versions = swapping.scored.groupby("batch_id")["model_version"].unique()
     assert [list(found) for found in versions] == [["1"], [promised], [after]]
     timeline = swapping.table("model_timeline").sort_values("pinned_at")
@@ -128,7 +123,7 @@ def test_micro_batch_is_finished_after_optimize_and_vacuum_between_its_two_commi
 ) -> None:
     shop.land("a.jsonl", make_click(1), "rubbish", make_click(2))
     shop.land("b.jsonl", make_click(3), make_click(4, price="x"))
-    run_until_scored(shop, spark, monkeypatch)
+    run_until("scored", shop, spark, monkeypatch)
     assert shop.rejected.empty
     scored = f"delta.`{shop.home / 'scored_clicks'}`"
     for click in deleted:  # a person who must not come back as a rejected record
