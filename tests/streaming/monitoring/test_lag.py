@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable
 from io import StringIO
+from pathlib import Path
 from typing import Any
 from urllib.error import HTTPError, URLError
 from urllib.request import urlopen
@@ -15,6 +16,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from pyspark.sql import SparkSession
 from rich.console import Console
+from tests.support.prometheus import watching
 from tests.support.waiting import wait_until
 
 from clickscore.errors import ConfigError
@@ -83,7 +85,7 @@ class Job:
 
 
 def test_running_job_tells_that_it_works_that_it_is_stuck_and_that_it_works_again(
-    spark: SparkSession, shop: Any, make_click: MakeClick
+    spark: SparkSession, shop: Any, make_click: MakeClick, tmp_path: Path
 ) -> None:
     shop.set(trigger="1 second", health={"port": 0, "stuck_after": "3 seconds"})
     shop.land("a.jsonl", make_click(1), make_click(2), "rubbish")
@@ -96,6 +98,9 @@ def test_running_job_tells_that_it_works_that_it_is_stuck_and_that_it_works_agai
         job.wait_for(lambda: (job.health()["oldest_unprocessed_seconds"] or math.inf) < 3)
 
         shop.land("b.jsonl", make_click(3), "rubbish", "rubbish")
+        port = int(job.url.rpartition(":")[2])
+        with watching(tmp_path / "prometheus", "clickscore-stream", port) as prometheus:
+            job.wait_for(lambda: "ClickscoreStuck" in prometheus.alerts())
         said = job.await_health(status="stuck", code=503)
         assert said["oldest_unprocessed_seconds"] > 3
         assert said["quiet_seconds"] >= 4
@@ -112,7 +117,7 @@ def test_running_job_tells_that_it_works_that_it_is_stuck_and_that_it_works_agai
         assert told["clickscore_batch_seconds_count"] == told["clickscore_batches_total"] == 2
         assert abs(told["clickscore_last_batch_timestamp_seconds"] - time.time()) < PATIENCE_S
 
-        shop.set(health={"port": int(job.url.rpartition(":")[2])})
+        shop.set(health={"port": port})
         with pytest.raises(ConfigError, match="Address already in use"):
             app.run(shop.config, lambda: pytest.fail("this needs no session"), Console(file=StringIO()))
     finally:
