@@ -7,8 +7,10 @@ same. Fields that the configuration reads in a way of their own are asked about 
 
 import datetime as dt
 from abc import ABCMeta
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from decimal import Decimal, DecimalException
+from functools import partial
+from math import isfinite
 from types import GenericAlias
 from typing import Annotated, Any, Required, TypedDict
 
@@ -18,12 +20,12 @@ import pyarrow as pa
 from clickscore.scoring.reading import Reading, reading_of
 from clickscore.scoring.record_tree import Node
 from clickscore.scoring.times import FIRST_PLAIN_EPOCH, LAST_PLAIN_EPOCH, Read, date_reader, time_reader
-from clickscore.scoring.values import MAX_FLOAT32, WHOLE, decimal_reader, digits, lenient_reader
+from clickscore.scoring.values import MAX_FLOAT32, MAX_FLOAT64, WHOLE, decimal_reader, digits, lenient_reader
 
 _PLAIN: dict[pa.DataType, Any] = {
     pa.string(): str,
     pa.bool_(): bool,
-    pa.float64(): float,
+    pa.float64(): Annotated[float, msgspec.Meta(ge=-MAX_FLOAT64, le=MAX_FLOAT64)],
     pa.float32(): Annotated[float, msgspec.Meta(ge=-MAX_FLOAT32, le=MAX_FLOAT32)],
 }
 _EPOCH = Annotated[int, msgspec.Meta(ge=FIRST_PLAIN_EPOCH, le=LAST_PLAIN_EPOCH)]
@@ -32,7 +34,7 @@ _TYPED_DICT: Any = TypedDict
 """Untyped, as its fields are known only when the schema has been read."""
 
 
-def record_decoder(tree: Node, is_quick: bool, keeps_text: bool) -> tuple[msgspec.json.Decoder[Any], Any]:
+def record_decoder(tree: Node, is_quick: bool, keeps_text: bool) -> tuple[Callable[[bytes], Any], Any]:
     """Return what decodes a record into an object, and such an object without values.
 
     The fields of an object are its attributes ``f0``, ``f1``, ... in the order of the tree.
@@ -43,7 +45,18 @@ def record_decoder(tree: Node, is_quick: bool, keeps_text: bool) -> tuple[msgspe
         keeps_text: whether numbers keep the digits that they are written with, for texts.
     """
     record, blank = _object(tree, is_quick)
-    return msgspec.json.Decoder(record, dec_hook=_ask, float_hook=digits if keeps_text else _number), blank
+    return msgspec.json.Decoder(record, dec_hook=_ask, float_hook=digits if keeps_text else _number).decode, blank
+
+
+def record_converter(tree: Node, is_quick: bool) -> tuple[Callable[[Any], Any], Any]:
+    """Return what makes the object of ``record_decoder`` of objects and values, by the same rules, and one without any.
+
+    Args:
+        tree: what the record holds.
+        is_quick: whether texts are taken for times and days only as the decoder itself knows them.
+    """
+    record, blank = _object(tree, is_quick)
+    return partial(msgspec.convert, type=record, dec_hook=_ask_about_value), blank
 
 
 def _object(node: Node, is_quick: bool) -> tuple[Any, Any]:
@@ -109,12 +122,27 @@ def _entry(field: pa.Field, reading: Reading, is_quick: bool) -> Any:
 
 def _asked(result: type, read: Read) -> Any:
     """Return a type of its own, which the decoder knows nothing of, so that it asks ``read`` about each value."""
-    kind = ABCMeta("Asked", (), {"convert": staticmethod(read)})
+    kind = ABCMeta("Asked", (), {"convert": staticmethod(read), "result": result})
     kind.register(result)
     return kind
 
 
 def _ask(kind: Any, value: object) -> Any:
+    return kind.convert(value)
+
+
+def _ask_about_value(kind: Any, value: object) -> Any:
+    """Ask about a value that did not come as JSON: a number with a fraction as JSON has it, a time as it is."""
+    if isinstance(value, float):
+        if not isfinite(value):
+            raise ValueError(f"Expected a number, found {value}")
+        return kind.convert(digits(repr(value)))
+    if isinstance(value, dt.date):
+        if type(value) is not kind.result:
+            raise TypeError(f"Expected `{kind.result.__name__}`, got `{type(value).__name__}`")
+        # A time without a zone is one of the field's.
+        is_local = isinstance(value, dt.datetime) and not value.tzinfo
+        return kind.convert(value.isoformat()) if is_local else value
     return kind.convert(value)
 
 

@@ -139,8 +139,9 @@ def rows_with_fine_fractions(records: pa.BinaryArray) -> list[int]:
 
 
 def json_type(value: object) -> str:
-    """Return the name that the decoder gives to the JSON type of a value."""
-    names = {str: "str", bool: "bool", int: "int", list: "array", dict: "object", type(None): "null"}
+    """Return the name that the decoder gives to the type of a value."""
+    names = {str: "str", bool: "bool", int: "int", list: "array", dict: "object", type(None): "null",
+             bytes: "bytes", dt.datetime: "datetime", dt.date: "date"}  # fmt: skip
     return names.get(type(value), "float")
 
 
