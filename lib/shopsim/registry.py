@@ -27,11 +27,13 @@ class Registry:
     Attributes:
         login: user name and password that it asks for; None lets everybody in.
         status: what it answers to every request; None for the right answer.
+        broken: ids of schemas that it answers 503 about.
         asked: paths of the requests so far.
     """
 
     login: tuple[str, str] | None = None
     status: int | None = None
+    broken: set[int] = field(default_factory=set)
     asked: list[str] = field(default_factory=list)
     _schemas: list[dict[str, Any]] = field(default_factory=list)
     _versions: dict[str, list[int]] = field(default_factory=dict)
@@ -100,6 +102,8 @@ class Registry:
         return _error(HTTPStatus.NOT_FOUND, HTTPStatus.NOT_FOUND, "HTTP 404 Not Found")
 
     def _schema(self, id: int) -> Answer:
+        if id in self.broken:
+            return _error(HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.SERVICE_UNAVAILABLE, "Service Unavailable")
         if not 0 < id <= len(self._schemas):
             return _error(HTTPStatus.NOT_FOUND, UNKNOWN_SCHEMA, f"Schema {id} not found")
         return HTTPStatus.OK, _told(self._schemas[id - 1])

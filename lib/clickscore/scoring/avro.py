@@ -6,9 +6,9 @@ A schema that refers to itself is refused: one record could lead so deep that th
 import datetime as dt
 import io
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import fastavro
 from fastavro.schema import SchemaParseException
@@ -16,7 +16,7 @@ from fastavro.schema import SchemaParseException
 from clickscore.reasons import INVALID_TIME, MALFORMED_AVRO, UNKNOWN_SCHEMA
 from clickscore.scoring.framing import HEADER_BYTES, BySchema
 from clickscore.scoring.times import EPOCH
-from clickscore.scoring.wire import Open, UndecodableError, Wire
+from clickscore.scoring.wire import UndecodableError, Wire
 
 _TAKEN = {"decimal", "date", *(f"{local}timestamp-{unit}" for local in ("", "local-")
                                for unit in ("millis", "micros", "nanos"))}  # fmt: skip
@@ -25,29 +25,61 @@ _NO_BYTES = {"null"}
 _LOCAL_EPOCH = EPOCH.replace(tzinfo=None)
 
 
-def avro_opener(wire: Wire) -> Open:
-    """Return what takes records of Avro apart.
+class AvroSchema(NamedTuple):
+    """A schema as fastavro has parsed it.
 
-    Raises:
-        UndecodableError: if the schema file cannot be used.
+    Attributes:
+        whole: the schema.
+        named: the types in it that have a name.
     """
-    as_schema = parsed([wire.schema.decode("utf-8-sig", "replace")]) if wire.schema is not None else None
-    if not wire.registry:
-        return partial(_open, as_schema, None, 0)
+
+    whole: Any
+    named: dict[str, Any]
+
+
+class AvroOpener:
+    """Takes records of Avro apart.
+
+    Attributes:
+        start: at which byte the value begins, after the id of its schema.
+        read_as: the schema that the configuration names beside a registry; None for the one that a record names.
+    """
+
+    def __init__(self, wire: Wire) -> None:
+        """Prepare the schema file, or the way to the registry.
+
+        Raises:
+            UndecodableError: if the schema file cannot be used.
+        """
+        file = parsed([wire.schema.decode("utf-8-sig", "replace")]) if wire.schema is not None else None
+        self.start = HEADER_BYTES if wire.registry else 0
+        self.read_as = file.whole if file and wire.registry else None
+        self.schema_of: Callable[[bytes], AvroSchema]
+        if wire.registry:
+            self.schema_of = _by_registry(wire).reader_of
+        else:
+            assert file, "the configuration has one of them"
+            self.schema_of = lambda _: file
+
+    def __call__(self, record: bytes) -> Any:
+        """Return the objects and values of a record; raises UndecodableError."""
+        return _open(self.schema_of(record).whole, self.read_as, self.start, record)
+
+
+def _by_registry(wire: Wire) -> BySchema[AvroSchema]:
     from clickscore.scoring.schema_registry import SchemaRegistry  # without a registry, its client may be missing
 
     registry = SchemaRegistry(wire)
 
-    def schema_of(id: int) -> Any:
+    def schema_of(id: int) -> AvroSchema:
         schema = registry.schema(id, "AVRO")
         parts = [other for _, other in registry.referenced(schema)]
         return parsed([part.schema_str or "" for part in (*parts, schema)])
 
-    schemas = BySchema(MALFORMED_AVRO, schema_of)
-    return lambda record: _open(schemas.reader_of(record), as_schema, HEADER_BYTES, record)
+    return BySchema(MALFORMED_AVRO, schema_of)
 
 
-def parsed(texts: Sequence[str]) -> Any:
+def parsed(texts: Sequence[str]) -> AvroSchema:
     """Return a schema as fastavro reads with it.
 
     Args:
@@ -64,7 +96,7 @@ def parsed(texts: Sequence[str]) -> Any:
         _check(schema, named, ())
     except (ValueError, KeyError, TypeError, SchemaParseException, RecursionError) as error:
         raise UndecodableError(UNKNOWN_SCHEMA, f"no usable schema of Avro: {type(error).__name__}: {error}") from None
-    return schema
+    return AvroSchema(schema, named)
 
 
 def _open(schema: Any, as_schema: Any, start: int, record: bytes) -> Any:
@@ -74,6 +106,9 @@ def _open(schema: Any, as_schema: Any, start: int, record: bytes) -> Any:
         found = fastavro.schemaless_reader(data, schema, as_schema)
     except OverflowError as error:
         raise UndecodableError(INVALID_TIME, f"a time that is in no year from 1 to 9999: {error}") from None
+    except EOFError:  # its message names an object of Python, another one each time
+        detail = f"expected more than the {len(record)} bytes of the record, as its schema says"
+        raise UndecodableError(MALFORMED_AVRO, detail) from None
     except Exception as error:  # bytes that are no such record make fastavro raise nearly anything
         detail = f"the record does not fit its schema: {type(error).__name__}: {error}"
         raise UndecodableError(MALFORMED_AVRO, detail) from None

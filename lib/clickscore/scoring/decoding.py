@@ -60,6 +60,7 @@ class Decoder:
     Attributes:
         decode_good: decodes a record of usual spellings, or raises one of ``UNDECODABLE``; for loops that have no time
             for Python. It rounds fractions of more than six digits.
+        open: takes a record apart that is no JSON; None for JSON.
         blank: a decoded click with nothing in it, to stand in the place of a rejected record.
     """
 
@@ -69,14 +70,14 @@ class Decoder:
         self._has_one_tree = len(trees) == 1
         self._values = [[(number, Values(trees[number], steps)) for number, steps in each] for each in places]
         wire = wire_of(click)
-        self._open = opener(wire, trees) if wire else None
+        self.open = opener(wire, trees) if wire else None
         make = record_converter
         if not wire:
             make = partial(record_decoder, keeps_text=any(reading_of(field).is_lenient for field in click))
         quick, patient = ([make(tree, is_quick) for tree in trees] for is_quick in (True, False))
         self.decode_good, self._decode_patiently = (_each([decode for decode, _ in each]) for each in (quick, patient))
-        if self._open:
-            self.decode_good = _after(self._open, self.decode_good)
+        if self.open:
+            self.decode_good = _after(self.open, self.decode_good)
         self.blank = quick[0][1] if len(quick) == 1 else tuple(blank for _, blank in quick)
         # What stands for an object that is not there: something else in each of the two.
         blanks = [quick[0][1], patient[0][1]]
@@ -113,8 +114,8 @@ class Decoder:
             An object that ``columns`` understands; that of a flat record has the attributes ``f0``, ``f1``, ... in the
             order of the schema, ``None`` for what is absent. Or a ``Rejection`` for anything that is not a valid click.
         """
-        if self._open:
-            return self._decode_opened(record, self._open)
+        if self.open:
+            return self._decode_opened(record, self.open)
         # A byte order mark at the start of a file belongs to the file, not to its first record. A second one does not.
         bare = record.removeprefix(codecs.BOM_UTF8)
         try:

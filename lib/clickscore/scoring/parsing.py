@@ -15,7 +15,7 @@ from clickscore.scoring.duplicate_keys import KeyChecker
 from clickscore.scoring.reading import place_of, steps_of
 from clickscore.scoring.record_tree import TWICE, is_sure
 from clickscore.scoring.record_types import constant_of
-from clickscore.scoring.wire import wire_of
+from clickscore.scoring.wire import column_reader, wire_of
 
 
 class Parsed(NamedTuple):
@@ -39,6 +39,7 @@ class Parser:
         self._decoder = Decoder(click)
         is_json = wire_of(click) is None
         self._keys = KeyChecker(click) if is_json else None
+        self._columns = column_reader(self._decoder.open, click)
         self._names = click.names
         self._places = [field.with_name(place_of(field)) for field in click]
         self._fields = [field.with_nullable(True) for field in click]
@@ -52,6 +53,28 @@ class Parser:
         Args:
             records: one JSON object each, or what the configuration says; null for a record without a value.
         """
+        if not len(records):
+            return Parsed(pa.array([], pa.struct(self._fields)), {})
+        if not self._columns:
+            return self._parse_each(records)
+        groups = list(self._columns.columns(records, decoding.MAX_RECORD_BYTES))
+        return self._parse_others(records, groups) if groups else self._parse_each(records)
+
+    def _parse_others(self, records: pa.BinaryArray, groups: list[tuple[Any, list[pa.Array]]]) -> Parsed:
+        """Decode the records that are in no group, and put the groups between them."""
+        is_left = np.ones(len(records), bool)
+        for rows, _ in groups:
+            is_left[rows] = False
+        left = np.flatnonzero(is_left)
+        clicks = [pa.StructArray.from_arrays(columns, fields=self._fields) for _, columns in groups]
+        if len(clicks) == 1 and not len(left):
+            return Parsed(clicks[0], {})
+        rest = self._parse_each(records.take(pa.array(left)))
+        order = np.argsort(np.concatenate([*(rows for rows, _ in groups), left]))
+        rejections = {int(left[row]): rejection for row, rejection in rest.rejections.items()}
+        return Parsed(pa.concat_arrays([*clicks, rest.clicks]).take(pa.array(order)), rejections)
+
+    def _parse_each(self, records: pa.BinaryArray) -> Parsed:
         if not len(records):
             return Parsed(pa.array([], pa.struct(self._fields)), {})
         values: list[bytes | None] = records.to_numpy(zero_copy_only=False).tolist()

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import msgspec
 import pyarrow as pa
@@ -15,8 +15,10 @@ import pyarrow as pa
 from clickscore.errors import ConfigError
 from clickscore.scoring.record_tree import Node
 
-if TYPE_CHECKING:  # a program that embeds the scorer has no pydantic
+if TYPE_CHECKING:  # a program that embeds the scorer has no pydantic, and may have no fastavro
     from clickscore.config.value import Value
+    from clickscore.scoring.avro import AvroOpener
+    from clickscore.scoring.avro_groups import AvroGroups
 
 AVRO, PROTOBUF = "avro", "protobuf"
 KEY = "source.value"
@@ -118,12 +120,22 @@ def opener(wire: Wire, trees: Sequence[Node]) -> Open:
     """
     # Imported here: their packages are there only where such records are.
     if wire.format == AVRO:
-        from clickscore.scoring.avro import avro_opener
+        from clickscore.scoring.avro import AvroOpener
 
-        return avro_opener(wire)
+        return AvroOpener(wire)
     from clickscore.scoring.protobuf import protobuf_opener
 
     return protobuf_opener(wire, trees)
+
+
+def column_reader(open: Open | None, click: pa.Schema) -> "AvroGroups | None":
+    """Return what reads many records at once, for a format that has such a way."""
+    wire = wire_of(click)
+    if not wire or wire.format != AVRO:
+        return None
+    from clickscore.scoring.avro_groups import AvroGroups
+
+    return AvroGroups(cast("AvroOpener", open), click)
 
 
 def check_registry(click: pa.Schema) -> None:

@@ -171,7 +171,7 @@ SCHEMA = record(("id", "string"))
     [
         (None, "tombstone", "expected a record, found no value at all"),
         (b"", "empty_record", "expected a record, found nothing"),
-        (b"\x06ab", "malformed_avro", "the record does not fit its schema: EOFError"),
+        (b"\x06ab", "malformed_avro", "expected more than the 3 bytes of the record, as its schema says"),
         (b"\x04\xff\xfe", "malformed_avro", "the record does not fit its schema: UnicodeDecodeError"),
         (b"\x04abc", "malformed_avro", "expected the record to end after 3 bytes, as its schema says, found 4"),
         (b"\x03ab", "malformed_avro", "the record does not fit its schema"),
