@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from clickscore.scoring.avro_cursor import Cursor, Ints, Texts
 from clickscore.scoring.reading import reading_of, steps_of
 from clickscore.scoring.times import (
     FIRST_PLAIN_EPOCH,
@@ -22,13 +23,8 @@ from clickscore.scoring.times import (
 )
 from clickscore.scoring.values import WHOLE
 
-Ints = npt.NDArray[np.int64]
 Path = tuple[str, ...]
 
-_PAD = 16
-"""Bytes after the last record that a number may reach into before its end is checked."""
-_LONGEST_SHIFT = 63
-"""Bits of a number that are read here: the few that take more are left to the other way."""
 _DAYS = (-719_162, 2_932_896)
 """The days of the years 1 to 9999, since 1970."""
 _PER_SECOND = {"millis": 1_000, "micros": 1_000_000, "nanos": 1_000_000_000}
@@ -36,66 +32,11 @@ _US = 1_000_000
 
 
 class Found(NamedTuple):
-    """The values of a field.
-
-    Attributes:
-        rows: numbers of the records that have one.
-        values: one for each of them.
-        schema: its type.
-    """
+    """Numbers of the records that have a field, its values in them, and its type."""
 
     rows: Ints
     values: Any
     schema: Any
-
-
-class _Texts(NamedTuple):
-    starts: Ints
-    lengths: Ints
-
-
-class _Cursor:
-    """Where each record is read next; a record that reaches beyond its end is bad."""
-
-    def __init__(self, data: npt.NDArray[np.uint8], starts: Ints, ends: Ints) -> None:
-        self.data, self.at, self.ends = np.concatenate([data, np.zeros(_PAD, np.uint8)]), starts.copy(), ends
-        self.is_bad = np.zeros(len(starts), bool)
-
-    def longs(self, rows: Ints) -> Ints:
-        """Read a number of one to nine bytes from each of some records."""
-        at = self.at[rows]
-        byte = self.data[at]
-        at += 1
-        value = (byte & 0x7F).astype(np.uint64)
-        more, shift = np.flatnonzero(byte & 0x80), 7
-        while len(more) and shift < _LONGEST_SHIFT:
-            byte = self.data[np.minimum(at[more], len(self.data) - 1)]
-            value[more] |= (byte & 0x7F).astype(np.uint64) << np.uint64(shift)
-            at[more] += 1
-            more, shift = more[(byte & 0x80) > 0], shift + 7
-        self.is_bad[rows[more]] = True
-        self.move(rows, at)
-        return (value >> np.uint64(1)).astype(np.int64) ^ -(value & np.uint64(1)).astype(np.int64)
-
-    def fixed(self, rows: Ints, size: int, kind: str) -> Any:
-        """Read a value of a fixed size from each of some records."""
-        at = self.at[rows]
-        values = self.data[at[:, None] + np.arange(size)].view(kind)[:, 0]
-        self.move(rows, at + size)
-        return values
-
-    def texts(self, rows: Ints) -> _Texts:
-        """Pass a text in each of some records, and note where it stands."""
-        lengths = self.longs(rows)
-        self.is_bad[rows[lengths < 0]] = True
-        starts = self.at[rows]
-        self.move(rows, starts + np.maximum(lengths, 0))
-        return _Texts(starts, self.at[rows] - starts)
-
-    def move(self, rows: Ints, at: Ints) -> None:
-        ends = self.ends[rows]
-        self.is_bad[rows[at > ends]] = True
-        self.at[rows] = np.minimum(at, ends)
 
 
 def reads(schema: Any, named: Mapping[str, Any], click: pa.Schema) -> bool:
@@ -135,11 +76,15 @@ def read(
         starts: where each of them begins.
         ends: where it ends.
     """
-    cursor, found = _Cursor(data, starts, ends), dict[Path, Found]()
+    cursor, found = Cursor(data, starts, ends), dict[Path, Found]()
     _walk(cursor, schema, named, (), np.arange(len(starts)), found)
     cursor.is_bad |= cursor.at != ends
+    wanted = [tuple(map(str, steps_of(field)[0])) for field in click]
+    texts = [each for path, each in found.items() if path not in wanted and _kind(each.schema) == "string"]
     try:
-        columns = [_column(cursor, field, found.get(tuple(map(str, steps_of(field)[0])))) for field in click]
+        columns = [_column(cursor, field, found.get(path)) for field, path in zip(click, wanted, strict=True)]
+        for rows, text, _ in texts:  # nobody reads them, but with one that is no text the record is no Avro
+            _text_column(cursor, rows, text, np.zeros(len(starts), bool))
     except pa.ArrowInvalid:
         return None
     return columns, cursor.is_bad
@@ -197,7 +142,7 @@ def _fits(schema: Any, column: pa.DataType) -> bool:
 
 
 def _walk(
-    cursor: _Cursor, schema: Any, named: Mapping[str, Any], path: Path, rows: Ints, found: dict[Path, Found]
+    cursor: Cursor, schema: Any, named: Mapping[str, Any], path: Path, rows: Ints, found: dict[Path, Found]
 ) -> None:
     if isinstance(schema, list):
         branch = cursor.longs(rows)
@@ -212,20 +157,20 @@ def _walk(
         _walk(cursor, field["type"], named, (*path, field["name"]), rows, found)
 
 
-def _booleans(cursor: _Cursor, rows: Ints, _: Any) -> Any:
+def _booleans(cursor: Cursor, rows: Ints, _: Any) -> Any:
     values = cursor.fixed(rows, 1, "u1")
     cursor.is_bad[rows[values > 1]] = True
     return values == 1
 
 
-def _floats(cursor: _Cursor, rows: Ints, schema: Any) -> Any:
+def _floats(cursor: Cursor, rows: Ints, schema: Any) -> Any:
     size = 8 if _kind(schema) == "double" else 4
     values = cursor.fixed(rows, size, f"<f{size}").astype(np.float64)
     cursor.is_bad[rows[~np.isfinite(values)]] = True
     return values
 
 
-def _longs(cursor: _Cursor, rows: Ints, schema: Any) -> Any:
+def _longs(cursor: Cursor, rows: Ints, schema: Any) -> Any:
     values, logical = cursor.longs(rows), _logical(schema) or ""
     if "timestamp" not in logical:
         return values
@@ -237,25 +182,25 @@ def _longs(cursor: _Cursor, rows: Ints, schema: Any) -> Any:
     return values * factor
 
 
-def _enums(cursor: _Cursor, rows: Ints, schema: Any) -> Any:
+def _enums(cursor: Cursor, rows: Ints, schema: Any) -> Any:
     numbers, symbols = cursor.longs(rows), pa.array(schema["symbols"], pa.string())
     is_odd = (numbers < 0) | (numbers >= len(symbols))
     cursor.is_bad[rows[is_odd]] = True
     return symbols.take(pa.array(np.where(is_odd, 0, numbers)))
 
 
-def _skipped(cursor: _Cursor, rows: Ints, schema: Any) -> Any:
+def _skipped(cursor: Cursor, rows: Ints, schema: Any) -> Any:
     cursor.move(rows, cursor.at[rows] + schema["size"])
 
 
-_READERS: dict[str, Callable[[_Cursor, Ints, Any], Any]] = {
+_READERS: dict[str, Callable[[Cursor, Ints, Any], Any]] = {
     "boolean": _booleans, "int": _longs, "long": _longs, "float": _floats, "double": _floats, "enum": _enums,
     "string": lambda cursor, rows, _: cursor.texts(rows), "bytes": lambda cursor, rows, _: cursor.texts(rows),
     "fixed": _skipped, "null": lambda *_: None,
 }  # fmt: skip
 
 
-def _column(cursor: _Cursor, field: pa.Field, found: Found | None) -> pa.Array:
+def _column(cursor: Cursor, field: pa.Field, found: Found | None) -> pa.Array:
     count = len(cursor.at)
     if found is None:
         return pa.nulls(count, field.type)
@@ -264,7 +209,7 @@ def _column(cursor: _Cursor, field: pa.Field, found: Found | None) -> pa.Array:
     is_null[rows] = False
     if not field.nullable:
         cursor.is_bad |= is_null
-    if isinstance(values, _Texts):
+    if isinstance(values, Texts):
         return _text_column(cursor, rows, values, is_null)
     if isinstance(values, pa.Array):  # symbols of an enum
         numbers = np.zeros(count, np.int64)
@@ -280,7 +225,7 @@ def _column(cursor: _Cursor, field: pa.Field, found: Found | None) -> pa.Array:
     return column.cast(pa.int32()).view(field.type) if pa.types.is_date32(field.type) else column.cast(field.type)
 
 
-def _within(cursor: _Cursor, rows: Ints, values: Ints, schema: Any, column: pa.DataType) -> Ints:
+def _within(cursor: Cursor, rows: Ints, values: Ints, schema: Any, column: pa.DataType) -> Ints:
     """Return whole numbers that a column takes, with zero in the place of others."""
     if pa.types.is_date32(column):
         low, high = _DAYS
@@ -298,7 +243,7 @@ def _within(cursor: _Cursor, rows: Ints, values: Ints, schema: Any, column: pa.D
     return values
 
 
-def _text_column(cursor: _Cursor, rows: Ints, texts: _Texts, is_null: npt.NDArray[np.bool_]) -> pa.Array:
+def _text_column(cursor: Cursor, rows: Ints, texts: Texts, is_null: npt.NDArray[np.bool_]) -> pa.Array:
     starts, lengths = np.zeros(len(is_null), np.int64), np.zeros(len(is_null), np.int64)
     starts[rows], lengths[rows] = texts
     lengths[cursor.is_bad] = 0

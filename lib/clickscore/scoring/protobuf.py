@@ -8,6 +8,7 @@ import datetime as dt
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from decimal import Decimal, DecimalException
 from functools import partial
+from operator import attrgetter
 from typing import Any, NamedTuple
 
 from google.protobuf.descriptor_pool import DescriptorPool
@@ -35,6 +36,15 @@ class _Field(NamedTuple):
     name: str
     can_be_absent: bool
     make: Make
+
+
+class _Fields(NamedTuple):
+    """Of a message: values that are taken as they are, together; those of them that may be absent; and the others."""
+
+    plain: list[str]
+    get: Callable[[Any], Sequence[Any]]
+    optional: list[str]
+    others: list[_Field]
 
 
 def protobuf_opener(wire: Wire, trees: Sequence[Node]) -> Open:
@@ -138,26 +148,42 @@ def _object(descriptor: Any, nodes: tuple[Node, ...]) -> Make:
     """Return what makes an object of a message: of all of its fields, or of those that are wanted."""
     if descriptor.full_name in _KNOWN:
         return _KNOWN[descriptor.full_name]
-    fields: list[_Field] = []
+    fields: list[_Fields] = []
 
     def as_object(message: Any) -> dict[str, Any]:
         if not fields:  # only now, as a message may hold its own kind
-            fields.extend(_fields(descriptor, nodes))
-        return {
-            name: make(getattr(message, name))
-            for name, can_be_absent, make in fields
-            if not can_be_absent or message.HasField(name)
-        }
+            fields.append(_fields_of(descriptor, nodes))
+        plain, get, optional, others = fields[0]
+        has = message.HasField
+        found = dict(zip(plain, get(message), strict=True))
+        for name in optional:
+            if not found[name] and not has(name):
+                del found[name]
+        for field in others:
+            if not field.can_be_absent or has(field.name):
+                found[field.name] = field.make(getattr(message, field.name))
+        return found
 
     return as_object
 
 
-def _fields(descriptor: Any, nodes: tuple[Node, ...]) -> Iterable[_Field]:
+def _fields_of(descriptor: Any, nodes: tuple[Node, ...]) -> _Fields:
+    fields = list(_wanted(descriptor, nodes))
+    plain = [field for field in fields if field.make is _same]
+    names, others = [field.name for field in plain], [field for field in fields if field.make is not _same]
+    get = attrgetter(*names) if len(names) > 1 else lambda message: [getattr(message, name) for name in names]
+    return _Fields(names, get, [field.name for field in plain if field.can_be_absent], others)
+
+
+def _wanted(descriptor: Any, nodes: tuple[Node, ...]) -> Iterable[_Field]:
     is_whole = not nodes or any(node.leaf for node in nodes)
     for field in descriptor.fields:
         inner = tuple(node.fields[field.name] for node in nodes if field.name in node.fields)
         if inner or is_whole:
-            yield _Field(field.name, field.has_presence, _value(field, inner))
+            make = _value(field, inner)
+            # One that was not set would look as if it was.
+            has_default = field.has_presence and not field.message_type and field.default_value
+            yield _Field(field.name, field.has_presence, _copied if make is _same and has_default else make)
 
 
 def _value(field: Any, nodes: tuple[Node, ...]) -> Make:
@@ -180,6 +206,10 @@ def _single(field: Any, nodes: tuple[Node, ...]) -> Make:
 
 
 def _same(value: Any) -> Any:
+    return value
+
+
+def _copied(value: Any) -> Any:
     return value
 
 

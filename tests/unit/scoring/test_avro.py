@@ -174,7 +174,7 @@ SCHEMA = record(("id", "string"))
         (b"\x06ab", "malformed_avro", "expected more than the 3 bytes of the record, as its schema says"),
         (b"\x04\xff\xfe", "malformed_avro", "the record does not fit its schema: UnicodeDecodeError"),
         (b"\x04abc", "malformed_avro", "expected the record to end after 3 bytes, as its schema says, found 4"),
-        (b"\x03ab", "malformed_avro", "the record does not fit its schema"),
+        (b"\x03ab", "malformed_avro", "expected more than the 3 bytes of the record, as its schema says"),
         (b"\xff" * 20, "malformed_avro", "the record does not fit its schema"),
         (b"\x80" * 2**20 + b"\x01", "too_large", "expected at most 1048576 bytes"),
     ],
