@@ -1,7 +1,8 @@
 """Try a sample of records before a run: how many would be scored, and why the others would be rejected.
 
 Needs no Spark and no Java, reads no checkpoint and writes nothing. The sample is a file of JSON lines (.gz as well), or
-standard input as -; where source.value says Avro or Protobuf, each line is a record in base64. With --model, a folder of a LightGBM Booster, the clicks are scored too.
+standard input as -; where source.value says Avro or Protobuf, each line is a record in base64.
+With --model, a folder of a LightGBM Booster, the clicks are scored too.
 Exit status: 0 at least one record would be scored; 1 none would; 2 the configuration or the sample cannot be used.
 """
 

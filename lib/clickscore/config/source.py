@@ -26,7 +26,7 @@ class FolderSource(Section):
 
     Example::
 
-        source: {kind: folder, path: build/demo/landing, max_bytes: 40 MiB}
+        source: {kind: folder, path: build/demo/landing, value: {format: json}, max_bytes: 40 MiB}
 
     Attributes:
         keep: nothing; a line has no key and no headers.
@@ -48,7 +48,13 @@ class DeltaSource(Section):
 
     Example::
 
-        source: {kind: delta, table: /lake/raw_clicks, column: payload, changes: skip, max_bytes: 128 MiB}
+        source:
+          kind:      delta
+          table:     /lake/raw_clicks
+          column:    payload
+          value:     {format: avro, registry: "https://registry.example.com:8081"}
+          changes:   skip
+          max_bytes: 128 MiB
 
     Attributes:
         keep: nothing; a row has no key and no headers.
@@ -206,6 +212,7 @@ class KafkaSource(Section):
           start: "2026-03-01T00:00:00Z"
           max_records: 250000
           min_partitions: 8
+          value: {format: avro, registry: "https://registry.example.com:8081"}
           keep: [key, headers]
           security: {protocol: SSL}
           options: {fetch.min.bytes: 65536}

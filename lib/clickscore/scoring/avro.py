@@ -11,6 +11,7 @@ from functools import partial
 from typing import Any, NamedTuple
 
 import fastavro
+from fastavro.read import LOGICAL_READERS
 from fastavro.schema import SchemaParseException
 
 from clickscore.reasons import INVALID_TIME, MALFORMED_AVRO, UNKNOWN_SCHEMA
@@ -160,5 +161,5 @@ def _since(epoch: dt.datetime, nanoseconds: int, *_: object) -> dt.datetime:
     return epoch + dt.timedelta(microseconds=nanoseconds // 1_000)
 
 
-fastavro.read.LOGICAL_READERS["long-timestamp-nanos"] = partial(_since, EPOCH)
-fastavro.read.LOGICAL_READERS["long-local-timestamp-nanos"] = partial(_since, _LOCAL_EPOCH)
+LOGICAL_READERS["long-timestamp-nanos"] = partial(_since, EPOCH)
+LOGICAL_READERS["long-local-timestamp-nanos"] = partial(_since, _LOCAL_EPOCH)

@@ -63,7 +63,7 @@ def reads(schema: Any, named: Mapping[str, Any], click: pa.Schema) -> bool:
     return True
 
 
-def read(
+def read_columns(
     schema: Any, named: Mapping[str, Any], click: pa.Schema, data: npt.NDArray[np.uint8], starts: Ints, ends: Ints
 ) -> tuple[list[pa.Array], npt.NDArray[np.bool_]] | None:
     """Return the columns of a click, and which records are not read; None if their texts are no UTF-8.

@@ -7,7 +7,7 @@ import pyarrow as pa
 
 from clickscore.scoring import avro_columns
 from clickscore.scoring.avro import AvroOpener
-from clickscore.scoring.avro_columns import Ints
+from clickscore.scoring.avro_cursor import Ints
 from clickscore.scoring.wire import UndecodableError
 
 LEAST_RECORDS = 64
@@ -52,7 +52,7 @@ class AvroGroups:
                 self._is_read[header] = avro_columns.reads(*schema, self._click)
             if not self._is_read[header]:
                 continue
-            found = avro_columns.read(*schema, self._click, data, starts[rows] + self._opener.start, ends[rows])
+            found = avro_columns.read_columns(*schema, self._click, data, starts[rows] + self._opener.start, ends[rows])
             if found:
                 columns, is_bad = found
                 good = pa.array(~is_bad)

@@ -131,8 +131,8 @@ def test_most_records_of_a_plain_schema_are_read_at_once() -> None:
     ends = np.cumsum([len(each) for each in records])
     starts = np.concatenate([[0], ends[:-1]])
     data = np.frombuffer(b"".join(records), np.uint8)
-    found = avro_columns.read(*parsed([json.dumps(sound)]), read_fields("id STRING NOT NULL, price DOUBLE")[0], data,
-                              starts, ends)  # fmt: skip
+    fields = read_fields("id STRING NOT NULL, price DOUBLE")[0]
+    found = avro_columns.read_columns(*parsed([json.dumps(sound)]), fields, data, starts, ends)
     assert found
     columns, is_bad = found
     assert [column.to_pylist() for column in columns] == [["c0", "c1", "c2"], [None] * 3]
