@@ -29,7 +29,7 @@ class BySchema(Generic[Reader]):
         """
         self._malformed, self._make = malformed, make
         self._readers: dict[bytes, Reader] = {}
-        self._unknown: dict[bytes, tuple[float, UndecodableError]] = {}
+        self._unknown: dict[bytes, tuple[float, str, str]] = {}
 
     def reader_of(self, record: bytes) -> Reader:
         """Return what reads a record.
@@ -45,14 +45,14 @@ class BySchema(Generic[Reader]):
         if len(header) < HEADER_BYTES or header[0] != MAGIC:
             detail = f"expected a zero and four bytes with the id of a schema first, found {header.hex(' ')}"
             raise UndecodableError(self._malformed, detail)
-        until, error = self._unknown.get(header, (0.0, None))
-        if error and time.monotonic() < until:
-            raise error
+        until, reason, detail = self._unknown.get(header, (0.0, "", ""))
+        if time.monotonic() < until:
+            raise UndecodableError(reason, detail)
         try:
             self._readers[header] = reader = self._make(int.from_bytes(header[1:], "big"))
-        except UndecodableError as fault:
+        except UndecodableError as error:
             if len(self._unknown) >= MOST_UNKNOWN:
                 self._unknown.clear()
-            self._unknown[header] = (time.monotonic() + UNKNOWN_FOR_S, fault)
+            self._unknown[header] = (time.monotonic() + UNKNOWN_FOR_S, error.reason, error.detail)
             raise
         return reader

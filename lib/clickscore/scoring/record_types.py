@@ -12,7 +12,7 @@ from decimal import Decimal, DecimalException
 from functools import partial
 from math import isfinite
 from types import GenericAlias
-from typing import Annotated, Any, Required, TypedDict
+from typing import Annotated, Any, NamedTuple, Required, TypedDict
 
 import msgspec
 import pyarrow as pa
@@ -25,10 +25,20 @@ from clickscore.scoring.values import MAX_FLOAT32, MAX_FLOAT64, WHOLE, decimal_r
 _PLAIN: dict[pa.DataType, Any] = {
     pa.string(): str,
     pa.bool_(): bool,
-    pa.float64(): Annotated[float, msgspec.Meta(ge=-MAX_FLOAT64, le=MAX_FLOAT64)],
     pa.float32(): Annotated[float, msgspec.Meta(ge=-MAX_FLOAT32, le=MAX_FLOAT32)],
 }
 _EPOCH = Annotated[int, msgspec.Meta(ge=FIRST_PLAIN_EPOCH, le=LAST_PLAIN_EPOCH)]
+
+_FINITE = Annotated[float, msgspec.Meta(ge=-MAX_FLOAT64, le=MAX_FLOAT64)]
+"""A DOUBLE where a number may be none, as in Avro and Protobuf; JSON has no such numbers, and is spared the check."""
+
+
+class _How(NamedTuple):
+    """How values come: usual spellings only, or any; and what a DOUBLE is."""
+
+    is_quick: bool
+    double: Any = float
+
 
 _TYPED_DICT: Any = TypedDict
 """Untyped, as its fields are known only when the schema has been read."""
@@ -44,7 +54,7 @@ def record_decoder(tree: Node, is_quick: bool, keeps_text: bool) -> tuple[Callab
         is_quick: whether times and days are taken only as the decoder itself knows them.
         keeps_text: whether numbers keep the digits that they are written with, for texts.
     """
-    record, blank = _object(tree, is_quick)
+    record, blank = _object(tree, _How(is_quick))
     return msgspec.json.Decoder(record, dec_hook=_ask, float_hook=digits if keeps_text else _number).decode, blank
 
 
@@ -55,16 +65,16 @@ def record_converter(tree: Node, is_quick: bool) -> tuple[Callable[[Any], Any], 
         tree: what the record holds.
         is_quick: whether texts are taken for times and days only as the decoder itself knows them.
     """
-    record, blank = _object(tree, is_quick)
+    record, blank = _object(tree, _How(is_quick, _FINITE))
     return partial(msgspec.convert, type=record, dec_hook=_ask_about_value), blank
 
 
-def _object(node: Node, is_quick: bool) -> tuple[Any, Any]:
+def _object(node: Node, how: _How) -> tuple[Any, Any]:
     # Generated attribute names, because a field may be called `class` or `page-url`.
     fields: list[Any] = []
     blanks: dict[str, Any] = {}
     for number, (name, inner) in enumerate(node.fields.items()):
-        value, blank = _place(inner, is_quick)
+        value, blank = _place(inner, how)
         blanks[f"f{number}"] = blank
         if inner.is_required:
             fields.append((f"f{number}", value, msgspec.field(name=name)))
@@ -76,28 +86,28 @@ def _object(node: Node, is_quick: bool) -> tuple[Any, Any]:
     return struct, struct(**blanks)
 
 
-def _place(node: Node, is_quick: bool) -> tuple[Any, Any]:
+def _place(node: Node, how: _How) -> tuple[Any, Any]:
     """Return the type of what stands at a place, and what stands for it where nothing does."""
     if node.leaf:
-        value = _value(*node.leaf, is_quick)
+        value = _value(*node.leaf, how)
         return (value | _EPOCH if value is dt.datetime else value), None
     if node.elements:
-        return GenericAlias(list, (_place(node.elements, is_quick)[0] | None,)), None
-    return _object(node, is_quick)
+        return GenericAlias(list, (_place(node.elements, how)[0] | None,)), None
+    return _object(node, how)
 
 
-def _value(kind: pa.DataType, reading: Reading, is_quick: bool) -> Any:
+def _value(kind: pa.DataType, reading: Reading, how: _How) -> Any:
     if pa.types.is_list(kind):
-        return GenericAlias(list, (_value(kind.value_type, reading, is_quick) | None,))
+        return GenericAlias(list, (_value(kind.value_type, reading, how) | None,))
     if pa.types.is_map(kind):
-        return GenericAlias(dict, (str, _value(kind.item_type, reading, is_quick) | None))
+        return GenericAlias(dict, (str, _value(kind.item_type, reading, how) | None))
     if pa.types.is_struct(kind):
-        return _TYPED_DICT("Nested", {field.name: _entry(field, reading, is_quick) for field in kind}, total=False)
+        return _TYPED_DICT("Nested", {field.name: _entry(field, reading, how) for field in kind}, total=False)
     if pa.types.is_timestamp(kind):
-        is_usual = is_quick and not reading.format and not reading.zone
+        is_usual = how.is_quick and not reading.format and not reading.zone
         return dt.datetime if is_usual else _asked(dt.datetime, time_reader(reading.format, reading.zone))
     if pa.types.is_date(kind):
-        return dt.date if is_quick and not reading.format else _asked(dt.date, date_reader(reading.format))
+        return dt.date if how.is_quick and not reading.format else _asked(dt.date, date_reader(reading.format))
     if pa.types.is_decimal(kind):
         # Of its own accord the decoder would take texts, too.
         name = f"decimal({kind.precision},{kind.scale})"
@@ -107,7 +117,7 @@ def _value(kind: pa.DataType, reading: Reading, is_quick: bool) -> Any:
     if kind in WHOLE:
         half = 2 ** (WHOLE[kind] - 1)
         return Annotated[int, msgspec.Meta(ge=-half, le=half - 1)]
-    return _PLAIN[kind]
+    return how.double if pa.types.is_float64(kind) else _PLAIN[kind]
 
 
 def _lenient(kind: pa.DataType) -> Any:
@@ -115,8 +125,8 @@ def _lenient(kind: pa.DataType) -> Any:
     return _asked(python, lenient_reader(kind, python.__name__))
 
 
-def _entry(field: pa.Field, reading: Reading, is_quick: bool) -> Any:
-    value = _value(field.type, reading, is_quick)
+def _entry(field: pa.Field, reading: Reading, how: _How) -> Any:
+    value = _value(field.type, reading, how)
     return value | None if field.nullable else Required[value]
 
 
@@ -161,7 +171,7 @@ def constant_of(field: pa.Field) -> Any:
         msgspec.ValidationError: if the constant is no value of the field's type.
     """
     reading = reading_of(field)
-    kind = _value(field.type, reading.of_value, is_quick=False)
+    kind = _value(field.type, reading.of_value, _How(is_quick=False))
     return msgspec.json.Decoder(kind, dec_hook=_ask, float_hook=digits).decode(msgspec.json.encode(reading.constant))
 
 

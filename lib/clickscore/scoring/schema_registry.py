@@ -7,7 +7,7 @@ from confluent_kafka.schema_registry import Schema, SchemaRegistryClient
 from confluent_kafka.schema_registry.error import SchemaRegistryError
 
 from clickscore.config.secrets import resolve
-from clickscore.errors import SourceError, SourceUnavailableError
+from clickscore.errors import ConfigError, SourceError, SourceUnavailableError
 from clickscore.reasons import UNKNOWN_SCHEMA
 from clickscore.scoring.wire import KEY, UndecodableError, Wire
 
@@ -63,7 +63,7 @@ class SchemaRegistry:
             SourceUnavailableError: if the registry does not answer now.
             SourceError: if it refuses the login, or answers in another protocol.
         """
-        self._ask(lambda client: client.get_schema(1))
+        self._ask(lambda client: client.get_subjects())
 
     def _gather(self, schema: Schema, format: str | None, found: dict[str, Schema]) -> None:
         for reference in schema.references or []:
@@ -113,4 +113,7 @@ def _client(wire: Wire) -> SchemaRegistryClient:
     if wire.username and wire.password:
         user, password = resolve(wire.username, f"{KEY}.username"), resolve(wire.password, f"{KEY}.password")
         settings["basic.auth.user.info"] = f"{user}:{password}"
-    return SchemaRegistryClient(settings)
+    try:
+        return SchemaRegistryClient(settings)
+    except (OSError, ValueError) as error:  # certificates that are none, for instance
+        raise ConfigError(KEY, [f"expected what a client of the registry can use, found {error}"]) from None

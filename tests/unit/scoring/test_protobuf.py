@@ -1,6 +1,7 @@
 """Records of Protobuf: what becomes of each kind of field, and why a record is rejected."""
 
 import datetime as dt
+from decimal import Decimal
 from typing import Any
 
 import pyarrow as pa
@@ -181,3 +182,31 @@ def test_schema_is_completed_by_those_that_it_imports(registry: Registry) -> Non
     [click] = parsed_as(fields("at TIMESTAMP, page STRUCT<url: STRING>"), Wire("protobuf", registry.url),
                         framed(number, b"\0" + record)).clicks  # fmt: skip
     assert click.as_py() == {"at": dt.datetime(1970, 1, 1, tzinfo=dt.timezone.utc), "page": {"url": "/"}}
+
+
+def test_decimal_of_confluent_is_exact_and_one_that_no_column_holds_is_rejected() -> None:
+    file = proto_file("confluent.type.Decimal price")
+    file.dependency.append("confluent/type/decimal.proto")
+
+    def record(unscaled: bytes, scale: int) -> bytes:
+        decimal = b"\x0a" + bytes([len(unscaled)]) + unscaled + b"\x18" + bytes([scale])
+        return b"\x0a" + bytes([len(decimal)]) + decimal
+
+    clicks, rejections = parsed_as(
+        fields("price DECIMAL(9, 2)"),
+        plain(file),
+        record(b"\x03\x39", 2),
+        record(b"\xff\x38", 1),
+        record(b"\x01" * 40, 2),
+    )
+    assert clicks.field("price").to_pylist() == [Decimal("8.25"), Decimal("-20.00"), None]
+    assert rejections[2].reason == "wrong_type"
+
+
+def test_default_of_a_field_does_not_stand_for_one_that_was_not_set() -> None:
+    file = proto_file("string id", "int32 quantity")
+    file.syntax = "proto2"
+    file.message_type[0].field[1].default_value = "5"
+    click, message = fields("id STRING, quantity INT"), proto_message(file)
+    records = [message(id="c1").SerializeToString(), message(id="c2", quantity=0).SerializeToString()]
+    assert parsed_as(click, plain(file), *records).clicks.field("quantity").to_pylist() == [None, 0]

@@ -76,3 +76,8 @@ def test_login_is_a_reference_and_must_be_right(registry: Registry, monkeypatch:
 def test_address_of_something_else_is_wrong_wiring(registry: Registry) -> None:
     with pytest.raises(SourceError, match=r"source\.value\.registry: expected a schema registry at .*, found HTTP 404"):
         SchemaRegistry(Wire("avro", f"{registry.url}/elsewhere")).check()
+
+
+def test_certificates_that_are_none_are_wrong_wiring(registry: Registry) -> None:
+    with pytest.raises(ConfigError, match="expected what a client of the registry can use, found"):
+        SchemaRegistry(Wire("avro", registry.url, ca=__file__)).check()
