@@ -75,9 +75,10 @@ class Decoder:
         if not wire:
             make = partial(record_decoder, keeps_text=any(reading_of(field).is_lenient for field in click))
         quick, patient = ([make(tree, is_quick) for tree in trees] for is_quick in (True, False))
-        self.decode_good, self._decode_patiently = (_each([decode for decode, _ in each]) for each in (quick, patient))
+        decoders = [_each([decode for decode, _ in each]) for each in (quick, patient)]
         if self.open:
-            self.decode_good = _after(self.open, self.decode_good)
+            decoders = [_after(self.open, decode) for decode in decoders]
+        self.decode_good, self._decode_patiently = decoders
         self.blank = quick[0][1] if len(quick) == 1 else tuple(blank for _, blank in quick)
         # What stands for an object that is not there: something else in each of the two.
         blanks = [quick[0][1], patient[0][1]]
@@ -115,7 +116,7 @@ class Decoder:
             order of the schema, ``None`` for what is absent. Or a ``Rejection`` for anything that is not a valid click.
         """
         if self.open:
-            return self._decode_opened(record, self.open)
+            return self._decode_opened(record)
         # A byte order mark at the start of a file belongs to the file, not to its first record. A second one does not.
         bare = record.removeprefix(codecs.BOM_UTF8)
         try:
@@ -123,11 +124,9 @@ class Decoder:
         except UNDECODABLE as error:
             return self._explain(bare, error)
 
-    def _decode_opened(self, record: bytes, open: Decode) -> Any:
-        if not record:
-            return Rejection(EMPTY, "expected a record, found nothing")
+    def _decode_opened(self, record: bytes) -> Any:
         try:
-            return self._decode_patiently(open(record))
+            return self._decode_patiently(record)
         except UndecodableError as error:
             return Rejection(error.reason, cut(error.detail))
         except msgspec.ValidationError as error:
@@ -169,7 +168,12 @@ def _each(decoders: list[Decode]) -> Decode:
 
 
 def _after(open: Decode, decode: Decode) -> Decode:
-    return lambda record: decode(open(record))
+    def decode_opened(record: bytes) -> Any:
+        if not record:  # which would be a message of Protobuf, of which nothing was set
+            raise UndecodableError(EMPTY, "expected a record, found nothing")
+        return decode(open(record))
+
+    return decode_opened
 
 
 def _first(*values: Any) -> Any:

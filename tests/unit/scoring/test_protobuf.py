@@ -48,6 +48,7 @@ def read_one(ddl: str, field: str, **value: Any) -> Any:
         ("STRING", "google.protobuf.StringValue a", {"value": ""}, ""),
         ("TIMESTAMP", "google.protobuf.Timestamp a", NOON, NOON),
         ("TIMESTAMP", "string a", "2026-03-01 12:00:00 UTC", NOON),
+        ("TIMESTAMP", "string a", "2026-03-01T12:00:00.0000019Z", NOON + dt.timedelta(microseconds=1)),
         ("TIMESTAMP", "int64 a", 1_772_366_400_000, NOON),
     ],
 )
@@ -127,6 +128,11 @@ def test_fields_are_found_by_their_paths() -> None:
     clicks, rejections = parsed_as(click, plain(file), good, message(id="c1").SerializeToString())
     assert clicks[0].as_py() == {"id": "c0", "event": "BUY"}
     assert rejections == {1: Rejection("missing_field", "parent.parent.id or parent.id is missing")}
+
+
+def test_record_without_bytes_is_no_message_of_which_nothing_was_set() -> None:
+    found = parsed_as(fields("a STRING NOT NULL"), plain(proto_file("string a")), b"")
+    assert found.rejections == {0: Rejection("empty_record", "expected a record, found nothing")}
 
 
 @pytest.mark.parametrize("raw", [b"\x0a\x05ab", b"\xff" * 9, b"\x0a\x02\xff\xfe"])
