@@ -154,7 +154,7 @@ def from_base64(records: pa.BinaryArray, sample: str) -> pa.BinaryArray:
             found.append(base64.b64decode(line, validate=True))
         except binascii.Error as error:
             raise SourceError(
-                f"the sample {sample}: expected a record in base64 in line {number}, as source.value is no JSON, found "
+                f"the sample {sample}: expected a record in base64 in line {number}, as source.value is not JSON, found "
                 f"something else ({error}). Encode the records, or try JSON with --set 'source.value={{format: json}}'."
             ) from None
     return pa.array(found, pa.binary())

@@ -1,4 +1,4 @@
-"""Many records of Avro become columns at once, field by field over all of them: a fifth of the cost of one by one.
+"""Many records of Avro become columns at once, field by field over all of them: a sixth of the cost of one by one.
 
 Only what is common and certain is read so: records within records, single values, unions with null. A record that is
 anything else, or has a value that does not fit, is left to ``avro``, which knows the reasons.
