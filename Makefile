@@ -132,6 +132,10 @@ bench-udf: setup-bench ## Measure the kinds of Python function that could hold t
 bench-parse: setup-bench ## Measure the two ways to parse clicks
 	$(JOB) -m benchmarks.parse
 
+.PHONY: bench-wire
+bench-wire: setup-bench ## Measure Avro and Protobuf against JSON
+	$(JOB) -m benchmarks.wire
+
 .PHONY: bench-sources
 bench-sources: setup-bench ## Measure Kafka against the landing folder, with and without the search for duplicates
 	$(JOB) -m benchmarks.sources

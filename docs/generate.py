@@ -23,7 +23,7 @@ from pydantic.fields import FieldInfo
 from pyspark.sql import types as T
 
 from clickscore import reasons
-from clickscore.config import click, fields, model, run, service, source
+from clickscore.config import click, fields, model, run, service, source, value
 from clickscore.config.fields import Section
 from clickscore.config.kafka_options import ALLOWED, FORBIDDEN
 from clickscore.monitoring.health import Health
@@ -37,8 +37,8 @@ SECTIONS: dict[str, type[Section]] = {
     section.__name__: section
     for section in (
         run.Config, click.Click, click.FieldSource, run.Output, run.Deduplicate, run.HealthEndpoint, run.Training,
-        source.FolderSource, source.DeltaSource, source.KafkaSource, source.Security, model.Model, model.Allow,
-        model.Promotion, model.Gate, service.Service, service.WriteBehind,
+        source.FolderSource, source.DeltaSource, source.KafkaSource, source.Security, value.Value, model.Model,
+        model.Allow, model.Promotion, model.Gate, service.Service, service.WriteBehind,
     )
 }  # fmt: skip
 SECTION = "section"

@@ -1,7 +1,8 @@
 """Try a sample of records before a run: how many would be scored, and why the others would be rejected.
 
 Needs no Spark and no Java, reads no checkpoint and writes nothing. The sample is a file of JSON lines (.gz as well), or
-standard input as -. With --model, a folder of a LightGBM Booster, the clicks are scored too.
+standard input as -; where source.value says Avro or Protobuf, each line is a record in base64.
+With --model, a folder of a LightGBM Booster, the clicks are scored too.
 Exit status: 0 at least one record would be scored; 1 none would; 2 the configuration or the sample cannot be used.
 """
 
@@ -26,7 +27,9 @@ MOST_RECORDS = 10_000
 def main(argv: list[str] | None = None) -> int:
     """Run the job; 0 something would be scored, 1 nothing would, 2 the configuration or the sample cannot be used."""
     parser = job_parser(__doc__)
-    parser.add_argument("sample", metavar="SAMPLE", help="file of JSON lines, or - for standard input")
+    parser.add_argument(
+        "sample", metavar="SAMPLE", help="file of JSON lines, or of records in base64, or - for standard input"
+    )
     parser.add_argument("--model", type=Path, metavar="FOLDER", help="a LightGBM Booster as MLflow has logged it")
     parser.add_argument("--most", type=int, default=MOST_RECORDS, metavar="N", help="read so many records (10,000)")
     arguments = parser.parse_args(argv)
@@ -35,11 +38,11 @@ def main(argv: list[str] | None = None) -> int:
 
 def _try(arguments: argparse.Namespace, config: Config) -> int:
     from clickscore.samples.report import print_trial
-    from clickscore.samples.trial import attempt, lines
+    from clickscore.samples.trial import attempt, from_base64, lines
     from clickscore.scoring import load_booster, read_features
     from clickscore.scoring.contract import contract_of
 
-    contract = contract_of(config.click)
+    contract = contract_of(config.click, value=config.source.value)
     features = read_features(config.features, contract.click)
     model = load_booster(arguments.model) if arguments.model else None
     try:
@@ -47,6 +50,8 @@ def _try(arguments: argparse.Namespace, config: Config) -> int:
             records = lines(islice(file, arguments.most))
     except OSError as error:
         raise SourceError(f"the sample {arguments.sample} cannot be read: {error}") from None
+    if config.source.value.format != "json":
+        records = from_base64(records, arguments.sample)
     trial = attempt(records, contract, features, model, datetime.now(timezone.utc))
     print_trial(make_console(), trial)
     return 0 if trial.accepted else 1

@@ -83,7 +83,7 @@ class ConfigError(WiringError):
 
     def __init__(self, where: str, problems: list[str]) -> None:
         """Keep the problems, one sentence each, and show them below the place they are in."""
-        self.problems = problems
+        self.where, self.problems = where, problems
         super().__init__("\n".join([f"{where} cannot be used:", *(f"  - {problem}" for problem in problems)]))
 
 

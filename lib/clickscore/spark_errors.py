@@ -29,7 +29,8 @@ _TRANSIENT_TEXTS = re.compile(
     r"|Connection refused|Broken pipe|timed out|Service Unavailable|SlowDown|Slow Down|Too Many Requests"
     r"|status code:? (?:429|50[0234])|CONCURRENT_STREAM_LOG_UPDATE|Concurrent update to the log"
     r"|Mkdirs failed to create|org\.apache\.kafka\.common\.errors\.(?:Timeout|Disconnect|Network)Exception"
-    r"|ExecutorLostFailure|io\.delta\.exceptions\.\w+|DELTA_(?:CONCURRENT_\w+|METADATA_CHANGED|PROTOCOL_CHANGED)",
+    r"|ExecutorLostFailure|clickscore\.errors\.SourceUnavailableError: |io\.delta\.exceptions\.\w+"
+    r"|DELTA_(?:CONCURRENT_\w+|METADATA_CHANGED|PROTOCOL_CHANGED)",
     re.IGNORECASE,
 )
 """What file systems, stores and brokers say of them, where only the text of a failed task is left."""

@@ -31,7 +31,10 @@ from clickscore.scoring.parsing import parser
 __all__ = ["features", "score"]
 
 Record = Mapping[str, Any] | str | bytes | None
-"""A raw record: bytes or text as they come, the object that the JSON is made of, or None for no value at all."""
+"""A raw record: bytes or text as they come, the object that the JSON is made of, or None for no value at all.
+
+Where ``source.value`` says Avro or Protobuf, bytes are read so if no record is a text or an object; those are JSON.
+"""
 
 
 def features(config: str | Path, records: Iterable[Record]) -> list[dict[str, Any]]:
@@ -45,7 +48,8 @@ def features(config: str | Path, records: Iterable[Record]) -> list[dict[str, An
         ConfigError: if the configuration, the click schema or the features file cannot be used.
         AssertionError: if the contract rejects a record, or one of its features cannot be computed; with the reason.
     """
-    contract, definition = _read(config)
+    records = list(records)
+    contract, definition = _read(config, records)
     clicks, rejections = parser(contract.click).parse(_binary(records))
     assert not rejections, f"rejected, by number of the record: {rejections}"
     computed = definition.compute(clicks)
@@ -66,16 +70,18 @@ def score(config: str | Path, records: Iterable[Record], model: str | Path | Loa
         ConfigError: if the configuration, the click schema or the features file cannot be used.
         SignatureError: if the features file does not produce what the model asks for.
     """
-    contract, definition = _read(config)
+    records = list(records)
+    contract, definition = _read(config, records)
     loaded = model if isinstance(model, LoadedModel) else load_booster(Path(model))
     check_features(definition.schema, loaded.inputs, definition.where)
     outcomes: list[dict[str, Any]] = ClickScorer(contract, definition, loaded).score(_binary(records)).to_pylist()
     return outcomes
 
 
-def _read(config: str | Path) -> tuple[Contract, Features]:
+def _read(config: str | Path, records: list[Record]) -> tuple[Contract, Features]:
     run = load(Path(config))
-    contract = contract_of(run.click)
+    is_raw = not any(isinstance(record, str | Mapping) for record in records)
+    contract = contract_of(run.click, value=run.source.value if is_raw else None)
     return contract, read_features(run.features, contract.click)
 
 

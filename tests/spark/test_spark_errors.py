@@ -13,11 +13,12 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pytest
 from py4j.protocol import Py4JJavaError
-from pyspark.errors import PySparkException, StreamingQueryException
+from pyspark.errors import PySparkException, PythonException, StreamingQueryException
 from pyspark.errors.exceptions import captured
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
@@ -225,6 +226,17 @@ def test_our_own_errors_of_what_is_away_are_transient_by_their_first_line() -> N
     assert transient_cause(SourceUnavailableError("no answer\nmore")) == "no answer"
     assert transient_cause(ModelUnavailableError("no answer")) == "no answer"
     assert transient_cause(WorkerLostError("a worker has died")) == "a worker has died"
+
+
+def test_schema_registry_that_does_not_answer_a_worker_is_transient(spark: SparkSession) -> None:
+    said = "the schema registry http://registry does not answer: HTTP 503"
+
+    def ask(_: Any) -> Any:
+        raise SourceUnavailableError(said)
+
+    with pytest.raises(PythonException) as failed:
+        spark.range(1).mapInArrow(ask, "id BIGINT").collect()
+    assert said in (transient_cause(failed.value) or "")
 
 
 def test_java_error_is_transient_by_its_class(spark: SparkSession, unused_port: int) -> None:

@@ -28,7 +28,8 @@ GUIDES = [Path("README.md"), *DOCS]
 PAGES = [*GUIDES, Path("CONTRIBUTING.md"), Path("CHANGELOG.md"), *sorted(Path("benchmarks").glob("*.md"))]
 README_BYTES = 7_000
 BLOCK = re.compile(r"^( *)```(\w*)\n(.*?)^ *```$", re.DOTALL | re.MULTILINE)
-WITHIN = {"security": "source", "allow": "model", "gate": "promotion", "write_behind": "service", "from": "click"}
+WITHIN = {"security": "source", "allow": "model", "gate": "promotion", "write_behind": "service", "from": "click",
+          "value": "source"}  # fmt: skip
 """Sections of sections: the section that an example of theirs belongs into."""
 KAFKA = {"kind": "kafka", "bootstrap_servers": "127.0.0.1:9092", "topics": ["clicks"]}
 
@@ -134,7 +135,7 @@ def test_command_lines_are_found() -> None:
 def test_every_configuration_loads(block: str, tmp_path: Path) -> None:
     run = yaml.safe_load(Path("conf/local.yaml").read_text())
     for key, value in yaml.safe_load(block).items():
-        if key == "security":
+        if key in ("security", "value"):
             run["source"] = {**KAFKA, key: with_files(value, tmp_path)}
         elif key in WITHIN:
             run.setdefault(WITHIN[key], {})[key] = value
@@ -146,8 +147,8 @@ def test_every_configuration_loads(block: str, tmp_path: Path) -> None:
 
 
 def with_files(security: dict[str, Any], folder: Path) -> dict[str, Any]:
-    """Return a section whose certificates are there."""
-    for key in ("truststore", "keystore"):
+    """Return a section whose certificates and schemas are there."""
+    for key in ("truststore", "keystore", "ca", "schema"):
         if key in security:
             security[key] = str(folder / Path(security[key]).name)
             Path(security[key]).touch()

@@ -1,6 +1,7 @@
 """Users test their own three files: features and verdicts of a few records, without Spark."""
 
 import ast
+import json
 import re
 import subprocess
 import sys
@@ -10,6 +11,7 @@ import lightgbm
 import numpy as np
 import pytest
 import yaml
+from tests.support.wire import avro_bytes
 
 from clickscore import testing
 from clickscore.errors import SignatureError
@@ -106,3 +108,18 @@ def test_example_of_the_documentation_passes_as_it_stands(model: Path, tmp_path:
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "test_my_shop.py"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert "3 passed" in done.stdout, done.stdout
+
+
+def test_bytes_are_read_as_the_source_says_and_objects_as_json(tmp_path: Path) -> None:
+    types = {"price": "double"}
+    schema = {"type": "record", "name": "Click", "fields": [
+        {"name": name, "type": types.get(name, "string")} for name, value in CLICK.items() if value is not None
+    ]}  # fmt: skip
+    (tmp_path / "click.avsc").write_text(json.dumps(schema))
+    tree = yaml.safe_load(Path(CONFIG).read_text())
+    value = {"format": "avro", "schema": str(tmp_path / "click.avsc")}
+    tree["source"] = {"kind": "kafka", "bootstrap_servers": "b:9092", "topics": "clicks", "value": value}
+    (config := tmp_path / "run.yaml").write_text(yaml.safe_dump(tree))
+    [from_avro] = testing.features(config, [avro_bytes(schema, CLICK)])
+    [from_json] = testing.features(config, [CLICK])
+    assert from_avro == from_json

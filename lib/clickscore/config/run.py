@@ -25,6 +25,7 @@ from clickscore.config.model import Allow, Gate, Model, Promotion
 from clickscore.config.service import Service, WriteBehind
 from clickscore.config.source import SOURCES, Security, Source
 from clickscore.config.text_file import read_text
+from clickscore.config.value import Value
 from clickscore.errors import ConfigError
 
 AVAILABLE_NOW = "available_now"
@@ -224,7 +225,7 @@ def _sentence(detail: ErrorDetails) -> str:
 _SECTIONS: dict[str, type[Section]] = {
     "click": Click, "model": Model, "output": Output, "training": Training, "deduplicate": Deduplicate,
     "health": HealthEndpoint, "service": Service, "write_behind": WriteBehind,
-    "security": Security, "allow": Allow, "promotion": Promotion, "gate": Gate,
+    "security": Security, "value": Value, "allow": Allow, "promotion": Promotion, "gate": Gate,
 }  # fmt: skip
 
 

@@ -7,8 +7,18 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from clickscore.config.fields import ExistingFile, FolderPath, Reference, Section, Size, TableName, Text, nearest
 from clickscore.config.kafka_options import ALLOWED, FORBIDDEN
+from clickscore.config.value import Value
 
 EARLIEST, LATEST = "earliest", "latest"
+
+
+def _json(value: Value) -> Value:
+    if value.format != "json":
+        raise ValueError(
+            f"expected json, found {value.format}, which lines of text cannot hold; read it from Kafka, or from a "
+            f"BINARY column of a Delta table"
+        )
+    return value
 
 
 class FolderSource(Section):
@@ -16,18 +26,20 @@ class FolderSource(Section):
 
     Example::
 
-        source: {kind: folder, path: build/demo/landing, max_bytes: 40 MiB}
+        source: {kind: folder, path: build/demo/landing, value: {format: json}, max_bytes: 40 MiB}
 
     Attributes:
         keep: nothing; a line has no key and no headers.
         kind: this kind of source.
         path: the landing folder; subfolders are read too.
+        value: JSON; a line of text can hold nothing else.
         max_bytes: most bytes of files in one micro-batch. A single larger file makes a micro-batch of its own.
     """
 
     keep: ClassVar[tuple[str, ...]] = ()
     kind: Literal["folder"]
     path: FolderPath
+    value: Annotated[Value, AfterValidator(_json)] = Value()
     max_bytes: Size = 128 * 1024**2
 
 
@@ -36,14 +48,21 @@ class DeltaSource(Section):
 
     Example::
 
-        source: {kind: delta, table: /lake/raw_clicks, column: payload, changes: skip, max_bytes: 128 MiB}
+        source:
+          kind:      delta
+          table:     /lake/raw_clicks
+          column:    payload
+          value:     {format: avro, registry: "https://registry.example.com:8081"}
+          changes:   skip
+          max_bytes: 128 MiB
 
     Attributes:
         keep: nothing; a row has no key and no headers.
         kind: this kind of source.
         table: path or catalog name of the table.
-        column: string or binary column that holds each click as a JSON object; left out, the table's own columns
+        column: string or binary column that holds each click as a record; left out, the table's own columns
             are the click's fields.
+        value: how the records in ``column`` are written; Avro and Protobuf need a binary column.
         changes: what to do at a commit that changes or deletes rows: stop with an error, or skip the commit.
         max_bytes: most bytes of data files in one micro-batch, approximately.
     """
@@ -52,8 +71,15 @@ class DeltaSource(Section):
     kind: Literal["delta"]
     table: TableName
     column: Text | None = None
+    value: Value = Value()
     changes: Literal["stop", "skip"] = "stop"
     max_bytes: Size = 128 * 1024**2
+
+    @model_validator(mode="after")
+    def _has_column(self) -> "DeltaSource":
+        if self.value.format != "json" and not self.column:
+            raise ValueError(f"value.format is {self.value.format}; name the binary column that holds it in column")
+        return self
 
 
 _STORE_KEYS = {"truststore", "truststore_password", "keystore", "keystore_password", "key_password"}
@@ -186,6 +212,7 @@ class KafkaSource(Section):
           start: "2026-03-01T00:00:00Z"
           max_records: 250000
           min_partitions: 8
+          value: {format: avro, registry: "https://registry.example.com:8081"}
           keep: [key, headers]
           security: {protocol: SSL}
           options: {fetch.min.bytes: 65536}
@@ -203,6 +230,7 @@ class KafkaSource(Section):
         max_records: most records in one micro-batch, over all partitions, so that a backlog does not become one giant
             micro-batch.
         min_partitions: least number of tasks that a micro-batch is split into; left out, one per partition.
+        value: how the value of each record is written.
         keep: what else of a record both tables keep: ``key`` as ``source_key``, ``headers`` as ``source_headers``.
         security: login and encryption.
         options: other options of Kafka's consumer, by Kafka's names.
@@ -215,6 +243,7 @@ class KafkaSource(Section):
     start: Annotated[str, BeforeValidator(_position)] = EARLIEST
     max_records: Annotated[int, Field(gt=0)] = 250_000
     min_partitions: Annotated[int, Field(gt=0)] | None = None
+    value: Value = Value()
     keep: Annotated[tuple[Literal["key", "headers"], ...], Field(strict=False)] = ()
     security: Security = Security(protocol="PLAINTEXT")
     options: Annotated[dict[str, Option], AfterValidator(_options)] = Field(default_factory=dict)

@@ -12,6 +12,7 @@ from clickscore.errors import CheckpointError, TableError
 from clickscore.reconciliation import audit_report, discrepancies
 from clickscore.reconciliation.expectations import Case, Evidence, Rows, gather, read_rows
 from clickscore.reconciliation.record_keys import of_rejected, of_scored
+from clickscore.scoring.wire import check_registry
 from clickscore.sources.identity import settle
 from clickscore.sources.kinds import check_source
 from clickscore.storage.checkpoint import Checkpoint, read_checkpoint
@@ -53,7 +54,8 @@ def run(
     log = read_plans(spark, config.checkpoint)
     done = {batch: plan for batch, plan in log.items() if batch <= checkpoint.last_done}
     rows = read_rows(spark, scored, rejected, checkpoint.last_done)
-    click_id = contract.click.field(contract.id)
+    check_registry(contract.click)
+    click_id = pa.schema([contract.click.field(contract.id)], contract.click.metadata)
     evidence = gather(Case(spark, config, click_id, checkpoint, done, rows, first, last))
     parts = discrepancies.compare(evidence.held.parts, discrepancies.count_rows(evidence.scored, evidence.rejected))
     parts = parts.persist()
@@ -99,7 +101,7 @@ def _by_key(suspects: DataFrame, keys: Callable[[DataFrame], DataFrame], evidenc
     return discrepancies.sum_up(evidence.settle(discrepancies.differences(keys(suspects), rows)))
 
 
-def _replays(rows: Rows, click_id: pa.Field) -> DataFrame | None:
+def _replays(rows: Rows, click_id: pa.Schema) -> DataFrame | None:
     """Compare what replays have resolved with what they have scored; None where there was no replay."""
     if "replay_id" not in rows.rejected.columns:
         return None

@@ -68,7 +68,7 @@ class Case:
 
     spark: SparkSession
     config: Config
-    id: pa.Field
+    id: pa.Schema
     checkpoint: Checkpoint
     log: Mapping[int, Planned]
     rows: Rows

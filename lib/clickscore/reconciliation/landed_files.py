@@ -98,7 +98,7 @@ def read_lines(spark: SparkSession, folder: str, taken: DataFrame) -> DataFrame:
 
 
 def hold_files(
-    spark: SparkSession, folder: str, taken: DataFrame, landed: DataFrame, unreadable: DataFrame, id: pa.Field
+    spark: SparkSession, folder: str, taken: DataFrame, landed: DataFrame, unreadable: DataFrame, id: pa.Schema
 ) -> Holdings:
     """Return what the files of some micro-batches hold.
 

@@ -13,50 +13,48 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
-from clickscore.reasons import INVALID_ENCODING
 from clickscore.scoring.parsing import parser
 from clickscore.storage.arrow_types import as_spark
 from clickscore.storage.schemas import VALUE, quoted
+from clickscore.stream.pipeline import raw_bytes
 
 
-def of_records(records: DataFrame, id: pa.Field, is_id_all: bool = False) -> DataFrame:
+def of_records(records: DataFrame, id: pa.Schema, is_id_all: bool = False) -> DataFrame:
     """Return one keyed row for each record.
 
     Args:
         records: ``value BINARY`` and columns of lineage.
-        id: the field of a click that tells clicks apart.
+        id: the field of a click that tells clicks apart, and how records are written, as metadata.
         is_id_all: whether all records without an id are the same, because nothing more is known of them.
     """
     lineage = [field for field in records.schema.fields if field.name != VALUE]
-    click = pa.schema([id.with_nullable(False)])
-    names = [id.name, *(field.name for field in lineage), VALUE]
-    [as_column] = as_spark(pa.schema([id.with_nullable(True)]), has_comments=False)
+    name = id.names[0]
+    click = pa.schema([id.field(0).with_nullable(False)], id.metadata)
+    names = [name, *(field.name for field in lineage), VALUE]
+    [as_column] = as_spark(pa.schema([id.field(0).with_nullable(True)]), has_comments=False)
     found = T.StructType([as_column, *lineage, T.StructField(VALUE, T.BinaryType())])
 
     def identify(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for batch in batches:
             records = batch.column(VALUE)
-            ids = parser(click).parse(records).clicks.field(id.name)
+            ids = parser(click).parse(records).clicks.field(name)
             without_id = pc.if_else(ids.is_null(), records, None)
             others = [batch.column(field.name) for field in lineage]
             yield pa.RecordBatch.from_arrays([ids, *others, without_id], names=names)
 
     rows = records.mapInArrow(identify, found)
     value = F.lit(None).cast("binary") if is_id_all else F.col(VALUE)
-    return _keyed(rows, F.col(quoted(id.name)), value, [field.name for field in lineage])
+    return _keyed(rows, F.col(quoted(name)), value, [field.name for field in lineage])
 
 
-def of_scored(scored: DataFrame, id: pa.Field) -> DataFrame:
+def of_scored(scored: DataFrame, id: pa.Schema) -> DataFrame:
     """Return one keyed row for each row of ``scored_clicks``."""
-    return _keyed(scored, F.col(quoted(id.name)), F.lit(None).cast("binary"))
+    return _keyed(scored, F.col(quoted(id.names[0])), F.lit(None).cast("binary"))
 
 
-def of_rejected(rejected: DataFrame, id: pa.Field, is_id_all: bool = False) -> DataFrame:
+def of_rejected(rejected: DataFrame, id: pa.Schema, is_id_all: bool = False) -> DataFrame:
     """Return one keyed row for each row of ``rejected_clicks``; see ``of_records``."""
-    raw = F.col("raw")
-    # Bytes that are not valid UTF-8 are stored as ISO 8859-1 in the table.
-    value = F.when(F.col("reason") == INVALID_ENCODING, F.encode(raw, "ISO-8859-1")).otherwise(raw.cast("binary"))
-    return of_records(rejected.select(value.alias(VALUE), "source", "batch_id"), id, is_id_all)
+    return of_records(rejected.select(raw_bytes().alias(VALUE), "source", "batch_id"), id, is_id_all)
 
 
 def of_offsets(rows: DataFrame) -> DataFrame:

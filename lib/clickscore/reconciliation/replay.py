@@ -22,6 +22,7 @@ from clickscore.registry.registry import fetch_current
 from clickscore.registry.version import ModelVersion
 from clickscore.scoring.features import check_features
 from clickscore.scoring.isolation import Tolerance
+from clickscore.scoring.wire import check_registry
 from clickscore.spark_errors import SPARK_ERRORS, TooManyError, WorkerCrashError, guarded
 from clickscore.storage.constraints import check_unconstrained, decidable, read_constraints
 from clickscore.storage.protocol import check_changeable, check_readable, check_writable
@@ -125,6 +126,7 @@ def check(spark: SparkSession, config: Config, model: ModelVersion) -> Definitio
         WiringError: for the first part that does not.
     """
     definition, where = read_definition(config), str(config.features)
+    check_registry(definition.contract.click)
     layout, produced = definition.layout, definition.features.schema
     check_features(produced, model.inputs, where, produced if config.model.challenger else None)
     for key, name, shape in (

@@ -113,7 +113,7 @@ class Resolution:
             .alias("record")
             .merge(news.alias("news"), nearby & is_open & is_meant)
             .whenMatchedUpdate("news.reason IS NULL", marks)
-            .whenMatchedUpdate(set={"reason": "news.reason", "detail": "news.detail"})
+            .whenMatchedUpdate(set={name: f"news.{name}" for name in ("raw", "reason", "detail")})
             .execute()
         )
         return bool(done.collect())

@@ -8,7 +8,6 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
-from clickscore.reasons import INVALID_ENCODING
 from clickscore.storage.schemas import LINEAGE, REPLAYED, SOURCE_TIME, Layout
 from clickscore.stream import pipeline
 from clickscore.stream.pipeline import DETAIL, REASON, Stamp
@@ -74,15 +73,12 @@ def as_raw(records: DataFrame, kept: Iterable[T.StructField] = ()) -> DataFrame:
         The columns of ``schemas.raw``, with the bytes that came from the source once; then ``_was STRUCT`` with the
         columns ``RECORD``, and ``_copies BIGINT``.
     """
-    # Bytes that are not valid UTF-8 are stored in the table as ISO 8859-1.
-    latin = F.encode("raw", "ISO-8859-1")
-    value = F.when(F.col("reason") == INVALID_ENCODING, latin).otherwise(F.col("raw").cast("binary"))
     names = [field.name for field in kept]
     return (
         records.groupBy(*RECORD)
         .agg(F.count(F.lit(1)).alias(COPIES), *[F.first(name).alias(name) for name in names])
         .select(
-            value.alias("value"),
+            pipeline.raw_bytes().alias("value"),
             *[field.name for field in LINEAGE],
             *names,
             F.lit(None).cast(SOURCE_TIME.dataType).alias(SOURCE_TIME.name),
@@ -93,14 +89,15 @@ def as_raw(records: DataFrame, kept: Iterable[T.StructField] = ()) -> DataFrame:
 
 
 def changes(verdicts: DataFrame) -> DataFrame:
-    """Return what is to be changed in ``rejected_clicks``: ``_was``, and the new ``reason`` and ``detail``.
+    """Return what is to be changed in ``rejected_clicks``: ``_was``, and the new ``raw``, ``reason`` and ``detail``.
 
-    Both are null for a record that passes. One that fails again for just the same reason is not among them.
+    Reason and detail are null for a record that passes. One that fails again for just the same reason is not among
+    them. How ``raw`` is written may depend on the reason.
     """
-    new = [F.col(name) for name in (REASON, DETAIL)]
-    old = [F.col(WAS)[name] for name in ("reason", "detail")]
-    return verdicts.where(~F.struct(*new).eqNullSafe(F.struct(*old))).select(
-        WAS, new[0].alias("reason"), new[1].alias("detail")
+    detail = pipeline.raw_detail(REASON, DETAIL)
+    is_same = F.struct(REASON, detail).eqNullSafe(F.struct(*[F.col(WAS)[name] for name in ("reason", "detail")]))
+    return verdicts.where(~is_same).select(
+        WAS, pipeline.raw_text(REASON).alias("raw"), F.col(REASON).alias("reason"), detail.alias("detail")
     )
 
 

@@ -100,7 +100,7 @@ def in_order(actions: DataFrame, first: Any) -> DataFrame:
     return snapshot.unionByName(commits.where(F.col("version") > start).withColumn("index", index).select(columns))
 
 
-def hold_commits(spark: SparkSession, source: DeltaSource, files: DataFrame, batches: Range, id: pa.Field) -> Holdings:
+def hold_commits(spark: SparkSession, source: DeltaSource, files: DataFrame, batches: Range, id: pa.Schema) -> Holdings:
     """Return what micro-batches were planned to read: the numbers of records, as the table's own log tells them.
 
     Args:
@@ -130,7 +130,7 @@ def hold_commits(spark: SparkSession, source: DeltaSource, files: DataFrame, bat
     table = Table(source.table)
     if table.properties(spark).get("delta.columnMapping.mode", "none") != "none":
         return Holdings(parts)  # The columns of the data files have names of their own.
-    column = source.column or id.name
+    column = source.column or id.names[0]
     field = table.read(spark).schema[column]
     # The data files themselves: the table as it is now may have none of them any more.
     reader = spark.read.schema(T.StructType([field])).option("recursiveFileLookup", "true")

@@ -68,7 +68,7 @@ def hold_offsets(spark: SparkSession, spans: Iterable[Span]) -> Holdings:
 
 def explain(
     spark: SparkSession, source: KafkaSource, found: DataFrame, gaps: DataFrame | None, topics: Topics,
-    known_ids: Mapping[str, str], seen: DataFrame | None, id: pa.Field,
+    known_ids: Mapping[str, str], seen: DataFrame | None, id: pa.Schema,
 ) -> DataFrame:  # fmt: skip
     """Tell why offsets have no row: ``missing`` becomes ``accepted``, ``vanished``, ``holes`` or ``duplicates``.
 

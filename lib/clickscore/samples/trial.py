@@ -1,5 +1,7 @@
 """A trial: a sample of raw records goes through contract, features and model, and what becomes of them is counted."""
 
+import base64
+import binascii
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -10,6 +12,7 @@ import msgspec
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from clickscore.errors import SourceError
 from clickscore.scoring import ClickScorer, Contract, Features, LoadedModel
 from clickscore.scoring.decoding import Rejection
 from clickscore.scoring.parsing import parser
@@ -133,3 +136,25 @@ def _keys(record: bytes | None) -> set[str]:
 def lines(content: Iterable[bytes]) -> pa.BinaryArray:
     """Return the records of a file of lines; empty lines count, as in a landing file."""
     return pa.array([line.rstrip(b"\r\n") for line in content], pa.binary())
+
+
+def from_base64(records: pa.BinaryArray, sample: str) -> pa.BinaryArray:
+    """Return the records that lines hold in base64, as ``raw`` in ``rejected_clicks`` does.
+
+    Args:
+        records: the lines.
+        sample: name of their file, for the message.
+
+    Raises:
+        SourceError: if a line is none.
+    """
+    found = []
+    for number, line in enumerate(records.to_pylist(), 1):
+        try:
+            found.append(base64.b64decode(line, validate=True))
+        except binascii.Error as error:
+            raise SourceError(
+                f"the sample {sample}: expected a record in base64 in line {number}, as source.value is not JSON, found "
+                f"something else ({error}). Encode the records, or try JSON with --set 'source.value={{format: json}}'."
+            ) from None
+    return pa.array(found, pa.binary())

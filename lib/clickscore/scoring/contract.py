@@ -13,9 +13,11 @@ from clickscore.errors import ConfigError
 from clickscore.scoring import ddl
 from clickscore.scoring.reading import PLAIN, Reading, reading_problems, with_reading
 from clickscore.scoring.record_types import constant_problems
+from clickscore.scoring.wire import read_wire, with_wire
 
 if TYPE_CHECKING:  # a program that embeds the scorer has no pydantic
     from clickscore.config.click import Click
+    from clickscore.config.value import Value
 
 RESERVED = (
     "reason", "detail", "challenger_detail", "score", "model_name", "model_version", "scored_at", "challenger_score",
@@ -36,7 +38,7 @@ class Contract:
 
     Attributes:
         click: the fields, with Arrow types; a field that is not nullable is required. Comments are metadata, and so is
-            how a field is read from a record.
+            how a record is written and a field read from it.
         id: name of the field that is the same for the same click; required, a single value.
         time: name of the field that says when it was; required, a timestamp.
         visitor: name of the field that says whose it is; required, a single value.
@@ -48,14 +50,22 @@ class Contract:
     visitor: str
 
 
-def contract_of(click: "Click", reserved: Iterable[str] = ()) -> Contract:
-    """Read the contract that a configuration names; see ``read_contract``."""
+def contract_of(click: "Click", reserved: Iterable[str] = (), value: "Value | None" = None) -> Contract:
+    """Read the contract that a configuration names; see ``read_contract``.
+
+    Args:
+        click: what the configuration says of a click.
+        reserved: names that its fields may not have.
+        value: how the records of the source are written; None for clicks that come as JSON from elsewhere.
+    """
     readings = {
         name: Reading(source.path, source.constant, source.format, source.zone)
         for name, source in click.sources.items()
     }
     readings |= {name: replace(readings.get(name, PLAIN), is_lenient=True) for name in click.lenient}
-    return read_contract(click.ddl, click.id, click.time, click.visitor, reserved, readings)
+    contract = read_contract(click.ddl, click.id, click.time, click.visitor, reserved, readings)
+    wire = read_wire(value) if value else None
+    return replace(contract, click=with_wire(contract.click, wire)) if wire else contract
 
 
 def read_contract(

@@ -1,4 +1,4 @@
-"""One record, one outcome: JSON bytes become the values of a click, or a reason why they cannot.
+"""One record, one outcome: bytes become the values of a click, or a reason why they cannot.
 
 A typed decoder checks every field in one pass and says exactly what was wrong. In Spark's Python workers it costs no
 more than ``from_json`` in the JVM, which cannot name the field, nor see a key that is there twice: 9.5 against 9.9
@@ -8,6 +8,7 @@ CPU-seconds per million clicks of 21 fields, 0.5% of them malformed.
 import codecs
 import re
 from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple
 
 import msgspec
@@ -26,8 +27,9 @@ from clickscore.reasons import (
 )
 from clickscore.scoring.reading import reading_of
 from clickscore.scoring.record_tree import Entries, Values, plant
-from clickscore.scoring.record_types import record_decoder
+from clickscore.scoring.record_types import record_converter, record_decoder
 from clickscore.scoring.times import NO_TIME
+from clickscore.scoring.wire import UndecodableError, opener, wire_of
 
 MAX_RECORD_BYTES = 1024 * 1024
 """A click is some hundred bytes; a record above 1 MiB is none, and parsing it would cost the others their latency."""
@@ -35,7 +37,7 @@ MAX_DETAIL_CHARS = 300
 
 Decode = Callable[[bytes], Any]
 
-UNDECODABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+UNDECODABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError, UndecodableError)
 """What ``Decoder.decode_good`` raises for a record that is not a valid click."""
 _AT = re.compile(r" - at `\$\.?(.*)`$", re.DOTALL)
 _MISSING = re.compile(r"Object missing required field `(.*?)`(?: - at `|$)", re.DOTALL)
@@ -58,6 +60,7 @@ class Decoder:
     Attributes:
         decode_good: decodes a record of usual spellings, or raises one of ``UNDECODABLE``; for loops that have no time
             for Python. It rounds fractions of more than six digits.
+        open: takes a record apart that is no JSON; None for JSON.
         blank: a decoded click with nothing in it, to stand in the place of a rejected record.
     """
 
@@ -66,11 +69,16 @@ class Decoder:
         trees, places = plant(click)
         self._has_one_tree = len(trees) == 1
         self._values = [[(number, Values(trees[number], steps)) for number, steps in each] for each in places]
-        keeps_text = any(reading_of(field).is_lenient for field in click)
-        quick = [record_decoder(tree, True, keeps_text) for tree in trees]
-        patient = [record_decoder(tree, False, keeps_text) for tree in trees]
-        self.decode_good = _each([decoder.decode for decoder, _ in quick])
-        self._decode_patiently = _each([decoder.decode for decoder, _ in patient])
+        wire = wire_of(click)
+        self.open = opener(wire, trees) if wire else None
+        make = record_converter
+        if not wire:
+            make = partial(record_decoder, keeps_text=any(reading_of(field).is_lenient for field in click))
+        quick, patient = ([make(tree, is_quick) for tree in trees] for is_quick in (True, False))
+        decoders = [_each([decode for decode, _ in each]) for each in (quick, patient)]
+        if self.open:
+            decoders = [_after(self.open, decode) for decode in decoders]
+        self.decode_good, self._decode_patiently = decoders
         self.blank = quick[0][1] if len(quick) == 1 else tuple(blank for _, blank in quick)
         # What stands for an object that is not there: something else in each of the two.
         blanks = [quick[0][1], patient[0][1]]
@@ -107,12 +115,23 @@ class Decoder:
             An object that ``columns`` understands; that of a flat record has the attributes ``f0``, ``f1``, ... in the
             order of the schema, ``None`` for what is absent. Or a ``Rejection`` for anything that is not a valid click.
         """
+        if self.open:
+            return self._decode_opened(record)
         # A byte order mark at the start of a file belongs to the file, not to its first record. A second one does not.
         bare = record.removeprefix(codecs.BOM_UTF8)
         try:
             return self._decode_patiently(bare)
         except UNDECODABLE as error:
             return self._explain(bare, error)
+
+    def _decode_opened(self, record: bytes) -> Any:
+        try:
+            return self._decode_patiently(record)
+        except UndecodableError as error:
+            return Rejection(error.reason, cut(error.detail))
+        except msgspec.ValidationError as error:
+            reason, detail = _classify(str(error))
+            return Rejection(reason, cut(detail))
 
     def _explain(self, record: bytes, error: Exception) -> Rejection:
         if not record.strip():
@@ -124,27 +143,37 @@ class Decoder:
             except UNDECODABLE as fault:
                 error = fault
             else:
-                reason, detail = self._classify(str(error))
+                reason, detail = _classify(str(error))
                 return Rejection(reason, cut(detail))
         return Rejection(MALFORMED, "nested too deeply" if isinstance(error, RecursionError) else cut(str(error)))
 
-    def _classify(self, message: str) -> tuple[str, str]:
-        at = _AT.search(message)
-        missing = _MISSING.match(message)
-        path = at[1] if at else ""
-        if missing:
-            return MISSING_FIELD, f"{path}.{missing[1]} is missing" if path else f"{missing[1]} is missing"
-        if not path:
-            return NOT_AN_OBJECT, message
-        if message.startswith(NO_TIME):
-            return INVALID_TIME, message
-        if "got `null`" in message:
-            return MISSING_FIELD, f"{path} is null"
-        return WRONG_TYPE, message
+
+def _classify(message: str) -> tuple[str, str]:
+    at = _AT.search(message)
+    missing = _MISSING.match(message)
+    path = at[1] if at else ""
+    if missing:
+        return MISSING_FIELD, f"{path}.{missing[1]} is missing" if path else f"{missing[1]} is missing"
+    if not path:
+        return NOT_AN_OBJECT, message
+    if message.startswith(NO_TIME):
+        return INVALID_TIME, message
+    if "got `null`" in message:
+        return MISSING_FIELD, f"{path} is null"
+    return WRONG_TYPE, message
 
 
 def _each(decoders: list[Decode]) -> Decode:
     return decoders[0] if len(decoders) == 1 else lambda record: tuple(decode(record) for decode in decoders)
+
+
+def _after(open: Decode, decode: Decode) -> Decode:
+    def decode_opened(record: bytes) -> Any:
+        if not record:  # which would be a message of Protobuf, of which nothing was set
+            raise UndecodableError(EMPTY, "expected a record, found nothing")
+        return decode(open(record))
+
+    return decode_opened
 
 
 def _first(*values: Any) -> Any:

@@ -15,6 +15,7 @@ from clickscore.scoring.duplicate_keys import KeyChecker
 from clickscore.scoring.reading import place_of, steps_of
 from clickscore.scoring.record_tree import TWICE, is_sure
 from clickscore.scoring.record_types import constant_of
+from clickscore.scoring.wire import column_reader, wire_of
 
 
 class Parsed(NamedTuple):
@@ -36,7 +37,9 @@ class Parser:
     def __init__(self, click: pa.Schema) -> None:
         """Compile the schema: the fields of a click, of which those that are not nullable are required."""
         self._decoder = Decoder(click)
-        self._keys = KeyChecker(click)
+        is_json = wire_of(click) is None
+        self._keys = KeyChecker(click) if is_json else None
+        self._columns = column_reader(self._decoder.open, click)
         self._names = click.names
         self._places = [field.with_name(place_of(field)) for field in click]
         self._fields = [field.with_nullable(True) for field in click]
@@ -48,20 +51,44 @@ class Parser:
         """Decode every record, each on its own: no record raises, and none changes what becomes of another.
 
         Args:
-            records: one JSON object each; null for a record without a value.
+            records: one JSON object each, or what the configuration says; null for a record without a value.
         """
         if not len(records):
             return Parsed(pa.array([], pa.struct(self._fields)), {})
+        if not self._columns:
+            return self._parse_each(records)
+        groups = list(self._columns.columns(records, decoding.MAX_RECORD_BYTES))
+        return self._parse_others(records, groups) if groups else self._parse_each(records)
+
+    def _parse_others(self, records: pa.BinaryArray, groups: list[tuple[Any, list[pa.Array]]]) -> Parsed:
+        """Decode the records that are in no group, and put the groups between them."""
+        is_left = np.ones(len(records), bool)
+        for rows, _ in groups:
+            is_left[rows] = False
+        left = np.flatnonzero(is_left)
+        clicks = [pa.StructArray.from_arrays(columns, fields=self._fields) for _, columns in groups]
+        if len(clicks) == 1 and not len(left):
+            return Parsed(clicks[0], {})
+        rest = self._parse_each(records.take(pa.array(left)))
+        order = np.argsort(np.concatenate([*(rows for rows, _ in groups), left]))
+        rejections = {int(left[row]): rejection for row, rejection in rest.rejections.items()}
+        return Parsed(pa.concat_arrays([*clicks, rest.clicks]).take(pa.array(order)), rejections)
+
+    def _parse_each(self, records: pa.BinaryArray) -> Parsed:
+        if not len(records):
+            return Parsed(pa.array([], pa.struct(self._fields)), {})
         values: list[bytes | None] = records.to_numpy(zero_copy_only=False).tolist()
-        rejections = _screen(records, values)
+        rejections = _screen(records, values, is_text=self._keys is not None)
         clicks = self._decode(values, rejections, times.rows_with_fine_fractions(records))
         columns = self._to_columns(clicks, rejections)
         columns = _blanked(columns, [row for row in rejections if clicks[row] is not self._decoder.blank])
-        passed = self._decoder.passed_objects(clicks)
-        passed[list(rejections)] = 0
-        twice = self._find_duplicate_keys(self._keys.suspects(records, columns, passed, rejections), values, rejections)
-        columns = _blanked(columns, list(twice))
-        rejections |= twice
+        if self._keys:
+            passed = self._decoder.passed_objects(clicks)
+            passed[list(rejections)] = 0
+            suspects = self._keys.suspects(records, columns, passed, rejections)
+            twice = _find_duplicate_keys(self._keys, suspects, values, rejections)
+            columns = _blanked(columns, list(twice))
+            rejections |= twice
         return Parsed(pa.StructArray.from_arrays(columns, fields=self._fields), rejections)
 
     def _decode(
@@ -97,27 +124,26 @@ class Parser:
             columns.append(_to_column(values, place, rejections))
         return columns
 
-    def _find_duplicate_keys(
-        self, suspects: dict[int, int], values: list[bytes | None], rejections: dict[int, Rejection]
-    ) -> dict[int, Rejection]:
-        found = {}
-        for row, pairs in suspects.items():
-            value = values[row]
-            if row in rejections or value is None:
-                continue
-            try:
-                path = self._keys.find(value, pairs)
-            except RecursionError:
-                found[row] = Rejection(reasons.MALFORMED, "nested too deeply")
-                continue
-            if path is not None:
-                found[row] = Rejection(
-                    reasons.DUPLICATE_KEY, decoding.cut(f"expected each key once, found {path} twice")
-                )
-        return found
+
+def _find_duplicate_keys(
+    keys: KeyChecker, suspects: dict[int, int], values: list[bytes | None], rejections: dict[int, Rejection]
+) -> dict[int, Rejection]:
+    found = {}
+    for row, pairs in suspects.items():
+        value = values[row]
+        if row in rejections or value is None:
+            continue
+        try:
+            path = keys.find(value, pairs)
+        except RecursionError:
+            found[row] = Rejection(reasons.MALFORMED, "nested too deeply")
+            continue
+        if path is not None:
+            found[row] = Rejection(reasons.DUPLICATE_KEY, decoding.cut(f"expected each key once, found {path} twice"))
+    return found
 
 
-def _screen(records: pa.BinaryArray, values: list[bytes | None]) -> dict[int, Rejection]:
+def _screen(records: pa.BinaryArray, values: list[bytes | None], is_text: bool) -> dict[int, Rejection]:
     """Reject what should not even be decoded: nothing at all, far too much, and bytes that are not text.
 
     Bytes that are not text have no other reason, as large as they may be: the reason tells how to read ``raw``.
@@ -126,11 +152,14 @@ def _screen(records: pa.BinaryArray, values: list[bytes | None]) -> dict[int, Re
     limit = decoding.MAX_RECORD_BYTES
     if records.null_count:
         absent = Rejection(reasons.TOMBSTONE, "expected a JSON object, found no value at all")
+        absent = absent if is_text else absent._replace(detail="expected a record, found no value at all")
         rejections |= {row: absent for row, value in enumerate(values) if value is None}
     if (pc.max(pc.binary_length(records)).as_py() or 0) > limit:
         for row, value in enumerate(values):
             if value is not None and len(value) > limit:
                 rejections[row] = Rejection(reasons.TOO_LARGE, f"expected at most {limit} bytes, found {len(value)}")
+    if not is_text:
+        return rejections
     try:
         records.cast(pa.large_string() if pa.types.is_large_binary(records.type) else pa.string())
     except pa.ArrowInvalid:

@@ -24,7 +24,7 @@ NO_TIME = "Expected a time"
 """How each message begins about a value that has the type of a time, but is none."""
 
 # The unit of an epoch number follows from its size: no time between the years 1973 and 5138 is ambiguous.
-_SECONDS_BELOW, _MILLISECONDS_BELOW, _MICROSECONDS_BELOW, _NANOSECONDS_BELOW = 10**11, 10**14, 10**17, 10**20
+SECONDS_BELOW, MILLISECONDS_BELOW, _MICROSECONDS_BELOW, _NANOSECONDS_BELOW = 10**11, 10**14, 10**17, 10**20
 FIRST_PLAIN_EPOCH, LAST_PLAIN_EPOCH = 10**9, _MICROSECONDS_BELOW - 1
 """Whole numbers that the decoder takes for times without asking here: from September 2001, in seconds, and up to
 microseconds. A smaller one may be a date."""
@@ -107,7 +107,7 @@ def since_epoch(time: dt.datetime | int | None) -> dt.timedelta | None:
     if time is None:
         return None
     if isinstance(time, int):
-        per_second = 1 if time < _SECONDS_BELOW else 1_000 if time < _MILLISECONDS_BELOW else 1_000_000
+        per_second = 1 if time < SECONDS_BELOW else 1_000 if time < MILLISECONDS_BELOW else 1_000_000
         return dt.timedelta(microseconds=time * (1_000_000 // per_second))
     return (time if time.tzinfo else time.replace(tzinfo=UTC)) - EPOCH
 
@@ -139,8 +139,9 @@ def rows_with_fine_fractions(records: pa.BinaryArray) -> list[int]:
 
 
 def json_type(value: object) -> str:
-    """Return the name that the decoder gives to the JSON type of a value."""
-    names = {str: "str", bool: "bool", int: "int", list: "array", dict: "object", type(None): "null"}
+    """Return the name that the decoder gives to the type of a value."""
+    names = {str: "str", bool: "bool", int: "int", list: "array", dict: "object", type(None): "null",
+             bytes: "bytes", dt.datetime: "datetime", dt.date: "date"}  # fmt: skip
     return names.get(type(value), "float")
 
 
@@ -214,9 +215,9 @@ def _of_number(number: int | Decimal) -> dt.datetime:
         raise _no_time(number, "it may be a date or seconds since 1970; name the format of the field in click.from")
     if not 0 <= number < _NANOSECONDS_BELOW:
         raise _no_time(number, "an epoch number is 0 or more, and of nanoseconds at most")
-    if number < _SECONDS_BELOW:
+    if number < SECONDS_BELOW:
         microseconds = int(number * 1_000_000)
-    elif number < _MILLISECONDS_BELOW:
+    elif number < MILLISECONDS_BELOW:
         microseconds = int(number * 1_000)
     else:
         microseconds = int(number) if number < _MICROSECONDS_BELOW else int(number) // 1_000

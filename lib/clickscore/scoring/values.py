@@ -16,7 +16,8 @@ WHOLE = {pa.int8(): 8, pa.int16(): 16, pa.int32(): 32, pa.int64(): 64}
 """Types of whole numbers, with their bits."""
 MAX_FLOAT32 = 3.4028235677973362e38
 """The largest number that a FLOAT rounds to one of its own, 3.4028235e38 as JSON usually writes it."""
-_MAX_FLOAT64 = 1.7976931348623157e308
+MAX_FLOAT64 = 1.7976931348623157e308
+"""The largest number that a DOUBLE holds; beyond it, Avro and Protobuf have infinity, which is no number of a click."""
 _NUMBER = re.compile(r"-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?", re.ASCII)
 _BOOLEANS = {"true": True, "1": True, "false": False, "0": False}
 _MAX_WHOLE_DIGITS = 19
@@ -61,7 +62,7 @@ def lenient_reader(kind: pa.DataType, name: str) -> Read:
         return partial(_boolean, name)
     if kind in WHOLE:
         return partial(_whole, WHOLE[kind], name)
-    return partial(_float, MAX_FLOAT32 if pa.types.is_float32(kind) else _MAX_FLOAT64, name)
+    return partial(_float, MAX_FLOAT32 if pa.types.is_float32(kind) else MAX_FLOAT64, name)
 
 
 def _decimal(precision: int, scale: int, name: str, is_lenient: bool, value: object) -> Decimal:

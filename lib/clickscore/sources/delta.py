@@ -43,6 +43,11 @@ def check(spark: SparkSession, source: DeltaSource) -> None:
             f"source.column: {source.table} has no column {source.column}{near}; it has {', '.join(fields)}."
         )
     found = fields[source.column].dataType
+    if source.value.format != "json" and not isinstance(found, T.BinaryType):
+        raise SourceError(
+            f"source.column: expected a BINARY column for source.value.format {source.value.format}, found "
+            f"{source.column} of {source.table}, which is {found.simpleString()}. Name another column."
+        )
     if not isinstance(found, T.StringType | T.BinaryType | T.StructType | T.VariantType):
         raise SourceError(
             f"source.column: {source.column} of {source.table} is {found.simpleString()}; expected a STRING or BINARY "

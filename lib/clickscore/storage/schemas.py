@@ -102,7 +102,7 @@ class Scores:
 
 
 _REASON = (
-    _column("raw", T.StringType(), "The record, unchanged; one that is not valid UTF-8 is stored as ISO 8859-1"),
+    _column("raw", T.StringType(), "The record, unchanged; as ISO 8859-1 or base64 where it is no UTF-8"),
     _column("reason", T.StringType(), "Code of the reason, for instance missing_field", nullable=False),
     _column("detail", T.StringType(), "What was expected and what was found"),
 )

@@ -47,9 +47,9 @@ def define_contract(config: Config) -> Contract:
     problems += [f"model.outputs: {name} begins with an underscore, or has one of {NOT_IN_NAMES!r}" for name in outputs
                  if name.startswith("_") or set(name) & set(NOT_IN_NAMES)]  # fmt: skip
     try:
-        contract = contract_of(click, outputs)
+        contract = contract_of(click, outputs, config.source.value)
     except ConfigError as error:
-        raise ConfigError(str(click.ddl), [*error.problems, *problems]) from None
+        raise ConfigError(error.where, [*error.problems, *problems]) from None
     if problems:
         raise ConfigError("the configuration", problems)
     return contract

@@ -16,6 +16,7 @@ from clickscore.errors import DataLossError, ModelError, PreflightError, WiringE
 from clickscore.registry.version import ModelVersion
 from clickscore.scoring.contract import Contract
 from clickscore.scoring.features import Features, check_features, read_features
+from clickscore.scoring.wire import check_registry
 from clickscore.sources.gap_detection import TopicWatch
 from clickscore.sources.gaps import AGED_OUT, Gap
 from clickscore.sources.identity import settle
@@ -138,6 +139,8 @@ def check(
     checkpoint = found.attempt(lambda: read_checkpoint(spark, config.checkpoint)) if is_placed else None
     is_there = is_placed and found.passes(lambda: look(spark, config.source))
     source = found.attempt(lambda: settle(spark, config.source, checkpoint)) if checkpoint and is_there else None
+    if contract:
+        found.attempt(lambda: check_registry(contract.click))
     if contract and source:
         found.attempt(lambda: kind_of(source).check_fields(spark, source, contract.click))
 

@@ -4,7 +4,7 @@ from pyspark.sql import functions as F
 
 from clickscore.reconciliation.record_keys import of_offsets, of_records, of_rejected, of_scored
 
-ID = pa.field("id", pa.string(), nullable=False)
+ID = pa.schema([pa.field("id", pa.string(), nullable=False)])
 WHOLE = b'{"id": "c1", "price": 1.5}'
 WRONG_ELSEWHERE = b'{"id": "c1", "price": "none"}'
 NO_TEXT = b'{"id": "c\xff"}'
@@ -49,7 +49,7 @@ def test_rejected_row_of_a_typed_table_is_known_by_its_id_alone(spark: SparkSess
 
 
 def test_id_that_is_a_number_has_the_same_key_in_record_and_row(spark: SparkSession) -> None:
-    number = pa.field("id", pa.decimal128(6, 2), nullable=False)
+    number = pa.schema([pa.field("id", pa.decimal128(6, 2), nullable=False)])
     records = spark.createDataFrame([(bytearray(b'{"id": 1.5}'), "f")], "value BINARY, source STRING")
     scored = spark.range(1).select(F.expr("CAST(1.5 AS DECIMAL(6, 2))").alias("id"), F.lit("f").alias("source"),
                                    F.lit(0).alias("batch_id"))  # fmt: skip

@@ -103,6 +103,16 @@ def test_only_what_has_changed_is_written_down(verdicts: DataFrame) -> None:
     }
 
 
+def test_raw_is_written_as_the_new_reason_asks(spark: SparkSession) -> None:
+    # Read as JSON by mistake: bytes of Avro, of which the second have been judged as such before.
+    rows = table(spark, row("\xff\x00", "invalid_encoding"),
+                 row("/wE=", "missing_field", detail="id is null; raw is base64"))  # fmt: skip
+    outcome = F.struct(F.lit("missing_field").alias("reason"), F.lit("id is null").alias("detail"))
+    [found] = changes(as_raw(rows).withColumn("_outcome", outcome)).collect()
+    assert found["_was"]["reason"] == "invalid_encoding"
+    assert (found["raw"], found["reason"], found["detail"]) == ("/wA=", "missing_field", "id is null; raw is base64")
+
+
 def test_each_marked_copy_becomes_a_scored_click_with_its_lineage(
     spark: SparkSession, definition: Definition, column_scorer: Callable[..., Score]
 ) -> None:

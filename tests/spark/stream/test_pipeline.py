@@ -64,6 +64,27 @@ def test_rejected_record_keeps_its_bytes_its_reason_and_where_it_came_from(
     ]
 
 
+def test_raw_record_can_be_read_back_from_the_table_whatever_it_is(
+    spark: SparkSession, layout: Layout, stamp: Stamp
+) -> None:
+    records = [
+        (b"text", "wrong_type", "why", "text", "why"),
+        (b"\xff\x00", "malformed_avro", "why", "/wA=", "why; raw is base64"),
+        (b"\xff\x00", "missing_field", None, "/wA=", "; raw is base64"),
+        (b"\x00ab", "malformed_avro", "why", "\x00ab", "why"),
+        (b"\xff\x00", "invalid_encoding", "why", "\xff\x00", "why"),
+        (b"{", "malformed_json", "says; raw is base64", "{", "says; raw is base64"),
+        (None, "tombstone", "why", None, "why"),
+    ]
+    rows = [(value and bytearray(value), "file", at, None, reason, detail)
+            for at, (value, reason, detail, _, _) in enumerate(records)]  # fmt: skip
+    columns = T.StructType([*layout.raw, *(T.StructField(name, T.StringType()) for name in ("reason", "detail"))])
+    rejected = pipeline.rejected(spark.createDataFrame(rows, columns), layout, stamp).orderBy("source_offset")
+    assert [(row.raw, row.detail) for row in rejected.collect()] == [tuple(record[3:]) for record in records]
+    found = rejected.select(pipeline.raw_bytes().alias("value")).collect()
+    assert [row.value and bytes(row.value) for row in found] == [record[0] for record in records]
+
+
 def test_census_counts_every_record_once_and_lists_the_rejected(raw: DataFrame, layout: Layout, score: Score) -> None:
     outcomes = pipeline.with_outcomes(raw, score)
     [row] = outcomes.agg(*pipeline.census(layout)).collect()

@@ -8,6 +8,7 @@ import pytest
 from pyspark.errors import StreamingQueryException
 from pyspark.sql import SparkSession
 from rich.console import Console
+from tests.support.wire import avro_bytes
 
 from clickscore.errors import SourceError, StreamError
 from clickscore.reconciliation import audit
@@ -122,6 +123,26 @@ def test_column_that_holds_no_clicks_is_refused(spark: SparkSession, shop: Any, 
     with pytest.raises(SourceError, match=said):
         shop.run(spark)
     assert not (shop.home / "checkpoint").exists()
+
+
+def test_binary_column_may_hold_avro_and_a_text_column_may_not(spark: SparkSession, shop: Any) -> None:
+    table, file = str(shop.home / "clicks"), shop.home / "click.avsc"
+    fields = [("id", "string"), ("at", {"type": "long", "logicalType": "timestamp-millis"}), ("visitor", "string")]
+    schema = {"type": "record", "name": "Click", "fields": [{"name": name, "type": kind} for name, kind in fields]}
+    file.write_text(json.dumps(schema))
+    good = avro_bytes(schema, {"id": "c1", "at": 1_772_366_400_000, "visitor": "v"})
+    rows = [(bytearray(good), "x"), (bytearray(b"\xff" + good), "x"), (None, "x")]
+    spark.createDataFrame(rows, "payload BINARY, body STRING").write.format("delta").save(table)
+    source = {"kind": "delta", "table": table, "value": {"format": "avro", "schema": str(file)}}
+    shop.set(source={**source, "column": "body"})
+    with pytest.raises(SourceError, match=r"source\.column: expected a BINARY column for .* avro, found body of"):
+        shop.run(spark)
+    shop.set(source={**source, "column": "payload"})
+    assert "3 records in 1 micro-batches: 1 scored, 2 rejected" in shop.run(spark)
+    assert list(shop.scored["id"]) == ["c1"]
+    assert sorted(shop.rejected["reason"]) == ["malformed_avro", "tombstone"]
+    seen = StringIO()
+    assert audit.run(shop.config, lambda: spark, Console(file=seen, width=160), None, None), seen.getvalue()
 
 
 def test_columns_in_another_spelling_than_the_fields_of_a_click_are_refused(spark: SparkSession, shop: Any) -> None:

@@ -6,8 +6,10 @@ from datetime import datetime, timezone
 from typing import Any
 
 import pyarrow as pa
+import pytest
 
-from clickscore.samples.trial import Group, Trial, attempt, lines
+from clickscore.errors import SourceError
+from clickscore.samples.trial import Group, Trial, attempt, from_base64, lines
 from clickscore.scoring import Contract, Features, LoadedModel
 from clickscore.scoring.outputs import as_outputs
 from clickscore.scoring.reading import Reading, with_reading
@@ -76,3 +78,9 @@ def test_sample_without_a_click_has_no_times(contract: Contract, features: Featu
 
 def test_line_of_a_windows_file_is_a_record_without_its_line_end() -> None:
     assert lines([b'{"a": 1}\r\n', b"\n", b"x"]).to_pylist() == [b'{"a": 1}', b"", b"x"]
+
+
+def test_records_of_other_formats_come_as_base64() -> None:
+    assert from_base64(lines([b"AAAAAAE=\n", b"\n"]), "sample").to_pylist() == [b"\0\0\0\0\x01", b""]
+    with pytest.raises(SourceError, match=r"the sample clicks\.jsonl: expected a record in base64 in line 2,"):
+        from_base64(lines([b"AAAA\n", b'{"id": 1}\n']), "clicks.jsonl")

@@ -15,7 +15,7 @@ NOON = dt.datetime(2026, 3, 1, 12, tzinfo=dt.timezone.utc)
 
 
 def decoders(click: pa.Schema) -> list[Any]:
-    return [record_decoder(plant(click)[0][0], is_quick, True)[0].decode for is_quick in (True, False)]
+    return [record_decoder(plant(click)[0][0], is_quick, True)[0] for is_quick in (True, False)]
 
 
 def test_both_decoders_give_the_same_for_usual_spellings() -> None:

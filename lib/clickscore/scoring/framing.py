@@ -1,0 +1,58 @@
+"""The bytes in front of a record that name its schema, as Confluent's serializers write them."""
+
+import time
+from collections.abc import Callable
+from typing import Generic, TypeVar
+
+from clickscore.scoring.wire import UndecodableError
+
+MAGIC = 0
+"""The first byte of a record that names its schema; then come the four bytes of the id, the highest first."""
+HEADER_BYTES = 5
+UNKNOWN_FOR_S = 60.0
+"""How long an unknown id is not asked for again: a registry that copies another may be late, rubbish may come often."""
+MOST_UNKNOWN = 10_000
+"""Unknown ids that are remembered: random bytes hold any number of them."""
+
+Reader = TypeVar("Reader")
+
+
+class BySchema(Generic[Reader]):
+    """What reads the records of each schema, by the five bytes that a record begins with; made once for each."""
+
+    def __init__(self, malformed: str, make: Callable[[int], Reader]) -> None:
+        """Know how to make one.
+
+        Args:
+            malformed: reason of a record that does not begin with an id.
+            make: makes what reads the records of a schema, by its id; raises UndecodableError.
+        """
+        self._malformed, self._make = malformed, make
+        self._readers: dict[bytes, Reader] = {}
+        self._unknown: dict[bytes, tuple[float, str, str]] = {}
+
+    def reader_of(self, record: bytes) -> Reader:
+        """Return what reads a record.
+
+        Raises:
+            UndecodableError: if it names no schema, or one that cannot be had.
+        """
+        header = record[:HEADER_BYTES]
+        reader = self._readers.get(header)
+        return self._made(header) if reader is None else reader
+
+    def _made(self, header: bytes) -> Reader:
+        if len(header) < HEADER_BYTES or header[0] != MAGIC:
+            detail = f"expected a zero and four bytes with the id of a schema first, found {header.hex(' ')}"
+            raise UndecodableError(self._malformed, detail)
+        until, reason, detail = self._unknown.get(header, (0.0, "", ""))
+        if time.monotonic() < until:
+            raise UndecodableError(reason, detail)
+        try:
+            self._readers[header] = reader = self._make(int.from_bytes(header[1:], "big"))
+        except UndecodableError as error:
+            if len(self._unknown) >= MOST_UNKNOWN:
+                self._unknown.clear()
+            self._unknown[header] = (time.monotonic() + UNKNOWN_FOR_S, error.reason, error.detail)
+            raise
+        return reader
