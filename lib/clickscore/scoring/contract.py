@@ -51,9 +51,10 @@ class Contract:
 def contract_of(click: "Click", reserved: Iterable[str] = ()) -> Contract:
     """Read the contract that a configuration names; see ``read_contract``."""
     readings = {
-        name: Reading(source.path, source.constant, source.format, source.zone)
+        name: Reading(source.concat or source.path, source.constant, source.format, source.zone,
+                      is_lenient=bool(source.concat), is_joined=bool(source.concat))
         for name, source in click.sources.items()
-    }
+    }  # fmt: skip
     readings |= {name: replace(readings.get(name, PLAIN), is_lenient=True) for name in click.lenient}
     return read_contract(click.ddl, click.id, click.time, click.visitor, reserved, readings)
 
