@@ -72,6 +72,10 @@ demo-models: setup $(VENV)/.demos-ready ## The model changes while the stream ru
 	  && $(JOB) -m shopsim.model_witness --config conf/models.yaml --job $$job; seen=$$?; \
 	  trap - EXIT; kill -TERM $$job; wait $$job && exit $$seen
 
+.PHONY: demo-trackers
+demo-trackers: $(VENV)/.ready ## Score samples of Snowplow, Segment, GA4, PostHog and a plain shop; needs no Java
+	$(JOB) -m shopsim.trackers
+
 .PHONY: serve
 serve: $(VENV)/.service-ready ## Answer clicks over HTTP with the model of the demo; needs no Java; CONFIG=conf/local.yaml
 	$(JOB) jobs/serve.py --config $(CONFIG)
