@@ -6,18 +6,14 @@ Exit status: 0 at least one record would be scored; 1 none would; 2 the configur
 """
 
 import argparse
-import gzip
 import sys
 from datetime import datetime, timezone
 from functools import partial
-from itertools import islice
 from pathlib import Path
-from typing import BinaryIO, cast
 
 from clickscore.cli import job_parser, run_job
 from clickscore.config.run import Config
 from clickscore.console import make_console
-from clickscore.errors import SourceError
 
 MOST_RECORDS = 10_000
 """A look, not a run: enough to meet what is common, within a second."""
@@ -35,27 +31,18 @@ def main(argv: list[str] | None = None) -> int:
 
 def _try(arguments: argparse.Namespace, config: Config) -> int:
     from clickscore.samples.report import print_trial
-    from clickscore.samples.trial import attempt, lines
+    from clickscore.samples.sample_file import read_sample
+    from clickscore.samples.trial import attempt
     from clickscore.scoring import load_booster, read_features
     from clickscore.scoring.contract import contract_of
 
     contract = contract_of(config.click)
     features = read_features(config.features, contract.click)
     model = load_booster(arguments.model) if arguments.model else None
-    try:
-        with _opened(arguments.sample) as file:
-            records = lines(islice(file, arguments.most))
-    except OSError as error:
-        raise SourceError(f"the sample {arguments.sample} cannot be read: {error}") from None
+    records = read_sample(arguments.sample, arguments.most)
     trial = attempt(records, contract, features, model, datetime.now(timezone.utc))
     print_trial(make_console(), trial)
     return 0 if trial.accepted else 1
-
-
-def _opened(sample: str) -> BinaryIO:
-    if sample == "-":
-        return sys.stdin.buffer
-    return cast("BinaryIO", gzip.open(sample)) if sample.endswith(".gz") else Path(sample).open("rb")
 
 
 if __name__ == "__main__":

@@ -70,3 +70,23 @@ def _problem(text: str, steps: list[Step], at: int) -> str | None:
 
 def _unquoted(name: str) -> str:
     return name[1:-1] if name[0] in "\"'`" else name
+
+
+def path_text(steps: tuple[Step, ...]) -> str | None:
+    """Return a path as ``parse_path`` reads it; None if no text can name it: an empty name, or one with all quotes."""
+    parts = []
+    for number, step in enumerate(steps):
+        if isinstance(step, int):
+            parts.append(f"[{step}]")
+            continue
+        names = [_as_name(name, is_first=not number) for name in (step if isinstance(step, Match) else (step,))]
+        if None in names:
+            return None
+        parts.append(f"[{names[0]}={names[1]}]" if isinstance(step, Match) else f"{'.' if number else ''}{names[0]}")
+    return "".join(parts)
+
+
+def _as_name(name: str, *, is_first: bool) -> str | None:
+    if re.fullmatch(_BARE, name, re.ASCII) and not (is_first and name == "$"):
+        return name
+    return next((f"{quote}{name}{quote}" for quote in "\"'`" if name and quote not in name), None)

@@ -1,6 +1,6 @@
 import pytest
 
-from clickscore.config.record_path import Match, Step, parse_path
+from clickscore.config.record_path import Match, Step, parse_path, path_text
 
 
 @pytest.mark.parametrize(("text", "steps"), [
@@ -44,3 +44,22 @@ def test_text_that_is_no_path_is_refused_with_the_reason(text: str, why: str) ->
     with pytest.raises(ValueError) as caught:
         parse_path(text)
     assert why in str(caught.value)
+
+
+@pytest.mark.parametrize(("steps", "text"), [
+    (("context", "page", "url"), "context.page.url"),
+    (("products", 0, "unit price"), 'products[0]."unit price"'),
+    (("params", Match("key", "page.url"), "value"), 'params[key="page.url"].value'),
+    (("$current", "$"), "$current.$"),
+    (("$", "a"), '"$".a'),
+    (('a"b', "c'd"), "'a\"b'.\"c'd\""),
+    (("Straße",), "Straße"),
+])  # fmt: skip
+def test_text_of_a_path_is_read_as_the_same_steps(steps: tuple[Step, ...], text: str) -> None:
+    assert path_text(steps) == text
+    assert parse_path(text) == steps
+
+
+def test_name_that_no_text_can_have_is_no_path() -> None:
+    assert path_text(("a", "")) is None
+    assert path_text(("a", Match("key", "'\"`"), "b")) is None
