@@ -11,7 +11,7 @@ from datetime import datetime, timezone
 from functools import partial
 from pathlib import Path
 
-from clickscore.cli import job_parser, run_job
+from clickscore.cli import count, job_parser, run_job
 from clickscore.config.run import Config
 from clickscore.console import make_console
 
@@ -24,7 +24,7 @@ def main(argv: list[str] | None = None) -> int:
     parser = job_parser(__doc__)
     parser.add_argument("sample", metavar="SAMPLE", help="file of JSON lines, or - for standard input")
     parser.add_argument("--model", type=Path, metavar="FOLDER", help="a LightGBM Booster as MLflow has logged it")
-    parser.add_argument("--most", type=int, default=MOST_RECORDS, metavar="N", help="read so many records (10,000)")
+    parser.add_argument("--most", type=count, default=MOST_RECORDS, metavar="N", help="read so many records (10,000)")
     arguments = parser.parse_args(argv)
     return run_job(arguments, partial(_try, arguments))
 

@@ -66,6 +66,17 @@ def run_guarded(job: Callable[[], int]) -> int:
         return WiringError.exit_status
 
 
+def count(text: str) -> int:
+    """Return a whole number of 1 or more.
+
+    Raises:
+        ArgumentTypeError: if the text is none.
+    """
+    if not text.isdecimal() or not int(text):
+        raise argparse.ArgumentTypeError(f"expected a whole number of 1 or more, found {text!r}")
+    return int(text)
+
+
 def utc(text: str) -> datetime:
     """Return a time in ISO 8601; without a zone it is UTC.
 

@@ -3,7 +3,6 @@
 import re
 from collections import Counter
 from collections.abc import Iterable
-from typing import Any
 
 import yaml
 
@@ -123,11 +122,10 @@ def _source(field: Field) -> str | None:
     return None if is_own else _yaml(field.paths[0])
 
 
-def _yaml(value: Any) -> str:
-    """Return a value as YAML has it within a line."""
-    text: str = yaml.safe_dump(value, default_flow_style=True, width=float("inf"), allow_unicode=True)
-    quoted: str = yaml.safe_dump([value], default_flow_style=True, width=float("inf"), allow_unicode=True)
-    return quoted.strip()[1:-1] if isinstance(value, str) else text.strip()
+def _yaml(value: str | list[str]) -> str:
+    """Return a text, or a list of texts, as YAML has it within a line."""
+    dumped: str = yaml.safe_dump([value], default_flow_style=True, width=float("inf"), allow_unicode=True)
+    return dumped.strip()[1:-1]
 
 
 def _column(name: str) -> str:

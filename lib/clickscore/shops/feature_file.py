@@ -36,7 +36,8 @@ def features_text(fields: Fields, records: int) -> str:
     """
     lines: dict[str, str] = {}
     for name, expression in _features(fields, records):
-        lines.setdefault(_UNKNOWN.sub("", name) or "feature", expression)
+        plain = _UNKNOWN.sub("", name)
+        lines.setdefault(plain if plain[:1].isalpha() else f"feature_{plain}", expression)
     chosen = list(lines.items())[:MOST_FEATURES]
     width = max(len(expression) for _, expression in chosen)
     return _HEAD + ",\n".join(f"  {expression:<{width}} AS {name}" for name, expression in chosen) + "\nFROM click\n"

@@ -65,3 +65,5 @@ def test_text_of_many_values_or_of_ids_only_says_whether_it_is_there(tmp_path: P
 def test_two_values_of_one_name_are_one_feature_and_names_are_ascii(tmp_path: Path) -> None:
     assert list(features(tmp_path, field("typ", "STRING", *["a b", "a-b"] * 10))) == ["typ_a_b"]
     assert list(features(tmp_path, field("größe", "DOUBLE", 1.0))) == ["gre"]
+    others = field("цена", "DOUBLE", 1.0), field("2nd", "DOUBLE", 1.0), field("order", "DOUBLE", 1.0)
+    assert list(features(tmp_path, *others)) == ["feature_", "feature_2nd", "order"]
