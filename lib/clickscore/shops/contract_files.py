@@ -59,21 +59,21 @@ def config_text(fields: Fields, folder: str, shop: str) -> str:
     build = f"build/shops/{shop}"
     lines = [
         "# Guessed from a sample of records by new_shop.py: read it, and change what is wrong.",
-        f"source:     {{kind: folder, path: {_yaml(f'{build}/landing')}}}",
+        f"source:     {{kind: folder, path: {yaml_text(f'{build}/landing')}}}",
         "click:",
-        f"  schema:  {_yaml(f'{folder}/click.ddl')}",
-        *(f"  {role + ':':<8} {_yaml(getattr(fields, role))}" for role in ("id", "time", "visitor")),
+        f"  schema:  {yaml_text(f'{folder}/click.ddl')}",
+        *(f"  {role + ':':<8} {yaml_text(getattr(fields, role))}" for role in ("id", "time", "visitor")),
         *(["  from:"] if mapped else []),
-        *(f"    {_yaml(name)}: {text}" for name, text in mapped.items()),
-        *([f"  lenient: {_yaml(lenient)}"] if lenient else []),
-        f"features:   {_yaml(f'{folder}/features.sql')}",
+        *(f"    {yaml_text(name)}: {text}" for name, text in mapped.items()),
+        *([f"  lenient: {yaml_text(lenient)}"] if lenient else []),
+        f"features:   {yaml_text(f'{folder}/features.sql')}",
         "model:",
-        f"  uri:      {_yaml(f'models:/{shop}_propensity@champion')}",
-        f"  registry: {_yaml(f'sqlite:///{build}/mlflow.db')}",
+        f"  uri:      {yaml_text(f'models:/{shop}_propensity@champion')}",
+        f"  registry: {yaml_text(f'sqlite:///{build}/mlflow.db')}",
         "output:",
-        f"  scored:   {_yaml(f'{build}/scored_clicks')}",
-        f"  rejected: {_yaml(f'{build}/rejected_clicks')}",
-        f"checkpoint: {_yaml(f'{build}/checkpoint')}",
+        f"  scored:   {yaml_text(f'{build}/scored_clicks')}",
+        f"  rejected: {yaml_text(f'{build}/rejected_clicks')}",
+        f"checkpoint: {yaml_text(f'{build}/checkpoint')}",
         "trigger:    available_now",
     ]
     return "\n".join([*lines, *_training(fields, build)]) + "\n"
@@ -84,9 +84,9 @@ def _training(fields: Fields, build: str) -> list[str]:
     found = next((f"`{field.name}` = '{value}'" for field in fields.all if (value := _success(field))), None)
     section = [
         "training:",
-        f"  clicks:    {_yaml(f'{build}/history')}",
-        f"  session:   {_yaml(session)}",
-        f"  converted: {_yaml(found or '...')}",
+        f"  clicks:    {yaml_text(f'{build}/history')}",
+        f"  session:   {yaml_text(session)}",
+        f"  converted: {yaml_text(found or '...')}",
     ]
     if found:
         return section
@@ -112,17 +112,17 @@ def _success(field: Field) -> str | None:
 def _source(field: Field) -> str | None:
     """Return what click.from says of a field; None for one that stands under its own name."""
     if field.is_joined:
-        return f"{{concat: {_yaml(list(field.paths))}}}"
-    is_own = field.paths == (field.name,) or parse_path(field.paths[0]) == (field.name,)
-    if field.kind.format:
-        path = "" if is_own else f"path: {_yaml(field.paths[0])}, "
-        return f"{{{path}format: {_yaml(field.kind.format)}}}"
+        return f"{{concat: {yaml_text(list(field.paths))}}}"
     if len(field.paths) > 1:
-        return _yaml(list(field.paths))
-    return None if is_own else _yaml(field.paths[0])
+        return yaml_text(list(field.paths))
+    is_own = parse_path(field.paths[0]) == (field.name,)
+    if field.kind.format:
+        path = "" if is_own else f"path: {yaml_text(field.paths[0])}, "
+        return f"{{{path}format: {yaml_text(field.kind.format)}}}"
+    return None if is_own else yaml_text(field.paths[0])
 
 
-def _yaml(value: str | list[str]) -> str:
+def yaml_text(value: str | list[str]) -> str:
     """Return a text, or a list of texts, as YAML has it within a line."""
     dumped: str = yaml.safe_dump([value], default_flow_style=True, width=float("inf"), allow_unicode=True)
     return dumped.strip()[1:-1]

@@ -2,6 +2,7 @@
 
 from typing import Any, NamedTuple
 
+from clickscore.scoring.decoding import BETWEEN_JOINED
 from clickscore.shops.kinds import Kind, kind_of, time_kind
 from clickscore.shops.names import CODE, TIME, field_name, reserved, words_of
 from clickscore.shops.roles import USUAL, Role, Roles
@@ -84,15 +85,18 @@ def fields_of(sample: Survey, roles: Roles) -> Fields:
 
 def _of_role(sample: Survey, role: Role, name: str, taken: set[str]) -> Field:
     if len(role.places) == 1:
-        place = role.places[0]
-        return _field(place, _kind(place) or Kind("STRING", is_lenient=True), True, taken)
-    values = [value for place in role.places for value in place.values.values()]
-    is_lenient = not role.is_joined and not all(isinstance(value, str) for value in values)
+        [place] = role.places
+        kind = kind_of(place.to_be_read, is_time=False, is_code=True)
+        return _field(place, kind or Kind("STRING", is_lenient=True), True, taken)
+    is_text = all(isinstance(value, str) for place in role.places for value in place.to_be_read)
+    kind = Kind("STRING", is_lenient=not role.is_joined and not is_text)
     paths = tuple(place.path for place in role.places)
-    texts = [place.texts for place in role.places]
-    found = [[each[row] for each in texts if row in each] for row in sample.rows]
-    joined = tuple("|".join(each) if role.is_joined else each[0] for each in found if each)
-    return Field(field_name((name,), taken), Kind("STRING", is_lenient), paths, role.is_joined, True, joined)
+    found = [[place.texts[row] for place in role.places if row in place.texts] for row in sample.rows]
+    if role.is_joined:
+        values = tuple(BETWEEN_JOINED.join(texts) for texts in found if len(texts) == len(paths))
+    else:
+        values = tuple(texts[0] for texts in found if texts)
+    return Field(field_name((name,), taken), kind, paths, role.is_joined, True, values)
 
 
 def _of_time(role: Role, taken: set[str]) -> Field:

@@ -16,6 +16,7 @@ from clickscore.scoring import read_features
 from clickscore.scoring.contract import contract_of
 from clickscore.shops.contract_files import CONFIG, files_of
 from clickscore.shops.fields import fields_of
+from clickscore.shops.names import snake
 from clickscore.shops.roles import guess_roles
 from clickscore.shops.shapes import settled
 from clickscore.shops.survey import Survey, survey
@@ -68,7 +69,7 @@ def propose(records: pa.BinaryArray, where: str, folder: Path, contracts: Path, 
         return guessed._replace(sentences=(doubt, *guessed.sentences))
     texts = {file: read_text(ready_made / file) for file in CONTRACT}
     said = f"the records are those of {tracker}, by their fields: the folder begins with its ready-made contract"
-    return Proposal(adapted(texts, tracker, folder.as_posix(), folder.name), (said,))
+    return Proposal(adapted(texts, tracker, folder.as_posix(), _name_of(folder)), (said,))
 
 
 def _guessed(sample: Survey, where: str, folder: Path) -> Proposal:
@@ -86,9 +87,13 @@ def _guessed(sample: Survey, where: str, folder: Path) -> Proposal:
     said += [f"times of {name} are read as {form}, without a zone as UTC" for name, form in formats.items()]
     if required := [field.name for field in fields.all if field.is_required]:
         said.append(f"NOT NULL, so that a click without it is rejected: {', '.join(required)}")
-    return Proposal(
-        files_of(fields, len(sample.rows), folder.as_posix(), folder.name), (*said, *fields.left_out)
-    )  # fmt: skip
+    files = files_of(fields, len(sample.rows), folder.as_posix(), _name_of(folder))
+    return Proposal(files, (*said, *fields.left_out))
+
+
+def _name_of(folder: Path) -> str:
+    """Return a name that a model and a folder can have."""
+    return snake(folder.resolve().name) or "shop"
 
 
 def try_sample(config: Path, records: pa.BinaryArray, now: datetime, overrides: Iterable[str] = ()) -> Trial:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from types import MappingProxyType
 
+from clickscore.shops.contract_files import yaml_text
 from clickscore.shops.survey import Survey
 
 USUAL = 0.6
@@ -36,7 +37,7 @@ def adapted(texts: Mapping[str, str], name: str, folder: str, shop: str) -> dict
         shop: name of the new shop.
     """
     changes = {
-        f"conf/trackers/{name}/": f"{folder}/",
+        **{f"conf/trackers/{name}/{file}": yaml_text(f"{folder}/{file}") for file in texts},
         f"build/trackers/{name}/": f"build/shops/{shop}/",
         f"models:/{name}_propensity@": f"models:/{shop}_propensity@",
         "build/trackers/mlflow.db": f"build/shops/{shop}/mlflow.db",

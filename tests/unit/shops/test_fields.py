@@ -56,6 +56,11 @@ def test_visitor_of_two_places_is_a_text_beside_the_fields_of_both(fields: Calla
     assert [each.name for each in found.all] == ["id", "ts", "visitor_id", "anonId", "userId"]
 
 
+def test_digits_of_a_visitor_stay_text(fields: Callable[..., Fields]) -> None:
+    found = fields(*[{**click, "user": str(number)} for number, click in enumerate(CLICKS)])
+    assert [each.kind for each in found.all if each.name == "user"] == [Kind("STRING")]
+
+
 def test_values_of_different_types_and_fields_beyond_the_commonest_are_left_out(
     fields: Callable[..., Fields], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
+import yaml
 from tests.support.newcomer import sample
 
 from clickscore import testing
@@ -66,6 +67,15 @@ def test_contract_that_rejects_most_of_the_sample_is_not_the_one_to_begin_with(t
     )
     write(tmp_path / "mine", proposal.files)
     assert try_sample(tmp_path / "mine" / "run.yaml", records, NOW).accepted == 9
+
+
+def test_name_of_the_shop_is_that_of_its_folder_as_a_model_can_have_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for folder, name in (("My Shop", "my_shop"), (".", tmp_path.name), ("é", "é"), ("--", "shop")):
+        text = propose(binary(sample(20)), "clicks.jsonl", Path(folder), CONTRACTS, NOW).files["run.yaml"]
+        assert yaml.safe_load(text)["model"]["uri"] == f"models:/{name}_propensity@champion"
 
 
 def test_times_of_a_format_of_their_own_are_said(tmp_path: Path) -> None:

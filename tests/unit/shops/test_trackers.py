@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+import yaml
 
 from clickscore.samples.sample_file import read_sample
 from clickscore.shops.survey import survey
@@ -29,9 +30,11 @@ def test_field_that_few_records_have_is_no_sign() -> None:
 
 @pytest.mark.parametrize("name", SIGNATURES)
 def test_files_of_a_contract_get_folders_and_tables_of_the_new_shop(name: str) -> None:
-    texts = {"run.yaml": (CONTRACTS / name / "run.yaml").read_text()}
-    found = adapted(texts, name, "conf/shops/mine", "mine")["run.yaml"]
-    assert "schema:  conf/shops/mine/click.ddl" in found
+    texts = {file: (CONTRACTS / name / file).read_text() for file in ("click.ddl", "features.sql", "run.yaml")}
+    found = adapted(texts, name, "conf/my #1: shop", "mine")["run.yaml"]
+    config = yaml.safe_load(found)
+    assert config["click"]["schema"] == "conf/my #1: shop/click.ddl"
+    assert config["features"] == "conf/my #1: shop/features.sql"
     assert "build/shops/mine/scored_clicks" in found
     assert "models:/mine_propensity@champion" in found
     assert "trackers" not in found
