@@ -15,7 +15,7 @@ CONFIG = "run.yaml"
 """The configuration in the folder of a shop."""
 _PLAIN = re.compile(r"[A-Za-z_]\w*", re.ASCII)
 _SESSION = re.compile(r"(^|_)(session|visit)_?(id|key|uuid|guid)?$")
-_SUCCESS = re.compile(r"purchas|order|transaction|bought|checkout|conver[ts]|sale|paid|subscribe", re.IGNORECASE)
+_SUCCESS = re.compile(r"purchas|order|transaction|bought|checkout|convert|conversion|sale|paid", re.IGNORECASE)
 """Values of a field that mean the success of a visit."""
 _NO_SUCCESS = re.compile(r"view|start|begin|step|cancel|refund|abandon|fail|list|click|add", re.IGNORECASE)
 _SIMPLE = re.compile(r"[\w .:$/-]+")

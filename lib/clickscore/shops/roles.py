@@ -24,7 +24,7 @@ _TIMES = (
     re.compile(r"(^|_)(created|sent|client|logged|date)"),
 )
 """Names of times, the likeliest first; those of servers and collectors come after all of them."""
-_LATER = re.compile(r"receiv|collector|server|load|etl|updated|expire|previous|first|last|start|end")
+_LATER = re.compile(r"receive|collector|server|load|etl|updated|expire|previous|first|last|start|end")
 _VISITORS = (
     re.compile(r"(^|_)(visitor|user_pseudo|anonymous|anon|distinct|domain_user|client|browser|cookie|fingerprint)_?"
                r"(id|key|uuid|guid|hash)$"),
