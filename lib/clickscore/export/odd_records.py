@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 
 from clickscore.scoring import Contract, Features
-from clickscore.scoring.reading import needed_steps_of
+from clickscore.scoring.reading import needed_steps_of, writing_order
 from clickscore.scoring.record_tree import put
 
 CLICKS = 200
@@ -61,7 +61,7 @@ def odd_records(contract: Contract, features: Features) -> list[str]:
 
 def _text(contract: Contract, click: dict[str, Any], number: int = 0) -> str:
     record: dict[str, Any] = {}
-    for field in contract.click:
+    for field in writing_order(contract.click):
         for steps in needed_steps_of(field) if click[field.name] is not _ABSENT else ():
             put(record, steps, click[field.name])
     return json.dumps(record, ensure_ascii=bool(number % 2))  # escaped in half of them

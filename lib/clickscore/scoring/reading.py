@@ -72,6 +72,14 @@ def needed_steps_of(field: pa.Field) -> tuple[tuple[Step, ...], ...]:
     return steps if reading_of(field).is_joined else steps[:1]
 
 
+def writing_order(click: pa.Schema) -> list[pa.Field]:
+    """Return the fields as a record can be written: one that is made of several places before those that are there.
+
+    Such a place takes any text or number; another field that reads it may have a type of its own.
+    """
+    return sorted(click, key=lambda field: not reading_of(field).is_joined)
+
+
 def place_of(field: pa.Field) -> str:
     """Return where a field stands in a record, for messages."""
     reading = reading_of(field)

@@ -11,6 +11,7 @@ from clickscore.scoring.reading import (
     reading_problems,
     steps_of,
     with_reading,
+    writing_order,
 )
 
 CLICK = parse_ddl(
@@ -38,6 +39,7 @@ def test_record_needs_one_of_several_places_or_all_that_a_field_is_made_of() -> 
     every = with_reading(field, Reading(("a", "b.c"), is_lenient=True, is_joined=True))
     assert steps_of(either) == steps_of(every) == needed_steps_of(every) == (("a",), ("b", "c"))
     assert needed_steps_of(either) == (("a",),)
+    assert writing_order(pa.schema([either, every])) == [every, either]
 
 
 def test_what_is_said_of_no_field_or_of_one_that_cannot_be_read_so_is_a_problem() -> None:
