@@ -26,6 +26,8 @@ from clickscore.scoring.parsing import parser
 
 CONTRACTS = Path("conf/trackers")
 TREES = 20
+WIDTHS = {"tracker": 8, "id": None, "visitor": None, "time": 19, "score": 5}
+"""Columns of scored clicks, with the characters that they need; ids are cut where the screen is narrow."""
 ROWS = 3
 """Scored clicks that are shown of each sample."""
 
@@ -91,8 +93,9 @@ def trained(training: Training | None, contract: Contract, features: Features, r
     clicks, rejections = parser(contract.click).parse(records)
     good = pa.array([row for row in range(len(records)) if row not in rejections])
     rows = pa.Table.from_struct_array(clicks.take(good))
-    visit = f"coalesce(max({training.converted}) OVER (PARTITION BY {training.session}), false)"
-    label = duckdb.from_arrow(rows).project(f"CAST({visit} AS DOUBLE) AS label").fetchnumpy()["label"]
+    visits = duckdb.from_arrow(rows).project(f"{training.session}, {training.converted}").fetchall()
+    successful = {visit for visit, is_success in visits if is_success}
+    label = np.array([visit in successful for visit, _ in visits], np.float64)
     values = pa.Table.from_struct_array(features.compute(clicks).values[0].take(good))
     matrix = np.column_stack([column.to_numpy().astype(np.float64) for column in values.columns])
     parameters = {"objective": "binary", "verbosity": -1, "min_data_in_leaf": 2, "min_data_in_bin": 1, "num_threads": 1}
@@ -110,8 +113,8 @@ def main() -> int:
     for column in ("tracker", "records", "scored", "rejected"):
         counts.add_column(column, justify="right" if column in ("records", "scored") else "left")
     clicks = Table(title="some of the scored clicks", title_justify="left")
-    for column in ("tracker", "id", "visitor", "time", "score"):
-        clicks.add_column(column, overflow="ellipsis", no_wrap=True)
+    for column, width in WIDTHS.items():
+        clicks.add_column(column, overflow="ellipsis", no_wrap=True, min_width=width)
     for name, sample in samples.items():
         reasons = ", ".join(f"{reason} {count}" for reason, count in sample.reasons.items())
         counts.add_row(name, str(sample.records), str(len(sample.clicks)), reasons)
