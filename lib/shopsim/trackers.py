@@ -26,8 +26,8 @@ from clickscore.scoring.parsing import parser
 
 CONTRACTS = Path("conf/trackers")
 TREES = 20
-WIDTHS = {"tracker": 8, "id": None, "visitor": None, "time": 19, "score": 5}
-"""Columns of scored clicks, with the characters that they need; ids are cut where the screen is narrow."""
+WIDTHS = {"tracker": 8, "id": 16, "visitor": 16, "time": 19, "score": 5}
+"""Columns of scored clicks, with the characters of a screen of 80 that they get; longer ids are cut."""
 ROWS = 3
 """Scored clicks that are shown of each sample."""
 
@@ -114,7 +114,7 @@ def main() -> int:
         counts.add_column(column, justify="right" if column in ("records", "scored") else "left")
     clicks = Table(title="some of the scored clicks", title_justify="left")
     for column, width in WIDTHS.items():
-        clicks.add_column(column, overflow="ellipsis", no_wrap=True, min_width=width)
+        clicks.add_column(column, overflow="ellipsis", no_wrap=True, max_width=width)
     for name, sample in samples.items():
         reasons = ", ".join(f"{reason} {count}" for reason, count in sample.reasons.items())
         counts.add_row(name, str(sample.records), str(len(sample.clicks)), reasons)
