@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
+from clickscore.config.record_path import ESCAPED_IN_KEYS
 from clickscore.config.text_file import read_text
 from clickscore.errors import ConfigError
 from clickscore.scoring import ddl
@@ -24,8 +25,6 @@ RESERVED = (
 """Names that an outcome or the tables use themselves, whatever the contract and wherever clicks are scored."""
 NOT_IN_NAMES = " ,;{}()\n\t="
 """Characters that Delta does not take in the name of a column."""
-ESCAPED_IN_KEYS = '"\\' + "".join(map(chr, range(32)))
-"""Characters that JSON escapes in a key; the decoder does not take them in the name of a field."""
 
 _NAMES_OF_TYPES = {data_type: name.lower() for name, data_type in ddl.PLAIN.items()}
 

@@ -3,8 +3,8 @@
 import re
 from collections.abc import Iterable
 
-from clickscore.config.record_path import Match, Step
-from clickscore.scoring.contract import ESCAPED_IN_KEYS, NOT_IN_NAMES, RESERVED
+from clickscore.config.record_path import ESCAPED_IN_KEYS, Match, Step
+from clickscore.scoring.contract import NOT_IN_NAMES, RESERVED
 
 TIME = re.compile(
     r"(^|_)(time|timestamp|tstamp|ts|datetime|date|at|when|created|occurred|happened|sent|received|logged|zeit|zeitpunkt)"

@@ -75,13 +75,16 @@ def guess_roles(sample: Survey, where: str) -> Roles:
 
 
 def _guess_time(sample: Survey, where: str) -> Role:
-    ranked: list[tuple[bool, int, int, int, Place]] = []
+    ranked: list[tuple[bool, int, float, int, str, Place]] = []
     for place in sample.places:
         words = "_".join(words_of(place.steps))
         if sample.share(place) < USUAL or not _may_be_time(place):
             continue
         if time_kind(place.to_be_read, bool(TIME.search(words)), USUAL):
-            ranked.append((bool(_LATER.search(words)), _rank(_TIMES, words), len(place.steps), len(ranked), place))
+            missing = round(1 - sample.share(place), 2)
+            ranked.append(
+                (bool(_LATER.search(words)), _rank(_TIMES, words), missing, len(place.steps), place.path, place)
+            )
     if not ranked:
         raise SourceError(_nothing_found(sample, where, "time", "event_time or timestamp"))
     is_later, rank, *_, place = min(ranked)

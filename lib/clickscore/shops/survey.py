@@ -1,7 +1,7 @@
 """What a sample holds: each place of its records with the values that stand there."""
 
 import json
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from functools import cached_property
@@ -17,6 +17,10 @@ MOST_PLACES = 2_000
 _SHOWN_CHARS = 80
 _KEYS = ("key", "name")
 """Fields by which the entries of a list are named, where each has a ``value`` beside it."""
+
+
+Way = tuple[str | None, ...]
+"""The way to a place, with None for any element of a list."""
 
 
 @dataclass(eq=False)
@@ -56,18 +60,23 @@ class Survey:
     """A sample.
 
     Attributes:
-        rows: numbers of the records that are JSON objects.
+        records: those that are JSON objects, by their numbers.
         unreadable: how many others there are.
         places: the places that have values, in the order of their first record.
         empty: paths of those that are null, or an empty list or object, in each record.
         odd: paths of those that cannot be read beside the others; see ``shapes.settled``.
     """
 
-    rows: tuple[int, ...]
+    records: Mapping[int, Any]
     unreadable: int
     places: tuple[Place, ...]
     empty: tuple[str, ...]
     odd: tuple[str, ...] = ()
+
+    @property
+    def rows(self) -> Collection[int]:
+        """The numbers of the records."""
+        return self.records.keys()
 
     def share(self, place: Place) -> float:
         """Return in which share of the objects a place has a value."""
@@ -100,7 +109,7 @@ def survey(records: Iterable[bytes], where: str) -> Survey:
         place.in_lists = in_lists.get(anywhere(place.steps), [])
     passed = {place.steps[:length] for place in places.values() for length in range(1, len(place.steps))}
     return Survey(
-        tuple(objects),
+        objects,
         sum(bool(line.strip()) for line in lines) - len(objects),
         tuple(place for place in places.values() if place.values),
         tuple(place.path for place in places.values() if not place.values and place.steps not in passed),
@@ -125,17 +134,17 @@ def _walk(value: Any, steps: tuple[Step, ...]) -> Iterator[tuple[tuple[Step, ...
         yield steps, value if value != [] else None
 
 
-def anywhere(steps: tuple[Step, ...]) -> tuple[str | None, ...]:
+def anywhere(steps: tuple[Step, ...]) -> Way:
     """Return the way to a place, with None for any element of a list."""
     return tuple(step if isinstance(step, str) else None for step in steps)
 
 
-def _in_lists(records: Iterable[Any], wanted: set[tuple[str | None, ...]]) -> dict[tuple[str | None, ...], list[Any]]:
+def _in_lists(records: Iterable[Any], wanted: set[Way]) -> dict[Way, list[Any]]:
     """Return the values in all elements of lists, by the ways to them."""
-    found: dict[tuple[str | None, ...], list[Any]] = {}
+    found: dict[Way, list[Any]] = {}
     ways = {way[:length] for way in wanted if None in way for length in range(1, len(way) + 1)}
 
-    def look(value: Any, way: tuple[str | None, ...]) -> None:
+    def look(value: Any, way: Way) -> None:
         if way in wanted and None in way and value is not None:
             found.setdefault(way, []).append(value)
         inner = (
