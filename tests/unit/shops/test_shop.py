@@ -3,10 +3,14 @@
 import json
 from datetime import datetime, timezone
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
 
 import pyarrow as pa
 import pytest
 import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from tests.support.newcomer import sample
 
 from clickscore import testing
@@ -76,6 +80,27 @@ def test_name_of_the_shop_is_that_of_its_folder_as_a_model_can_have_it(
     for folder, name in (("My Shop", "my_shop"), (".", tmp_path.name), ("é", "é"), ("--", "shop")):
         text = propose(binary(sample(20)), "clicks.jsonl", Path(folder), CONTRACTS, NOW).files["run.yaml"]
         assert yaml.safe_load(text)["model"]["uri"] == f"models:/{name}_propensity@champion"
+
+
+NAMES = st.sampled_from(["a", "id", "key", "value", "Page URL", "x.y", "at", "score", "_x", "Ü", 'd"q', "$", "2nd", ""])
+SINGLE = st.none() | st.booleans() | st.integers(-(2**70), 2**70) | st.floats(allow_nan=False, allow_infinity=False)
+TEXTS = st.sampled_from(["", "x", "it's", "8.25", "08005", "true", "2026-03-01", "2026-03-01T12:00:00Z", "a\nb", "\\"])
+VALUES = st.recursive(
+    SINGLE | TEXTS, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(NAMES, inner, max_size=3)
+)
+
+
+@settings(max_examples=60)
+@given(others=st.dictionaries(NAMES, VALUES, max_size=5))
+def test_guess_takes_the_sample_whatever_else_its_records_hold(others: dict[str, Any]) -> None:
+    start = 1_772_366_400_000
+    clicks = [{**others, "msg": {"uuid": f"m{n}"}, "sent": {"ts": start + n}, "who": {"visitor": f"v{n % 5}"}}
+              for n in range(20)]  # fmt: skip
+    records = binary([json.dumps(click) for click in clicks])
+    with TemporaryDirectory() as folder:
+        write(Path(folder), propose(records, "clicks.jsonl", Path(folder), CONTRACTS, NOW).files)
+        trial = try_sample(Path(folder) / "run.yaml", records, NOW)
+    assert trial.accepted == 20
 
 
 def test_times_of_a_format_of_their_own_are_said(tmp_path: Path) -> None:
