@@ -52,7 +52,7 @@ def kind_of(values: Collection[Any], is_time: bool, is_code: bool) -> Kind | Non
     if kinds <= {int, Decimal, str} and (time := time_kind(values, is_time, least=1.0)):
         return time
     if kinds <= {int, Decimal}:
-        is_whole = kinds == {int} and all(abs(value) <= _LARGEST for value in values)
+        is_whole = kinds == {int} and _are_bigints(values)
         return Kind("BIGINT") if is_whole else Kind("DOUBLE") if Decimal in kinds else Kind("STRING", is_lenient=True)
     if kinds <= {int, Decimal, str}:
         return _kind_of_texts(values, kinds, is_code)
@@ -72,11 +72,18 @@ def _kind_of_texts(values: Collection[Any], kinds: set[type], is_code: bool) -> 
 
 
 def _kind_of_lists(values: Collection[list[Any]]) -> Kind | None:
-    kinds = {type(each) for value in values for each in value if each is not None}
+    elements = [each for value in values for each in value if each is not None]
+    kinds = {type(each) for each in elements}
     names = {str: "STRING", bool: "BOOLEAN", int: "BIGINT", Decimal: "DOUBLE"}
     if kinds == {int, Decimal}:
         return Kind("ARRAY<DOUBLE>")
+    if kinds == {int} and not _are_bigints(elements):
+        return None
     return Kind(f"ARRAY<{names[kinds.pop()]}>") if len(kinds) == 1 and kinds <= set(names) else None
+
+
+def _are_bigints(values: Collection[int]) -> bool:
+    return all(abs(value) <= _LARGEST for value in values)
 
 
 def time_kind(values: Collection[Any], is_time: bool, least: float) -> Kind | None:

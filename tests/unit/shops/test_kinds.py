@@ -28,6 +28,7 @@ from clickscore.shops.kinds import Kind, kind_of, time_kind
     ([[1, None], [2]], Kind("ARRAY<BIGINT>")),
     ([[1, Decimal("2.5")]], Kind("ARRAY<DOUBLE>")),
     ([[1, "a"]], None),
+    ([[1, 2**63]], None),
     ([[[1]]], None),
     (["a", ["a"]], None),
     (["a", {"b": 1}], None),
