@@ -72,6 +72,10 @@ demo-models: setup $(VENV)/.demos-ready ## The model changes while the stream ru
 	  && $(JOB) -m shopsim.model_witness --config conf/models.yaml --job $$job; seen=$$?; \
 	  trap - EXIT; kill -TERM $$job; wait $$job && exit $$seen
 
+.PHONY: demo-trackers
+demo-trackers: $(VENV)/.ready ## Score samples of Snowplow, Segment, GA4, PostHog and a plain shop; needs no Java
+	$(JOB) -m shopsim.trackers
+
 .PHONY: serve
 serve: $(VENV)/.service-ready ## Answer clicks over HTTP with the model of the demo; needs no Java; CONFIG=conf/local.yaml
 	$(JOB) jobs/serve.py --config $(CONFIG)
@@ -226,7 +230,7 @@ build/jars/.%-ready: conf/ivy.xml $(VENV)/.ready
 	  || { echo "The $* jars cannot be fetched: check the network; build/jars.log has the details"; exit 2; }
 	@touch $@
 
-dist/clickscore.zip: $(VENV)/.package-ready Makefile pyproject.toml README.md LICENSE $(shell find lib jobs -name '*.py')
+dist/clickscore.zip: $(VENV)/.package-ready Makefile pyproject.toml README.md LICENSE $(shell find lib jobs -name '*.py') $(wildcard conf/trackers/*/*)
 	rm -rf dist/*.whl build/zip build/lib build/bdist.*
 	@# The same sources give the same bytes: every file in both archives has this time and these rights.
 	umask 022 && SOURCE_DATE_EPOCH=$(EPOCH) $(BIN)/python -m build --quiet --wheel --no-isolation

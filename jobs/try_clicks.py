@@ -7,18 +7,14 @@ Exit status: 0 at least one record would be scored; 1 none would; 2 the configur
 """
 
 import argparse
-import gzip
 import sys
 from datetime import datetime, timezone
 from functools import partial
-from itertools import islice
 from pathlib import Path
-from typing import BinaryIO, cast
 
-from clickscore.cli import job_parser, run_job
+from clickscore.cli import count, job_parser, run_job
 from clickscore.config.run import Config
 from clickscore.console import make_console
-from clickscore.errors import SourceError
 
 MOST_RECORDS = 10_000
 """A look, not a run: enough to meet what is common, within a second."""
@@ -31,36 +27,27 @@ def main(argv: list[str] | None = None) -> int:
         "sample", metavar="SAMPLE", help="file of JSON lines, or of records in base64, or - for standard input"
     )
     parser.add_argument("--model", type=Path, metavar="FOLDER", help="a LightGBM Booster as MLflow has logged it")
-    parser.add_argument("--most", type=int, default=MOST_RECORDS, metavar="N", help="read so many records (10,000)")
+    parser.add_argument("--most", type=count, default=MOST_RECORDS, metavar="N", help="read so many records (10,000)")
     arguments = parser.parse_args(argv)
     return run_job(arguments, partial(_try, arguments))
 
 
 def _try(arguments: argparse.Namespace, config: Config) -> int:
     from clickscore.samples.report import print_trial
-    from clickscore.samples.trial import attempt, from_base64, lines
+    from clickscore.samples.sample_file import read_sample
+    from clickscore.samples.trial import attempt, from_base64
     from clickscore.scoring import load_booster, read_features
     from clickscore.scoring.contract import contract_of
 
     contract = contract_of(config.click, value=config.source.value)
     features = read_features(config.features, contract.click)
     model = load_booster(arguments.model) if arguments.model else None
-    try:
-        with _opened(arguments.sample) as file:
-            records = lines(islice(file, arguments.most))
-    except OSError as error:
-        raise SourceError(f"the sample {arguments.sample} cannot be read: {error}") from None
+    records = read_sample(arguments.sample, arguments.most)
     if config.source.value.format != "json":
         records = from_base64(records, arguments.sample)
     trial = attempt(records, contract, features, model, datetime.now(timezone.utc))
     print_trial(make_console(), trial)
     return 0 if trial.accepted else 1
-
-
-def _opened(sample: str) -> BinaryIO:
-    if sample == "-":
-        return sys.stdin.buffer
-    return cast("BinaryIO", gzip.open(sample)) if sample.endswith(".gz") else Path(sample).open("rb")
 
 
 if __name__ == "__main__":

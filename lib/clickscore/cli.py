@@ -37,8 +37,17 @@ def run_job(arguments: argparse.Namespace, job: Callable[[Config], int]) -> int:
         arguments: what ``job_parser`` has parsed.
         job: does the work; returns 0 or 1.
     """
+    return run_guarded(lambda: job(load(arguments.config, arguments.set)))
+
+
+def run_guarded(job: Callable[[], int]) -> int:
+    """Run a job and return its exit status; an error becomes one message on stderr.
+
+    Args:
+        job: does the work; returns 0 or 1.
+    """
     try:
-        return job(load(arguments.config, arguments.set))
+        return job()
     except ClickscoreError as error:
         print(error, file=sys.stderr)
         return error.exit_status
@@ -55,6 +64,17 @@ def run_job(arguments: argparse.Namespace, job: Callable[[Config], int]) -> int:
             raise
         print(f"the Python package {error.name} is missing: {remedy}", file=sys.stderr)
         return WiringError.exit_status
+
+
+def count(text: str) -> int:
+    """Return a whole number of 1 or more.
+
+    Raises:
+        ArgumentTypeError: if the text is none.
+    """
+    if not text.isdecimal() or not int(text):
+        raise argparse.ArgumentTypeError(f"expected a whole number of 1 or more, found {text!r}")
+    return int(text)
 
 
 def utc(text: str) -> datetime:

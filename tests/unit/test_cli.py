@@ -1,8 +1,18 @@
+import argparse
 from datetime import datetime, timezone
 
-from clickscore.cli import utc
+import pytest
+
+from clickscore.cli import count, utc
 
 
 def test_time_without_a_zone_is_utc() -> None:
     noon = datetime(2026, 3, 1, 12, tzinfo=timezone.utc)
     assert utc("2026-03-01T12:00:00") == utc("2026-03-01T13:00:00+01:00") == noon
+
+
+def test_count_is_a_whole_number_of_one_or_more() -> None:
+    assert count("10") == 10
+    for text in ("0", "-1", "many"):
+        with pytest.raises(argparse.ArgumentTypeError, match=f"expected a whole number of 1 or more, found '{text}'"):
+            count(text)

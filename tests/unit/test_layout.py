@@ -22,6 +22,7 @@ IMPORTS = {
     "config": set(),
     "scoring": {"config"},
     "samples": {"config", "scoring"},
+    "shops": {"config", "scoring", "samples"},
     "embedded": {"config", "scoring"},
     "export": {"config", "scoring", "registry", "embedded"},
     "storage": {"config"},
@@ -101,7 +102,9 @@ def imported(module: Path) -> Iterator[str]:
 def test_every_package_is_in_the_wheel() -> None:
     wheel = tomllib.loads(Path("pyproject.toml").read_text())["tool"]["setuptools"]["packages"]
     folders = {file.parent.relative_to("lib") for file in Path("lib").rglob("__init__.py")}
-    assert sorted(wheel) == sorted({".".join(folder.parts) for folder in folders} | {"clickscore.jobs"})
+    assert sorted(wheel) == sorted(
+        {".".join(folder.parts) for folder in folders} | {"clickscore.jobs", "clickscore.conf"}
+    )
 
 
 def test_jobs_are_thin() -> None:

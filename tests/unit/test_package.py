@@ -13,7 +13,7 @@ def built(home: Path, time: float) -> dict[str, str]:
     home.mkdir()
     for name in ("Makefile", "pyproject.toml", "README.md", "LICENSE", "requirements.txt"):
         shutil.copy(name, home / name)
-    for name in ("lib", "jobs"):
+    for name in ("lib", "jobs", "conf/trackers"):
         shutil.copytree(name, home / name, ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"))
     for file in home.rglob("*"):
         os.utime(file, (time, time))

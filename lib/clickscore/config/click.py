@@ -57,18 +57,22 @@ class FieldSource(Section):
           location:   event_params[key=page_location].value.string_value
           visitor_id: [userId, anonymousId]
           shop:       {constant: eu}
+          event_id:   {concat: [user_pseudo_id, event_timestamp, event_name]}
           event_time: {path: sent, format: "%d.%m.%Y %H:%M", zone: Europe/Zurich}
 
     Attributes:
         path: where the field stands; of several paths, the first that is there and not null. A path alone may stand for
             the whole entry. Left out, the field stands under its own name.
         constant: what the field is in every click.
+        concat: paths whose texts and numbers make the field together, with ``|`` between them, for records that have no
+            id of their own. A click that lacks one of them lacks the field.
         format: how the field's times are written, in Python's ``strptime``; only times of this format are taken then.
         zone: the time zone of times that name none; left out, they are UTC.
     """
 
     path: tuple[RecordPath, ...] = ()
     constant: str | bool | int | float | None = None
+    concat: Annotated[tuple[RecordPath, ...], Field(strict=False)] = ()
     format: Annotated[Text, AfterValidator(_format)] | None = None
     zone: Annotated[Text, AfterValidator(_zone)] | None = None
 
@@ -83,8 +87,12 @@ class FieldSource(Section):
 
     @model_validator(mode="after")
     def _has_one_origin(self) -> "FieldSource":
-        if self.path and self.constant is not None:
-            raise ValueError("has a path and a constant; keep one of them")
+        origins = {"a path": self.path, "a constant": self.constant is not None, "concat": self.concat}
+        found = [name for name, value in origins.items() if value]
+        if len(found) > 1:
+            raise ValueError(f"has {' and '.join(found)}; keep one of them")
+        if len(self.concat) == 1:
+            raise ValueError(f"concat needs two paths or more; write {self.concat[0]!r} as the path instead")
         return self
 
 

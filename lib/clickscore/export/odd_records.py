@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 
 from clickscore.scoring import Contract, Features
-from clickscore.scoring.reading import steps_of
+from clickscore.scoring.reading import needed_steps_of, writing_order
 from clickscore.scoring.record_tree import put
 
 CLICKS = 200
@@ -61,8 +61,8 @@ def odd_records(contract: Contract, features: Features) -> list[str]:
 
 def _text(contract: Contract, click: dict[str, Any], number: int = 0) -> str:
     record: dict[str, Any] = {}
-    for field in contract.click:
-        for steps in steps_of(field)[:1] if click[field.name] is not _ABSENT else ():
+    for field in writing_order(contract.click):
+        for steps in needed_steps_of(field) if click[field.name] is not _ABSENT else ():
             put(record, steps, click[field.name])
     return json.dumps(record, ensure_ascii=bool(number % 2))  # escaped in half of them
 
@@ -88,7 +88,7 @@ def _none(contract: Contract, plain: dict[str, Any]) -> Iterator[str]:
             yield _text(contract, plain | {field.name: _ABSENT})
     yield _text(contract, plain | {contract.time: "yesterday"})
     yield _text(contract, plain | {contract.time: "2026-02-30T00:00:00Z"})
-    first_key = steps_of(contract.click.field(contract.id))[0][0]
+    first_key = needed_steps_of(contract.click.field(contract.id))[0][0]
     yield f"{whole[:-1]}, {json.dumps(first_key)}: {json.dumps(plain[contract.id])}}}"
 
 

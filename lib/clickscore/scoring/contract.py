@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
+from clickscore.config.record_path import ESCAPED_IN_KEYS
 from clickscore.config.text_file import read_text
 from clickscore.errors import ConfigError
 from clickscore.scoring import ddl
@@ -26,8 +27,6 @@ RESERVED = (
 """Names that an outcome or the tables use themselves, whatever the contract and wherever clicks are scored."""
 NOT_IN_NAMES = " ,;{}()\n\t="
 """Characters that Delta does not take in the name of a column."""
-ESCAPED_IN_KEYS = '"\\' + "".join(map(chr, range(32)))
-"""Characters that JSON escapes in a key; the decoder does not take them in the name of a field."""
 
 _NAMES_OF_TYPES = {data_type: name.lower() for name, data_type in ddl.PLAIN.items()}
 
@@ -59,9 +58,10 @@ def contract_of(click: "Click", reserved: Iterable[str] = (), value: "Value | No
         value: how the records of the source are written; None for clicks that come as JSON from elsewhere.
     """
     readings = {
-        name: Reading(source.path, source.constant, source.format, source.zone)
+        name: Reading(source.concat or source.path, source.constant, source.format, source.zone,
+                      is_lenient=bool(source.concat), is_joined=bool(source.concat))
         for name, source in click.sources.items()
-    }
+    }  # fmt: skip
     readings |= {name: replace(readings.get(name, PLAIN), is_lenient=True) for name in click.lenient}
     contract = read_contract(click.ddl, click.id, click.time, click.visitor, reserved, readings)
     wire = read_wire(value) if value else None

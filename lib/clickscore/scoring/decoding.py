@@ -26,7 +26,7 @@ from clickscore.reasons import (
     WRONG_TYPE,
 )
 from clickscore.scoring.reading import reading_of
-from clickscore.scoring.record_tree import Entries, Values, plant
+from clickscore.scoring.record_tree import TWICE, Entries, Values, plant
 from clickscore.scoring.record_types import record_converter, record_decoder
 from clickscore.scoring.times import NO_TIME
 from clickscore.scoring.wire import UndecodableError, opener, wire_of
@@ -34,6 +34,9 @@ from clickscore.scoring.wire import UndecodableError, opener, wire_of
 MAX_RECORD_BYTES = 1024 * 1024
 """A click is some hundred bytes; a record above 1 MiB is none, and parsing it would cost the others their latency."""
 MAX_DETAIL_CHARS = 300
+
+BETWEEN_JOINED = "|"
+"""Stands between the texts that a field is made of."""
 
 Decode = Callable[[bytes], Any]
 
@@ -69,6 +72,7 @@ class Decoder:
         trees, places = plant(click)
         self._has_one_tree = len(trees) == 1
         self._values = [[(number, Values(trees[number], steps)) for number, steps in each] for each in places]
+        self._combine = [_joined if reading_of(field).is_joined else _first for field in click]
         wire = wire_of(click)
         self.open = opener(wire, trees) if wire else None
         make = record_converter
@@ -94,9 +98,9 @@ class Decoder:
         objects = [clicks] if self._has_one_tree else [list(each) for each in zip(*clicks, strict=True)]
         entries: list[Entries] = [{} for _ in objects]
         columns = []
-        for choices in self._values:
+        for choices, combine in zip(self._values, self._combine, strict=True):
             found = [values.of(objects[number], entries[number]) for number, values in choices]
-            columns.append(found[0] if len(found) == 1 else list(map(_first, *found)) if found else [])
+            columns.append(found[0] if len(found) == 1 else list(map(combine, *found)) if found else [])
         return columns
 
     def passed_objects(self, clicks: list[Any]) -> npt.NDArray[np.int64]:
@@ -178,6 +182,12 @@ def _after(open: Decode, decode: Decode) -> Decode:
 
 def _first(*values: Any) -> Any:
     return next((value for value in values if value is not None), None)
+
+
+def _joined(*values: Any) -> Any:
+    if TWICE in values:
+        return TWICE
+    return None if None in values else BETWEEN_JOINED.join(values)
 
 
 def encoding_fault(record: bytes) -> Rejection | None:

@@ -20,11 +20,12 @@ class Reading:
     """How one field is read.
 
     Attributes:
-        paths: where it stands in a record, the first that is there; none for its own name.
+        paths: where it stands in a record, the first that is there, or all that it is made of; none for its own name.
         constant: what it is in every click; None for a field that is read.
         format: how its times are written, in Python's ``strptime``; None for the usual spellings.
         zone: the time zone of times that name none; None for UTC.
         is_lenient: whether numbers and booleans may come as text, and numbers for a text.
+        is_joined: whether it is a text made of what stands at all of its paths.
     """
 
     paths: tuple[str, ...] = ()
@@ -32,11 +33,12 @@ class Reading:
     format: str | None = None
     zone: str | None = None
     is_lenient: bool = False
+    is_joined: bool = False
 
     @property
     def of_value(self) -> "Reading":
         """How a value is read, wherever it stands."""
-        return replace(self, paths=(), constant=None)
+        return replace(self, paths=(), constant=None, is_joined=False)
 
 
 PLAIN = Reading()
@@ -57,16 +59,31 @@ def readings_of(click: pa.Schema) -> dict[str, Reading]:
 
 
 def steps_of(field: pa.Field) -> tuple[tuple[Step, ...], ...]:
-    """Return the paths that a field is read from; none for a constant."""
+    """Return the paths that a field is read from; none for a constant; see ``needed_steps_of``."""
     reading = reading_of(field)
     if reading.constant is not None:
         return ()
     return tuple(map(parse_path, reading.paths)) or ((field.name,),)
 
 
+def needed_steps_of(field: pa.Field) -> tuple[tuple[Step, ...], ...]:
+    """Return the paths of which a record needs every one to have a field: all that it is made of, or the first one."""
+    steps = steps_of(field)
+    return steps if reading_of(field).is_joined else steps[:1]
+
+
+def writing_order(click: pa.Schema) -> list[pa.Field]:
+    """Return the fields as a record can be written: one that is made of several places before those that are there.
+
+    Such a place takes any text or number; another field that reads it may have a type of its own.
+    """
+    return sorted(click, key=lambda field: not reading_of(field).is_joined)
+
+
 def place_of(field: pa.Field) -> str:
     """Return where a field stands in a record, for messages."""
-    return " or ".join(reading_of(field).paths) or field.name
+    reading = reading_of(field)
+    return (" + " if reading.is_joined else " or ").join(reading.paths) or field.name
 
 
 def with_reading(field: pa.Field, reading: Reading) -> pa.Field:
@@ -95,7 +112,9 @@ def reading_problems(click: pa.Schema, readings: Mapping[str, Reading]) -> list[
             problems.append(f"click.from.{name}: zone needs a TIMESTAMP, and the field has none")
         if reading.format and not (has_times or any(map(pa.types.is_date, kinds))):
             problems.append(f"click.from.{name}: format needs a TIMESTAMP or a DATE, and the field has none")
-        if reading.is_lenient and all(map(pa.types.is_temporal, kinds)):
+        if reading.is_joined and kinds != {pa.string()}:
+            problems.append(f"click.from.{name}: concat makes a text, so that the field must be a STRING")
+        elif reading.is_lenient and all(map(pa.types.is_temporal, kinds)):
             problems.append(f"click.lenient: {name} has times only, whose spellings are all read anyway")
     return problems
 

@@ -112,7 +112,7 @@ def plant(click: pa.Schema) -> tuple[list[Node], list[list[Place]]]:
         for steps in paths:
             number = next((number for number, tree in enumerate(trees) if tree.takes(steps, leaf)), len(trees))
             trees += [Node()] if number == len(trees) else []
-            trees[number].add(steps, leaf, not field.nullable and len(paths) == 1)
+            trees[number].add(steps, leaf, not field.nullable and (len(paths) == 1 or reading.is_joined))
             places[-1].append(Place(number, steps))
     return trees, places
 

@@ -23,7 +23,7 @@ from clickscore.console import warn
 from clickscore.errors import ConfigError, RunError
 from clickscore.scoring.contract import Contract, contract_of
 from clickscore.scoring.features import read_features
-from clickscore.scoring.reading import steps_of
+from clickscore.scoring.reading import needed_steps_of, writing_order
 from clickscore.scoring.record_tree import put
 from clickscore.service.batching import Batcher
 from clickscore.service.champion import Champion, Item
@@ -175,8 +175,8 @@ _EXAMPLES = {"string": "text", "bool": True, "double": 1.5, "float": 1.5, "date3
 def _example(contract: Contract) -> dict[str, object]:
     """Return a click with the required fields, for the documentation."""
     click: dict[str, object] = {}
-    for field in contract.click:
+    for field in writing_order(contract.click):
         value = "2026-03-01T12:00:00Z" if pa.types.is_timestamp(field.type) else _EXAMPLES.get(str(field.type), 1)
-        for steps in steps_of(field)[:1] if not field.nullable else ():
+        for steps in needed_steps_of(field) if not field.nullable else ():
             put(click, steps, value)
     return click

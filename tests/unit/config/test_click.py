@@ -34,6 +34,16 @@ def test_path_may_stand_alone_or_among_others_and_a_constant_for_itself() -> Non
     }
 
 
+def test_field_is_made_of_two_paths_or_more_and_has_no_other_origin() -> None:
+    parts = ["user.id", "at"]
+    click = Click.model_validate({**ROLES, "from": {"event_id": {"concat": parts}}})
+    assert click.sources == {"event_id": FieldSource(concat=("user.id", "at"))}
+    assert "write 'at' as the path instead" in message(FieldSource, concat=["at"])
+    assert "has a path and concat; keep one of them" in message(FieldSource, path="a", concat=parts)
+    assert "has a constant and concat; keep one of them" in message(FieldSource, constant=0, concat=parts)
+    assert "found 'a..b'" in message(FieldSource, concat=["at", "a..b"])
+
+
 def test_text_that_is_no_path_is_refused() -> None:
     assert "found 'context..url', which ends as one at character 8" in message(FieldSource, path="context..url")
     assert "keep one of them" in message(FieldSource, path="a", constant="b")

@@ -1,6 +1,6 @@
 import pytest
 
-from clickscore.config.record_path import Match, Step, parse_path
+from clickscore.config.record_path import Match, Step, parse_path, path_text
 
 
 @pytest.mark.parametrize(("text", "steps"), [
@@ -38,9 +38,31 @@ def test_path_has_its_steps(text: str, steps: tuple[Step, ...]) -> None:
     ("[0].a", "name of a field at the beginning"),
     ("$.a.b", "write 'a.b' instead"),
     ("a[key=b]", "name of a field after the ]"),
+    ("a.'b\"c'", "must not have quotation marks, backslashes or control characters"),
+    ("a.b\\c", "must not have quotation marks, backslashes or control characters"),
     ("a[key=b][0]", "name of a field after the ]"),
 ])  # fmt: skip
 def test_text_that_is_no_path_is_refused_with_the_reason(text: str, why: str) -> None:
     with pytest.raises(ValueError) as caught:
         parse_path(text)
     assert why in str(caught.value)
+
+
+@pytest.mark.parametrize(("steps", "text"), [
+    (("context", "page", "url"), "context.page.url"),
+    (("products", 0, "unit price"), 'products[0]."unit price"'),
+    (("params", Match("key", "page.url"), "value"), 'params[key="page.url"].value'),
+    (("$current", "$"), "$current.$"),
+    (("$", "a"), '"$".a'),
+    (("a'b", Match("k", 'c"d'), "v"), "\"a'b\"[k='c\"d'].v"),
+    (("Straße",), "Straße"),
+])  # fmt: skip
+def test_text_of_a_path_is_read_as_the_same_steps(steps: tuple[Step, ...], text: str) -> None:
+    assert path_text(steps) == text
+    assert parse_path(text) == steps
+
+
+def test_name_that_no_text_can_have_is_no_path() -> None:
+    assert path_text(("a", "")) is None
+    assert path_text(("a", 'b"c')) is None
+    assert path_text(("a", Match("key", "'\"`"), "b")) is None

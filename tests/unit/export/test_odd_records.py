@@ -38,6 +38,15 @@ def test_clicks_are_valid_and_the_rest_is_not(contract: Contract, features: Feat
     }  # fmt: skip
 
 
+def test_click_whose_id_is_made_of_other_fields_is_valid(tmp_path: Path) -> None:
+    (tmp_path / "click.ddl").write_text("at TIMESTAMP NOT NULL, n INT NOT NULL, id STRING NOT NULL")
+    made = {"id": Reading(("n", "at"), is_lenient=True, is_joined=True)}
+    contract = read_contract(tmp_path / "click.ddl", "id", "at", "n", readings=made)
+    records = odd_records(contract, read_select(tmp_path, contract, "SELECT n AS n FROM click"))
+    _, rejections = parser(contract.click).parse(pa.array(records[: CLICKS + 1], pa.binary()))
+    assert not rejections
+
+
 def test_clicks_of_any_types_are_valid(nested: Contract, tmp_path: Path) -> None:
     records = odd_records(nested, read_select(tmp_path, nested, "SELECT tiny AS tiny FROM click"))
     clicks, rejections = parser(nested.click).parse(pa.array(records, pa.string()).cast(pa.binary()))

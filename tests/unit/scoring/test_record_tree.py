@@ -1,4 +1,5 @@
 import json
+from datetime import datetime, timezone
 from typing import Any
 
 import pyarrow as pa
@@ -8,6 +9,8 @@ from clickscore.scoring.contract import parse_ddl
 from clickscore.scoring.parsing import Parser
 from clickscore.scoring.reading import Reading, steps_of, with_reading
 from clickscore.scoring.record_tree import Node, plant, put
+
+NOON = datetime(2026, 3, 1, 12, tzinfo=timezone.utc)
 
 
 def mapped(ddl: str, **paths: Any) -> pa.Schema:
@@ -106,6 +109,37 @@ def test_first_of_several_that_is_there_is_read() -> None:
                     {"context": context}, {"context": {}}, {"userId": 5, "context": context}) == [
         ["u"], ["a"], ["a"], ("missing_field", "userId or context.anonymousId is missing"),
         ("wrong_type", "Expected `str | null`, got `int` - at `$.userId`"),
+    ]  # fmt: skip
+
+
+def test_field_is_made_of_the_texts_and_numbers_at_several_paths() -> None:
+    of_parts = Reading(("user.id", "at", "items[0].sku"), is_lenient=True, is_joined=True)
+    click = mapped("id STRING NOT NULL, at TIMESTAMP, user STRING", id=of_parts, user="user.id")
+    user, items = {"id": "u"}, [{"sku": 5.0}]
+    assert outcomes(click, {"user": user, "at": 1772366400000000, "items": items},
+                    {"user": user, "at": "2026-03-01 12:00:00 UTC", "items": [{"sku": "a|b"}]},
+                    {"user": user, "items": items}, {"user": user, "at": 1772366400, "items": []},
+                    {"user": user, "at": 1772366400, "items": [{"sku": {}}]}) == [
+        ["u|1772366400000000|5.0", NOON, "u"], ["u|2026-03-01 12:00:00 UTC|a|b", NOON, "u"],
+        ("missing_field", "at is missing"), ("missing_field", "user.id + at + items[0].sku is missing"),
+        ("wrong_type", "Expected `str`, got `object` - at `$.items[0].sku`"),
+    ]  # fmt: skip
+
+
+def test_field_that_may_be_null_is_null_where_one_of_its_parts_is() -> None:
+    click = mapped("id STRING, n BIGINT", id=Reading(("a", "p[key=b].v"), is_lenient=True, is_joined=True))
+    entries = [{"key": "b", "v": "y"}]
+    assert outcomes(click, {"a": "x", "p": entries}, {"a": "x", "n": 1}, {"a": None}, {"a": "x", "p": entries * 2}) == [
+        ["x|y", None], [None, 1], [None, None],
+        ("duplicate_key", "expected each entry once, found that of a + p[key=b].v twice"),
+    ]  # fmt: skip
+
+
+def test_key_that_a_part_of_a_field_has_twice_is_found() -> None:
+    click = mapped("id STRING NOT NULL", id=Reading(("a", "b.c"), is_lenient=True, is_joined=True))
+    twice = b'{"a":"x","b":{"c":1,"c":2}}'
+    assert outcomes(click, b'{"a":"x","b":{"c":1}}', twice) == [
+        ["x|1"], ("duplicate_key", "expected each key once, found b.c twice")
     ]  # fmt: skip
 
 
