@@ -1,6 +1,6 @@
 import pytest
 
-from clickscore.config.record_path import Match, Step, parse_path
+from clickscore.config.record_path import Match, Step, as_step, parse_path
 
 
 @pytest.mark.parametrize(("text", "steps"), [
@@ -44,3 +44,8 @@ def test_text_that_is_no_path_is_refused_with_the_reason(text: str, why: str) ->
     with pytest.raises(ValueError) as caught:
         parse_path(text)
     assert why in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["messageId", "$current_url", "page.url", "First Name", 'a "b"', """a "b" 'c'"""])
+def test_name_of_any_characters_is_written_so_that_a_path_finds_it(name: str) -> None:
+    assert parse_path(f"data.{as_step(name)}") == ("data", name)
