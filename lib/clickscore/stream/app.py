@@ -32,7 +32,7 @@ from clickscore.stream.batch_scoring import BatchScorer
 from clickscore.stream.deployment import Deployment
 from clickscore.stream.field_counts import FieldCounts, read_field_counts, write_field_counts
 from clickscore.stream.output_tables import bind
-from clickscore.stream.plan import look_at_challenger, show
+from clickscore.stream.plan import look_at_challenger, look_back, show
 from clickscore.stream.preflight import check
 from clickscore.stream.query import Stream, failing_clearly
 from clickscore.stream.rejected_share import NO_LIMIT, RejectLimit, RejectWarning
@@ -142,7 +142,7 @@ def plan(config: Config, make_session: Callable[[], SparkSession], console: Cons
             Path(folder),
             lambda model: deployment.warm_up(model, first_pick),
         )
-        show(config, found, challenger, console)
+        show(config, found, challenger, look_back(spark, config, found), console)
     return found.wiring is not None
 
 
