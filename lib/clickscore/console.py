@@ -15,3 +15,8 @@ def make_console() -> Console:
 def warn(console: Console, text: str) -> None:
     """Print what a person should know."""
     console.print(f"warning: {text}", style="yellow", highlight=False, markup=False, soft_wrap=True)
+
+
+def visible(text: str) -> str:
+    """Return a text from a record so that no character of it can move a cursor or pose as another."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)

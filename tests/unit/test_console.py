@@ -2,10 +2,14 @@ from io import StringIO
 
 from rich.console import Console
 
-from clickscore.console import warn
+from clickscore.console import visible, warn
 
 
 def test_warning_is_printed_as_it_is_whatever_markup_a_record_holds() -> None:
     seen = StringIO()
     warn(Console(file=seen, width=20), "click [bold]x[/] is odd, and the line is longer than the console")
     assert seen.getvalue() == "warning: click [bold]x[/] is odd, and the line is longer than the console\n"
+
+
+def test_text_of_a_record_moves_no_cursor() -> None:
+    assert visible("\x1b[2Jé\u202e") == "\\x1b[2Jé\\u202e"

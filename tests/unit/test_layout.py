@@ -31,7 +31,7 @@ IMPORTS = {
     "training": {"config", "scoring", "registry", "sources", "storage"},
     "service": {"config", "scoring", "registry"},
     "monitoring": {"config", "storage", "sources"},
-    "stream": {"config", "scoring", "registry", "storage", "sources", "monitoring"},
+    "stream": {"config", "scoring", "samples", "registry", "storage", "sources", "monitoring"},
     "reconciliation": {"config", "scoring", "registry", "storage", "sources", "monitoring", "stream"},
 }
 """What each package may import beside the shared modules; nothing imports reconciliation."""

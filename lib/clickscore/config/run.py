@@ -118,6 +118,9 @@ class HealthEndpoint(Section):
     stuck_after_ms: Annotated[Milliseconds, Field(alias="stuck_after")] = 5 * 60_000
 
 
+Share = Annotated[float, Field(ge=0, lt=1)]
+
+
 class Config(Section):
     """A whole run.
 
@@ -129,6 +132,9 @@ class Config(Section):
         output: the tables.
         checkpoint: folder in which Spark keeps how far the stream has come; one per stream.
         trigger: ``available_now`` processes what is there and stops; an interval keeps the stream running.
+        reject_warning: share of rejected records from which on a run warns; it looks at 100 records or more.
+        reject_limit: share of rejected records of a micro-batch of 100 records or more from which on the run ends
+            before it writes the micro-batch; left out, it only warns.
         deduplicate: left out, every click is scored.
         health: left out, the job listens on no port.
         service: only for ``jobs/serve.py``.
@@ -143,6 +149,8 @@ class Config(Section):
     output: Output
     checkpoint: FolderPath
     trigger: Annotated[str, AfterValidator(_trigger)]
+    reject_warning: Share = 0.5
+    reject_limit: Share | None = None
     deduplicate: Deduplicate | None = None
     health: HealthEndpoint | None = None
     service: Service | None = None

@@ -1,5 +1,6 @@
 """The report of a finished micro-batch, for progress lines, summary and health."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 
@@ -21,6 +22,8 @@ class Report:
         duplicates: clicks passed over because their id was seen before; None without deduplication.
         failed: clicks among the rejected on which the model has failed.
         cause: the commonest reason and detail of its rejected records; of those that the model failed on, if it did.
+        example: a record that was rejected for that.
+        sampled: some of its records, whatever became of them.
     """
 
     batch_id: int
@@ -36,3 +39,5 @@ class Report:
     duplicates: int | None = None
     failed: int = 0
     cause: str | None = None
+    example: bytes | None = None
+    sampled: Sequence[bytes] = ()

@@ -1,6 +1,6 @@
 """The summary of a run on the console: counts, a few scored clicks, their distribution, what to try next."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 import pyarrow as pa
@@ -12,7 +12,7 @@ from rich.text import Text
 
 from clickscore.config.click import Click
 from clickscore.config.run import Output
-from clickscore.console import warn
+from clickscore.console import visible, warn
 from clickscore.monitoring.progress import ProgressLines
 from clickscore.storage.schemas import quoted
 from clickscore.storage.table import Table
@@ -26,8 +26,11 @@ MOSTLY = 0.5
 """Part of the clicks from which on a model that fails on them is called into question, whatever it is allowed."""
 
 
-def print_summary(spark: SparkSession, console: Console, output: Output, click: Click, lines: ProgressLines) -> None:
-    """Print the summary of a run; reads clicks of the newest micro-batch once more."""
+def print_summary(
+    spark: SparkSession, console: Console, output: Output, click: Click, lines: ProgressLines,
+    remarks: Iterable[str] = (),
+) -> None:  # fmt: skip
+    """Print the summary of a run, with what else there is to say; reads clicks of the newest micro-batch once more."""
     scored, rejected = Table(output.scored), Table(output.rejected)
     console.print(
         f"\n{lines.read:,} records in {lines.batches:,} micro-batches: {lines.scored:,} scored, "
@@ -41,6 +44,8 @@ def print_summary(spark: SparkSession, console: Console, output: Output, click: 
         console.print(f"  {'source gaps':<16} {gaps.name}", highlight=False, soft_wrap=True)
     for doubt in doubts(lines):
         warn(console, doubt)
+    for remark in remarks:
+        console.print(remark, highlight=False, soft_wrap=True, markup=False)
     if not lines.batches:
         console.print("\nThere was nothing new to read.")
         return
@@ -94,11 +99,6 @@ def sample(clicks: pa.Table) -> Grid:
         texts = (f"{value:.4f}" if isinstance(value, float) else visible(str(value)) for value in row.values())
         grid.add_row(*map(Text, texts))
     return grid
-
-
-def visible(text: str) -> str:
-    """Return a text from a record so that no character of it can move a cursor or pose as another."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 def score_counts(scores: pa.ChunkedArray) -> dict[float, int]:

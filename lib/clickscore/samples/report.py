@@ -7,11 +7,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from clickscore.samples.trial import Trial
-
-MOST_UNKNOWN = 10
-"""Unknown fields that are listed, the commonest first."""
-_LEAST_SHARE = 0.01
+from clickscore.console import visible
+from clickscore.samples.trial import MOST_LOOKED_AT, Trial
+from clickscore.samples.unknown_fields import listed
 
 
 def print_trial(console: Console, trial: Trial) -> None:
@@ -23,7 +21,7 @@ def print_trial(console: Console, trial: Trial) -> None:
         for column in ("reason", "records", "detail", "example"):
             grid.add_column(column, justify="right" if column == "records" else "left", overflow="fold")
         for reason, group in trial.rejections.items():
-            grid.add_row(reason, f"{group.count:,}", Text(_visible(group.detail)), Text(_visible(group.example)))
+            grid.add_row(reason, f"{group.count:,}", Text(visible(group.detail)), Text(visible(group.example)))
         console.print(grid)
     if trial.examples:
         console.print(_examples(trial.examples))
@@ -34,6 +32,8 @@ def sentences(trial: Trial) -> Iterator[str]:
     share = f" ({trial.accepted / trial.records:.1%})" if trial.records else ""
     rejected = trial.records - trial.accepted
     yield f"{trial.records:,} records: {trial.accepted:,} would be scored{share}, {rejected:,} rejected"
+    if trial.wrapping:
+        yield f"in {trial.wrapped} of the first {min(rejected, MOST_LOOKED_AT)} rejected records, {trial.wrapping}"
     if trial.first and trial.last:
         yield f"times: {_moment(trial.first)} to {_moment(trial.last)}"
     if trial.odd_times:
@@ -44,10 +44,8 @@ def sentences(trial: Trial) -> Iterator[str]:
     if trial.absent:
         yield f"fields of the click schema that no click has: {', '.join(trial.absent)}"
     if trial.unknown:
-        common = sorted(trial.unknown.items(), key=lambda field: -field[1])
-        listed = [f"{name} ({_share(count / trial.records)})" for name, count in common[:MOST_UNKNOWN]]
-        more = f", and {len(common) - MOST_UNKNOWN} more" if len(common) > MOST_UNKNOWN else ""
-        yield f"fields that the click schema does not have, with the share of records: {', '.join(listed)}{more}"
+        fields = listed(trial.unknown, trial.records)
+        yield f"fields that the click schema does not have, with the share of records: {fields}"
 
 
 def _examples(examples: tuple[Mapping[str, Any], ...]) -> Table:
@@ -61,19 +59,11 @@ def _examples(examples: tuple[Mapping[str, Any], ...]) -> Table:
     return grid
 
 
-def _share(share: float) -> str:
-    return f"{share:.0%}" if share >= _LEAST_SHARE else f"less than {_LEAST_SHARE:.0%}"
-
-
 def _value(value: Any) -> str:
     if value is None:
         return "null"
-    return f"{value:.4g}" if isinstance(value, float) else _visible(str(value))
+    return f"{value:.4g}" if isinstance(value, float) else visible(str(value))
 
 
 def _moment(time: Any) -> str:
     return time.strftime("%Y-%m-%d %H:%M:%S UTC") if time.year > 999 else str(time)
-
-
-def _visible(text: str) -> str:
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)

@@ -2,30 +2,31 @@
 
 import base64
 import binascii
+from codecs import BOM_UTF8
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-import msgspec
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from clickscore.errors import SourceError
+from clickscore.samples.unknown_fields import count_unknown
+from clickscore.samples.wrappings import Wrapping, recognise
 from clickscore.scoring import ClickScorer, Contract, Features, LoadedModel
 from clickscore.scoring.decoding import Rejection
 from clickscore.scoring.parsing import parser
-from clickscore.scoring.reading import steps_of
 
 AHEAD = timedelta(days=1)
 """A click cannot be from the future; a day allows for clocks and zones that are wrong."""
 AGO = timedelta(days=3650)
 """Web shops had no such trackers ten years ago: a time before is more likely in the wrong unit."""
 EXAMPLES = 5
+MOST_LOOKED_AT = 100
+"""Rejected records whose wrapping is looked for: where one has it, nearly all have."""
 EXAMPLE_CHARS = 160
-
-_decode_keys = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 
 
 @dataclass(frozen=True)
@@ -57,6 +58,8 @@ class Trial:
         first: the earliest time of a click; None without a click.
         last: the latest.
         examples: some accepted clicks: id, time, features, and the score where there is a model.
+        wrapping: what the rejected records, most often, have around the click; None if nothing is recognised.
+        wrapped: how many of the rejected records that were looked at have it.
     """
 
     records: int
@@ -68,6 +71,8 @@ class Trial:
     first: datetime | None
     last: datetime | None
     examples: tuple[dict[str, Any], ...]
+    wrapping: Wrapping | None = None
+    wrapped: int = 0
 
 
 def attempt(
@@ -96,12 +101,13 @@ def attempt(
     accepted = [row for row in range(len(records)) if row not in rejections]
     times = clicks.field(contract.time).take(pa.array(accepted, pa.int64()))
     ends = pc.min_max(times)
-    known = {steps[0] for field in contract.click for steps in steps_of(field)}
+    found = [recognise(records[row].as_py() or b"", contract.click) for row in sorted(rejections)[:MOST_LOOKED_AT]]
+    wrappings = Counter(wrapping for wrapping in found if wrapping)
     return Trial(
         records=len(records),
         accepted=len(accepted),
         rejections=_grouped(records, rejections),
-        unknown=dict(Counter(key for row in range(len(records)) for key in _keys(records[row].as_py()) - known)),
+        unknown=count_unknown(records.to_pylist(), contract.click),
         absent=tuple(name for name in contract.click.names if clicks.field(name).null_count == len(clicks))
         if accepted else (),
         odd_times=sum(not now - AGO <= time <= now + AHEAD for time in times.to_pylist()),
@@ -112,6 +118,8 @@ def attempt(
              **computed.values[0][row].as_py(), **({"score": scores[row]} if model else {})}
             for row in accepted[:EXAMPLES]
         ),
+        wrapping=max(wrappings, key=lambda wrapping: wrappings[wrapping], default=None),
+        wrapped=max(wrappings.values(), default=0),
     )  # fmt: skip
 
 
@@ -126,16 +134,10 @@ def _grouped(records: pa.BinaryArray, rejections: Mapping[int, Rejection]) -> di
     return groups
 
 
-def _keys(record: bytes | None) -> set[str]:
-    try:
-        return set(_decode_keys(record or b""))
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return set()
-
-
 def lines(content: Iterable[bytes]) -> pa.BinaryArray:
-    """Return the records of a file of lines; empty lines count, as in a landing file."""
-    return pa.array([line.rstrip(b"\r\n") for line in content], pa.binary())
+    """Return the records of a file of lines, as of a landing file: empty lines count, a byte order mark does not."""
+    records = [line.rstrip(b"\r\n") for line in content]
+    return pa.array([*(first.removeprefix(BOM_UTF8) for first in records[:1]), *records[1:]], pa.binary())
 
 
 def from_base64(records: pa.BinaryArray, sample: str) -> pa.BinaryArray:
@@ -154,7 +156,8 @@ def from_base64(records: pa.BinaryArray, sample: str) -> pa.BinaryArray:
             found.append(base64.b64decode(line, validate=True))
         except binascii.Error as error:
             raise SourceError(
-                f"the sample {sample}: expected a record in base64 in line {number}, as source.value is not JSON, found "
-                f"something else ({error}). Encode the records, or try JSON with --set 'source.value={{format: json}}'."
+                f"the sample {sample}: expected a record in base64 in line {number}, as source.value is not JSON, "
+                f"found something else ({error}). Encode the records, or try JSON with --set "
+                f"'source.value={{format: json}}'."
             ) from None
     return pa.array(found, pa.binary())

@@ -1,8 +1,8 @@
 """Isolation of failing clicks: bisection finds the clicks on which a model fails, and the rest of the chunk is scored.
 
 A chunk is predicted as a whole. Only when that raises, takes too long or answers in the wrong shape, it is cut in two,
-and so on, until single clicks are left that fail on their own. A model that hangs where Python cannot interrupt it
-takes the worker with it after a while; ``in_child`` then keeps it in a process of its own.
+and so on, until single clicks are left that fail. A model that hangs where Python cannot interrupt it takes the worker
+with it after a while; ``in_child`` then keeps it in a process of its own.
 """
 
 import faulthandler
@@ -42,7 +42,7 @@ class OutOfTimeError(BaseException):
 
 
 class TooManyFailuresError(Exception):
-    """Raised when a model fails on more clicks than it may."""
+    """Raised when a model fails on more clicks than it may, or more records of a task are rejected than may be."""
 
 
 class CrashError(Exception):
@@ -51,7 +51,7 @@ class CrashError(Exception):
 
 @dataclass(frozen=True)
 class Tolerance:
-    """How much a model may fail within a task before the task gives up.
+    """How much may go wrong within a task before the task gives up.
 
     Attributes:
         time_limit_s: how long one call may take.
@@ -60,6 +60,7 @@ class Tolerance:
         slack: clicks that are taken to come yet, so that a bad beginning is not taken for a bad whole.
         hangs: time limits that may be lost to calls that take too long.
         in_child: predict in processes of their own.
+        rejected_share: share of the records that may be rejected, whatever the reason; judged at the end of the task.
     """
 
     time_limit_s: float
@@ -68,6 +69,7 @@ class Tolerance:
     slack: int = 0
     hangs: float = MOST_HANGS
     in_child: bool = False
+    rejected_share: float = 1.0
 
 
 @dataclass
@@ -83,7 +85,7 @@ class Isolation:
     _last: str = field(default="", repr=False)
 
     def score(self, predict: PredictRows, rows: int, columns: int) -> tuple[Floats, dict[int, str]]:
-        """PredictRows a chunk.
+        """Predict a chunk.
 
         Args:
             predict: the model.
@@ -120,8 +122,7 @@ class Isolation:
             self._search(predict, middle, high, values, failures)
 
     def _attempt(self, predict: PredictRows, low: int, high: int, values: Floats) -> str | None:
-        limit_s = self._limit_s(high - low, len(values))
-        began = time.monotonic()
+        limit_s, began = self._limit_s(high - low, len(values)), time.monotonic()
         try:
             call = self._in_child if self.tolerance.in_child else self._in_time
             values[low:high] = call(predict, low, high, limit_s)

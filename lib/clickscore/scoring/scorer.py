@@ -70,6 +70,7 @@ class ClickScorer:
         self._contract, self._features, self._champion = contract, features, champion
         self._parser = parser(contract.click)
         self._isolation = Isolation(champion.tolerance)
+        self._records = self._rejected = 0
         self._challenger = _Challenger(challenger, challenger_share) if challenger else None
         self.outcome_type = outcome_type(contract.click, champion.outputs, challenger is not None)
 
@@ -103,16 +104,22 @@ class ClickScorer:
         if self._challenger:
             visitors = clicks.field(self._contract.visitor)
             arrays += self._challenger.score(_taken(values[1], fit), visitors, rows[fit])
-        arrays += _reasons(rejections | {int(rows[row]): why for row, why in unfit.items()}, len(records))
+        rejections |= {int(rows[row]): why for row, why in unfit.items()}
+        self._records += len(records)
+        self._rejected += len(rejections)
+        arrays += _reasons(rejections, len(records))
         return pa.StructArray.from_arrays(arrays, fields=list(self.outcome_type))
 
     def finish(self) -> None:
         """Judge all that was scored so far as a whole, at the end of a task.
 
         Raises:
-            TooManyFailuresError: if the champion has failed on more clicks than its tolerance allows.
+            TooManyFailuresError: if the champion has failed on more clicks, or more records were rejected, than its
+                tolerance allows.
         """
         self._isolation.finish()
+        if self._rejected > self._champion.tolerance.rejected_share * self._records:
+            raise TooManyFailuresError(f"{self._rejected} of {self._records} records of a task were rejected")
 
     def _predict(self, inputs: pa.StructArray) -> tuple[Floats, dict[int, str]]:
         picks = tuple(self._champion.outputs.values())

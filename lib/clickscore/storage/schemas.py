@@ -244,5 +244,6 @@ def check_table(table: str, expected: T.StructType, found: T.StructType) -> None
         lines = "\n".join(f"  - {difference}" for difference in differences)
         raise TableError(
             f"{table} exists with another schema:\n{lines}\n"
-            f"Change the table with ALTER TABLE, or name another one under output in the configuration."
+            f"jobs/score_stream.py --plan shows the statements that change the table, and --apply-contract runs them; "
+            f"or name another one under output in the configuration."
         )

@@ -15,7 +15,7 @@ from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from clickscore.errors import TableError, gist
-from clickscore.spark_errors import is_missing_table
+from clickscore.spark_errors import SPARK_ERRORS, is_missing_table
 from clickscore.storage.files import holds_files
 from clickscore.storage.schemas import as_ddl, check_table, literal, quoted
 
@@ -115,6 +115,20 @@ class Table:
     def set_properties(self, spark: SparkSession, properties: Mapping[str, str]) -> None:
         """Set properties of the table."""
         spark.sql(f"ALTER TABLE {self.sql_name} SET TBLPROPERTIES ({_pairs(properties)})")
+
+    def alter(self, spark: SparkSession, statement: str) -> None:
+        """Run a statement that changes the table.
+
+        Raises:
+            TableError: with the words of the engine, if it fails.
+        """
+        try:
+            spark.sql(statement)
+        except SPARK_ERRORS as error:
+            raise TableError(
+                f"{self.name} could not be changed: {gist(error)} The statement was: {statement}. Those before it have "
+                f"been run; put the cause right, and start again to go on from there."
+            ) from error
 
     def check(self, spark: SparkSession, expected: T.StructType) -> None:
         """Make sure that the table can take rows of the expected shape, or that its place is free.

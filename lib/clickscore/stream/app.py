@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
+from datetime import datetime, timezone
 from functools import partial
 from pathlib import Path
 
@@ -29,10 +30,12 @@ from clickscore.stream.active_models import ActiveModels
 from clickscore.stream.alias_poller import AliasPoller
 from clickscore.stream.batch_scoring import BatchScorer
 from clickscore.stream.deployment import Deployment
+from clickscore.stream.field_counts import FieldCounts, read_field_counts, write_field_counts
 from clickscore.stream.output_tables import bind
-from clickscore.stream.plan import look_at_challenger, show
+from clickscore.stream.plan import look_at_challenger, look_back, show
 from clickscore.stream.preflight import check
 from clickscore.stream.query import Stream, failing_clearly
+from clickscore.stream.rejected_share import NO_LIMIT, RejectLimit, RejectWarning
 from clickscore.stream.silence import ending_silent_workers
 
 
@@ -81,6 +84,7 @@ def run(config: Config, make_session: Callable[[], SparkSession], console: Conso
                     Timeline(spark, wiring.timeline, fetch, binding.fence),
                     wiring.checkpoint.last_planned + 1, Path(folder), deployment, lines.warn,
                 )  # fmt: skip
+                click = wiring.definition.contract.click
                 batch_scorer = BatchScorer(
                     layout=wiring.definition.layout,
                     score_with=partial(deployment.score_with, wiring.definition.contract, wiring.definition.features),
@@ -89,11 +93,20 @@ def run(config: Config, make_session: Callable[[], SparkSession], console: Conso
                     suspend=models.suspend,
                     withdraw=models.withdraw,
                     tell=lines.warn,
+                    reject_limit=NO_LIMIT if config.reject_limit is None else RejectLimit(config.reject_limit, click),
+                )
+                rejected_share = RejectWarning(config.reject_warning, click)
+                kept = wiring.checkpoint.path
+                fields = FieldCounts(
+                    click, read_field_counts(spark, kept, click), partial(write_field_counts, spark, kept)
                 )
 
                 def report(done: Report) -> None:
                     lines.report(done)
                     health.report(done)
+                    fields.add(done, datetime.now(timezone.utc).date())
+                    if warning := rejected_share.add(done):
+                        lines.warn(warning)
 
                 stream = Stream(
                     spark, wiring, binding, models, batch_scorer, report=report, tell=lines.warn, failed=health.failed,
@@ -105,7 +118,8 @@ def run(config: Config, make_session: Callable[[], SparkSession], console: Conso
                     stream.run()
                 finally:
                     poller.stop()
-            print_summary(spark, console, config.output, config.click, lines)
+                    fields.close()
+            print_summary(spark, console, config.output, config.click, lines, fields.of_run())
 
 
 def plan(config: Config, make_session: Callable[[], SparkSession], console: Console, accept_loss: bool = False) -> bool:
@@ -128,7 +142,7 @@ def plan(config: Config, make_session: Callable[[], SparkSession], console: Cons
             Path(folder),
             lambda model: deployment.warm_up(model, first_pick),
         )
-        show(config, found, challenger, console)
+        show(config, found, challenger, look_back(spark, config, found), console)
     return found.wiring is not None
 
 

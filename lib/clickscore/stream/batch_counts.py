@@ -22,6 +22,7 @@ class BatchCounts:
     arrived: int | None
     sources: Sequence[str]
     listed: Sequence[Row]
+    sampled: Sequence[bytes] = ()
     challenged: int = 0
     challenger_failed: int = 0
     challenger_failure: str | None = None
@@ -29,7 +30,7 @@ class BatchCounts:
     @classmethod
     def of(cls, counted: Mapping[str, Any]) -> "BatchCounts":
         """Return what the aggregates have found; Spark has no empty list of the least."""
-        return cls(**{**counted, "listed": counted["listed"] or ()})
+        return cls(**{**counted, **{name: counted.get(name) or () for name in ("listed", "sampled")}})
 
     @property
     def scored(self) -> int:
@@ -39,12 +40,25 @@ class BatchCounts:
     @property
     def cause(self) -> str | None:
         """The commonest reason and detail of the records that came along; of those that the model failed on, if any."""
-        causes = [(row.reason, row.detail) for row in self.listed]
-        failures = [cause for cause in causes if cause[0] == SCORING_FAILED]
-        if not causes:
+        common = self._commonest
+        if not common:
             return None
-        [((reason, detail), _)] = Counter(failures or causes).most_common(1)
-        return f"{reason}: {detail}" if detail else str(reason)
+        return f"{common.reason}: {common.detail}" if common.detail else str(common.reason)
+
+    @property
+    def example(self) -> bytes | None:
+        """A record that was rejected for that cause."""
+        common = self._commonest
+        return None if not common or common.value is None else bytes(common.value)
+
+    @property
+    def _commonest(self) -> Row | None:
+        """A record of the commonest reason, or of those that the model failed on; of these, of the commonest detail."""
+        rows = [row for row in self.listed if row.reason == SCORING_FAILED] or self.listed
+        for part in ("reason", "detail"):
+            counts = Counter(row[part] for row in rows)
+            rows = [row for row in rows if row[part] == counts.most_common(1)[0][0]]
+        return rows[0] if rows else None
 
     @property
     def asked(self) -> int:

@@ -4,6 +4,9 @@ A model may fail on some clicks; they are found and counted. If it fails on more
 the run ends. If a Python worker dies, the challenger is the first to be suspected; without one, the micro-batch is
 scored once more with the model in a process of its own, so that the click that ends it can be found. A worker that was
 silent for too long and was ended says nothing against a model: the micro-batch is just scored once more.
+
+How much of a micro-batch is rejected is known only when it is committed. Where there is a limit, each task judges its
+own records: if the micro-batch is above it, so is one of its tasks. Then all is counted, without writing.
 """
 
 import time
@@ -16,10 +19,8 @@ from typing import TypeVar
 
 from pyspark import StorageLevel
 from pyspark.sql import DataFrame, Observation
-from pyspark.sql import functions as F
 
 from clickscore.errors import StreamError, WorkerLostError
-from clickscore.reasons import SCORING_FAILED
 from clickscore.registry.version import ModelVersion
 from clickscore.scoring.isolation import HANGS, Tolerance
 from clickscore.spark_errors import TooManyError, WorkerCrashError, WorkerSilentError, guarded
@@ -28,6 +29,7 @@ from clickscore.storage.schemas import Layout
 from clickscore.stream import pipeline, silence
 from clickscore.stream.batch_counts import BatchCounts
 from clickscore.stream.pipeline import Score, Stamp
+from clickscore.stream.rejected_share import NO_LIMIT, RejectLimit
 
 ALWAYS_ALLOWED = 10
 """Clicks that any model may fail on: of a few clicks, one poisonous one is always a large share."""
@@ -77,6 +79,7 @@ class BatchScorer:
         suspend: lets the challenger score no more, for a reason, from a micro-batch on.
         withdraw: takes the promise back that a champion scores a micro-batch.
         tell: prints a line on the console.
+        reject_limit: how much of a micro-batch may be rejected.
     """
 
     layout: Layout
@@ -86,6 +89,7 @@ class BatchScorer:
     suspend: Callable[[ModelVersion, str, int], None]
     withdraw: Callable[[ModelVersion, str, int], None]
     tell: Callable[[str], None]
+    reject_limit: RejectLimit = NO_LIMIT
     _tallies: dict[tuple[str, str], Tally] = field(default_factory=dict)
 
     def score(
@@ -104,10 +108,13 @@ class BatchScorer:
 
         Raises:
             BrokenModelError: if the champion fails on more clicks than it may.
+            RejectLimitError: if too much of the micro-batch is rejected; nothing of it has been written then.
             WorkerLostError: if Python workers die or fall silent, and the models are not to blame.
         """
         tally = self._tallies.setdefault(champion.key, Tally(self.failure_limit))
-        tolerance = Tolerance(self.time_limit_s, tally.count, tally.share, SLACK)
+        tolerance = Tolerance(
+            self.time_limit_s, tally.count, tally.share, SLACK, rejected_share=self.reject_limit.share
+        )
 
         def attempt(tolerance: Tolerance, active: ModelVersion | None) -> BatchCounts:
             outcomes = pipeline.with_outcomes(raw, self.score_with(champion, tolerance, active))
@@ -203,23 +210,31 @@ class BatchScorer:
 
         Raises:
             BrokenModelError: if the champion fails on more clicks than it may.
+            RejectLimitError: if too much of it is rejected.
         """
 
-        def attempt(tolerance: Tolerance, _: ModelVersion | None) -> tuple[int, int]:
-            outcomes = pipeline.with_outcomes(raw, self.score_with(champion, tolerance, None))
-            failed = F.count_if(F.col(pipeline.REASON) == SCORING_FAILED)
-            scored = F.count_if(F.col(pipeline.REASON).isNull())
-            [row] = outcomes.agg(failed, scored).collect()
-            return row[0], row[1]
+        def attempt(tolerance: Tolerance, _: ModelVersion | None) -> BatchCounts:
+            return self.census(pipeline.with_outcomes(raw, self.score_with(champion, tolerance, None)))
 
-        most = replace(tolerance, count=tally.allowed(raw.count()), share=0.0)
+        most = replace(tolerance, count=tally.allowed(raw.count()), share=0.0, rejected_share=1.0)
         try:
-            failed, scored = self._surviving(attempt, champion, None, most, raw, batch_id)
+            counts = self._surviving(attempt, champion, None, most, raw, batch_id)
         except TooManyError as error:
             raise self._broken(champion, batch_id, str(error)) from error
-        if failed > tally.allowed(failed + scored):
-            raise self._broken(champion, batch_id, f"{failed} clicks of the micro-batch")
+        if counts.failed > tally.allowed(counts.asked):
+            raise self._broken(champion, batch_id, f"{counts.failed} clicks of the micro-batch")
+        self.check_rejected(counts, champion, batch_id)
         return most
+
+    def check_rejected(self, counts: BatchCounts, champion: ModelVersion, batch_id: int) -> None:
+        """Refuse a micro-batch of which too much is rejected, before anything of it is written.
+
+        Raises:
+            RejectLimitError: if it is.
+        """
+        if error := self.reject_limit.refusal(counts, batch_id):
+            self.withdraw(champion, "too many records were rejected", batch_id)  # the example stays out of the table
+            raise error
 
     def _broken(self, champion: ModelVersion, batch_id: int, what: str) -> BrokenModelError:
         self.withdraw(champion, what, batch_id)

@@ -160,6 +160,8 @@ class MicroBatches:
             model_version=champion.version,
             failed=counts.failed,
             cause=counts.cause,
+            example=counts.example,
+            sampled=counts.sampled,
         )
 
     def _write_the_rest(
@@ -195,8 +197,9 @@ class MicroBatches:
         tables, batch_id = self.tables, stamp.batch_id
         with self.batch_scorer.kept_outcomes(raw, champion, stamp) as outcomes:
             judged = self.unwritable.judge(outcomes, stamp, error)
-            tables.append(tables.scored, pipeline.scored(judged, self.layout, stamp), batch_id)
             counts = self.batch_scorer.census(judged)
+            self.batch_scorer.check_rejected(counts, champion, batch_id)
+            tables.append(tables.scored, pipeline.scored(judged, self.layout, stamp), batch_id)
             rejected = judged.where(pipeline.IS_REJECTED).select(
                 "*", F.col(pipeline.REASON).alias("reason"), F.col(pipeline.DETAIL).alias("detail")
             )

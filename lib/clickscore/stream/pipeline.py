@@ -33,6 +33,8 @@ MOST_LISTED = 1_000
 """Rejected records of a micro-batch that come to the driver along with the counts; of more, none is used."""
 MOST_LISTED_BYTES = 16 * 1024
 """Size of a record up to which it does so: a click is some hundred bytes, and all of them together fill no driver."""
+SAMPLED = 50
+"""Records of a micro-batch, whatever became of them, that come along for a look at fields that are not in a click."""
 
 
 @dataclass(frozen=True)
@@ -172,14 +174,16 @@ def census(layout: Layout, is_challenged: bool = False) -> list[Column]:
     ``read``, ``duplicates``, ``rejected`` and ``failed`` count all records, the duplicates, the rejected, and those of
     them that the model failed on; ``newest`` and ``arrived`` are the newest event time, and the newest time at which
     the source took a record in, in microseconds since 1970; ``sources`` are the files or partitions that records came
-    from; ``listed`` are up to ``MOST_LISTED`` rejected records, with reason and detail.
+    from; ``listed`` are up to ``MOST_LISTED`` rejected records, with reason and detail; ``sampled`` are the values of
+    ``SAMPLED`` records.
 
     Where a challenger is active, ``challenged``, ``challenger_failed`` and ``challenger_failure`` count the clicks that
     it was asked about, those of them that it failed on, and say why, for one of them.
     """
     is_rejected = F.expr(IS_REJECTED)
     listed = F.expr(f"struct({', '.join([VALUE, REASON, DETAIL, *layout.lineage])})")
-    is_small = F.expr(f"{IS_REJECTED} AND coalesce(octet_length({VALUE}), 0) <= {MOST_LISTED_BYTES}")
+    fits = f"coalesce(octet_length({VALUE}), 0) <= {MOST_LISTED_BYTES}"
+    is_small = F.expr(f"{IS_REJECTED} AND {fits}")
     counts = [
         F.count(F.lit(1)).alias("read"),
         F.count_if(DUPLICATE).alias("duplicates"),
@@ -190,6 +194,8 @@ def census(layout: Layout, is_challenged: bool = False) -> list[Column]:
         F.collect_set("source").alias("sources"),
         # Which of many are listed does not matter: more than fit are looked up again.
         F.min_by(F.when(is_small, listed), F.when(is_small, F.lit(0)), MOST_LISTED).alias("listed"),
+        # By a hash, so that a part of the micro-batch does not stand for all of it.
+        F.min_by(VALUE, F.expr(f"CASE WHEN {fits} THEN xxhash64({VALUE}) END"), SAMPLED).alias("sampled"),
     ]
     if is_challenged:
         failure, score = F.col(CHALLENGER_DETAIL), F.col(CHALLENGER_SCORE)

@@ -1,11 +1,13 @@
 """The plan of a run for `--plan`: what it would read, compute, score, write and refuse; reads no click."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 import pyarrow as pa
+from pyspark.sql import SparkSession
 from rich.console import Console
 from rich.table import Table as Grid
 
@@ -16,9 +18,40 @@ from clickscore.registry.registry import fetch_current, redacted
 from clickscore.registry.version import ModelVersion
 from clickscore.scoring.feature_engine import sql_type
 from clickscore.scoring.features import check_features
+from clickscore.spark_errors import SPARK_ERRORS
+from clickscore.stream.contract_changes import TableChanges, accepted_now, table_changes
+from clickscore.stream.field_counts import in_words, read_field_counts
 from clickscore.stream.preflight import Findings
 
 LABEL_WIDTH = 12
+
+
+@dataclass(frozen=True)
+class History:
+    """What earlier runs have left behind, as the contract of today sees it.
+
+    Attributes:
+        changes: what differs between the contract and the tables.
+        accepted: how many of the records that were rejected would be accepted today.
+        unknown: fields that the contract does not have, by day.
+    """
+
+    changes: tuple[TableChanges, ...] = ()
+    accepted: str | None = None
+    unknown: tuple[str, ...] = ()
+
+
+def look_back(spark: SparkSession, config: Config, found: Findings) -> History:
+    """Compare the contract with what earlier runs have left behind; where that cannot be read, there is no history."""
+    if not found.contract:
+        return History()
+    with suppress(*SPARK_ERRORS):  # what is wrong with a table is among the problems that were found
+        return History(
+            tuple(table_changes(spark, config, found.contract)),
+            accepted_now(spark, config, found.contract, found.features) if found.features else None,
+            tuple(in_words(read_field_counts(spark, config.checkpoint, found.contract.click))),
+        )
+    return History()
 
 
 @dataclass(frozen=True)
@@ -61,7 +94,7 @@ def look_at_challenger(
     return Challenger(model)
 
 
-def show(config: Config, found: Findings, challenger: Challenger, console: Console) -> None:
+def show(config: Config, found: Findings, challenger: Challenger, history: History, console: Console) -> None:
     """Print the plan."""
     say = partial(_say, console)
     source = {key: value for key, value in config.source.model_dump(exclude_defaults=True).items() if key != "kind"}
@@ -88,7 +121,18 @@ def show(config: Config, found: Findings, challenger: Challenger, console: Conso
         say("checkpoint", f"{config.checkpoint}: {begins}")
         for table in (found.wiring.scored, found.wiring.rejected, found.wiring.timeline):
             say("table", table.name)
-    say("rejected", "records that do not fit the contract")
+    for each in history.changes:
+        for change in each.found:
+            say("changed", f"{each.table.name}: {change.what}" + (f"; {change.way_out}" if change.way_out else ""))
+        for statement in each.statements:
+            say("", f"{statement};")
+    if any(each.statements for each in history.changes):
+        say("", "jobs/score_stream.py --apply-contract runs these statements")
+    for text in history.unknown:
+        say("unknown", text)
+    say("rejected", "records that do not fit the contract; jobs/try_clicks.py shows what becomes of a sample")
+    if history.accepted:
+        say("", history.accepted)
     if found.model and found.model.has_required_inputs:
         names = ", ".join(field.name for field in found.model.inputs if not field.nullable)
         say("", f"{MISSING_FEATURE}: clicks for which one of {names} is null")

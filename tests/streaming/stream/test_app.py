@@ -21,6 +21,7 @@ from clickscore.errors import (
     PreflightError,
     SignatureError,
     SourceError,
+    StreamError,
     TableError,
 )
 from clickscore.registry.registry import fetch_current
@@ -184,6 +185,31 @@ def test_run_of_a_few_clicks_that_the_model_fails_on_says_so_at_the_end(
         "warning: the model has failed on 3 of the 3 clicks that it was asked about, most often: scoring_failed: "
         "ValueError: what is this?" in moody.run(spark)
     )
+
+
+def test_run_that_rejects_nearly_everything_says_so_and_writes_nothing_above_the_limit(
+    spark: SparkSession, shop: Any, make_click: MakeClick
+) -> None:
+    clicks = [make_click(number) for number in range(95)]
+    shop.land("a.jsonl", *({"payload": click} for click in clicks), *["rubbish"] * 5)
+    shop.set(reject_limit=0.9)
+    with pytest.raises(StreamError) as refused:
+        shop.run(spark)
+    assert "batch 0: more is rejected than reject_limit (90%) allows: 100 of 100 records (100%)" in str(refused.value)
+    assert len(shop.scored) == len(shop.rejected) == 0
+    assert set(shop.table("model_timeline")["event"]) == {"scores", "withdrawn"}
+
+    [mapping] = re.findall(r"write under click: from: ({.*?})", str(refused.value))
+    shop.set(click={**yaml.safe_load(shop.config_file.read_text())["click"], "from": yaml.safe_load(mapping)})
+    assert "warning" not in shop.run(spark)
+    assert (len(shop.scored), len(shop.rejected)) == (95, 5)
+
+    shop.land("b.jsonl", *clicks, *({"payload": click, "ip": "::1"} for click in clicks[:30]))
+    seen = shop.run(spark)
+    assert "warning: 95 of 125 records (76%) were rejected, most often missing_field: payload." in seen
+    assert (len(shop.scored), len(shop.rejected)) == (125, 100)
+    [said] = re.findall("fields that the click schema does not have, in 1[05]0 sampled records of .*: (.*)", seen)
+    assert {"id", "ip", "price"} <= {name.split()[0] for name in said.split(", ")}
 
 
 def test_person_sees_a_line_per_micro_batch_and_a_summary(

@@ -8,6 +8,7 @@ from rich.console import Console
 
 from clickscore.samples.report import print_trial, sentences
 from clickscore.samples.trial import Group, Trial
+from clickscore.samples.wrappings import Wrapping
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=timezone.utc)
 
@@ -47,3 +48,11 @@ def test_tables_show_reasons_and_features_and_obey_nothing_in_them() -> None:
     assert "[red]no" in seen.getvalue()
     assert "\\x1b[2J{" in seen.getvalue()
     assert "null" in seen.getvalue()
+
+
+def test_wrapping_comes_before_all_else_with_what_to_write() -> None:
+    wrapping = Wrapping("the click stands under payload", "write under click: from: {id: payload.id}")
+    assert list(sentences(trial(wrapping=wrapping, wrapped=40)))[1] == (
+        "in 40 of the first 50 rejected records, the click stands under payload: write under click: from: "
+        "{id: payload.id}"
+    )

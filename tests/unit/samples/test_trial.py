@@ -76,8 +76,15 @@ def test_sample_without_a_click_has_no_times(contract: Contract, features: Featu
     assert set(trial.rejections) == {"tombstone", "empty_record"}
 
 
-def test_line_of_a_windows_file_is_a_record_without_its_line_end() -> None:
-    assert lines([b'{"a": 1}\r\n', b"\n", b"x"]).to_pylist() == [b'{"a": 1}', b"", b"x"]
+def test_commonest_wrapping_of_rejected_records_is_recognised(contract: Contract, features: Features) -> None:
+    trial = tried(contract, features, CLICK, {"data": CLICK}, {"payload": CLICK}, {"payload": CLICK}, b"rubbish")
+    assert (str(trial.wrapping).split(":")[0], trial.wrapped) == ("the click stands under payload", 2)
+    assert tried(contract, features, CLICK, b"rubbish").wrapping is None
+
+
+def test_line_of_a_windows_file_is_a_record_without_its_line_end_and_byte_order_mark() -> None:
+    assert lines([b'\xef\xbb\xbf{"a": 1}\r\n', b"\n", b"x"]).to_pylist() == [b'{"a": 1}', b"", b"x"]
+    assert lines([]).to_pylist() == []
 
 
 def test_records_of_other_formats_come_as_base64() -> None:

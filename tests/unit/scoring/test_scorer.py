@@ -144,6 +144,18 @@ def test_task_is_judged_as_a_whole_at_its_end(contract: Contract, features: Feat
         scorer.finish()
 
 
+def test_task_with_more_rejected_records_than_its_tolerance_is_ended_at_its_end(
+    contract: Contract, features: Features
+) -> None:
+    half = model(total, tolerance=Tolerance(time_limit_s=60.0, count=9, rejected_share=0.5))
+    scorer = ClickScorer(contract, features, half)
+    scorer.score(records(click(), b"rubbish"))
+    scorer.finish()
+    scorer.score(records(click(quantity=None), b"rubbish", None, click()))
+    with pytest.raises(TooManyFailuresError, match="4 of 6 records of a task were rejected"):
+        scorer.finish()
+
+
 def test_answer_does_not_depend_on_the_company(contract: Contract, features: Features) -> None:
     found = [click(id=f"c{n}", price=n / 7, quantity=13 if n % 50 == 0 else n) for n in range(200)] + [b"x", b"", None]
     together = ClickScorer(contract, features, model(fussy)).score(records(*found))

@@ -27,3 +27,11 @@ def test_commonest_cause_is_that_of_the_model_where_it_has_failed() -> None:
     )
     assert BatchCounts.of({**COUNTED, "listed": [Row(reason="tombstone", detail=None)]}).cause == "tombstone"
     assert BatchCounts.of({**COUNTED, "listed": []}).cause is None
+
+
+def test_cause_is_the_commonest_detail_of_the_commonest_reason_and_comes_with_an_example() -> None:
+    times = [Row(value=b"%d" % n, reason="invalid_time", detail=f"found {n}") for n in (1, 2, 2)]
+    missing = [Row(value=b"m", reason="missing_field", detail="id is missing")] * 2
+    counts = BatchCounts.of({**COUNTED, "listed": [*missing, *times]})
+    assert (counts.cause, counts.example) == ("invalid_time: found 2", b"2")
+    assert BatchCounts.of({**COUNTED, "listed": None}).example is None
