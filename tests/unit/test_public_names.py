@@ -8,7 +8,7 @@ PUBLIC = {
     "clickscore.embedded": {"EmbeddedScorer", "Outcome", "load"},
     "clickscore.errors": {
         "CheckpointError", "ClickscoreError", "ConfigError", "DataLossError", "ModelError", "ModelNotFoundError",
-        "ModelUnavailableError", "PreflightError", "ReplayError", "RunError", "SignatureError", "SourceError",
+        "ModelUnavailableError", "PreflightError", "BatchError", "ReplayError", "RunError", "SignatureError", "SourceError",
         "SourceUnavailableError", "StreamError", "TableError", "UntrustedModelError", "WiringError", "WorkerLostError",
     },
     "clickscore.scoring": {

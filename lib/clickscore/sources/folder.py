@@ -76,6 +76,14 @@ def read_batch(spark: SparkSession, folder: str) -> DataFrame:
     return _records(reader.option("pathGlobFilter", FILE_NAMES).load(folder))
 
 
+def read_files(spark: SparkSession, folder: str, files: Collection[str]) -> DataFrame:
+    """Read some files of a folder once, by their paths as Spark writes them; columns as in ``schemas.raw``."""
+    reader = spark.read.format("text").option("lineSep", "\n").option("recursiveFileLookup", "true")
+    lines = reader.option("pathGlobFilter", FILE_NAMES).load(folder)
+    # By a condition: a path that is given to the reader is a pattern, and a name may have brackets.
+    return _records(lines.where(F.col(FILE_PATH).isin(*files)))
+
+
 def _records(lines: DataFrame) -> DataFrame:
     # Lines have no offset: Spark splits large files, and then the number of a line is unknown.
     return without_offsets(lines, bounded(F.col("value")), F.col(FILE_PATH))
