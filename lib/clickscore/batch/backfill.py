@@ -23,6 +23,7 @@ from clickscore.storage.fence import Fence
 from clickscore.stream.batch_scoring import BatchScorer
 from clickscore.stream.deployment import Deployment
 from clickscore.stream.silence import ending_silent_workers
+from clickscore.stream.stop_signals import stop_signals
 
 FENCE = "clickscore-backfill"
 """Folder of the checkpoint with the fence of the backfills."""
@@ -51,7 +52,8 @@ def run(config: Config, make_session: Callable[[], SparkSession], console: Conso
         for warning in (*model.doubts, *missing.warnings):
             tell(warning)
         deployment, picks = Deployment(spark, config.model), tuple(config.model.picks.values())
-        with ending_silent_workers(spark, config.model):
+        # From here on: the session sets a handler of its own.
+        with stop_signals() as signals, ending_silent_workers(spark, config.model):
             deployment.warm_up(model, picks)
             fence = Fence.acquire(spark, f"{config.checkpoint}/{FENCE}", str(uuid.uuid4()))
             left = backfills.unfinished()
@@ -75,5 +77,9 @@ def run(config: Config, make_session: Callable[[], SparkSession], console: Conso
             landed, began = landed_files(spark, [*left, *chunks]), time.monotonic()
             with ChunkLines(console, len(left) + len(chunks)) as lines:
                 for chunk in (*left, *chunks):
+                    if signals:
+                        break
                     lines.report(scorer.score(chunk, *version_of(chunk), landed))
         say(lines.summary(time.monotonic() - began))
+        if signals:
+            say("It was asked to stop. Start it again for the chunks that are left.")

@@ -18,7 +18,7 @@ from clickscore.sources.file_log import list_landed
 from clickscore.sources.kafka_admin import read_topic_state
 from clickscore.storage.backfills import DONE, NAME, Backfills
 from clickscore.storage.files import path_exists, plain_source
-from clickscore.storage.schemas import IS_BACKFILL
+from clickscore.storage.schemas import FIRST_CHUNK, IS_BACKFILL
 from clickscore.storage.table import Table
 
 _OF_FILE, _OF_OFFSETS = "source_offset IS NULL", "source_offset IS NOT NULL"
@@ -32,8 +32,7 @@ def has_backfills(case: Case) -> bool:
 def gather_backfills(case: Case, evidence: Evidence) -> Iterator[Evidence]:
     """Yield the evidence of backfills: of the files that they have read, and of the offsets.
 
-    Chunks that are planned and not done are left out: a backfill is writing them just now, or the next one will. Rows
-    of a chunk that nobody has planned are a finding.
+    Chunks that are planned and not done are left out: a backfill is writing them just now, or the next one will.
 
     Args:
         case: what is audited.
@@ -41,13 +40,16 @@ def gather_backfills(case: Case, evidence: Evidence) -> Iterator[Evidence]:
     """
     assert case.checkpoint.stream  # the tables are bound to it
     backfills = Backfills.of(case.spark, Table(case.config.output.scored), case.checkpoint.stream)
-    done = backfills.read().where(F.col("event") == DONE).select("batch_id")
-    planned = backfills.planned().withColumn("source", plain_source(F.col("source")))
-    parts = planned.join(done, "batch_id", "left_semi")
-    unfinished = planned.join(done, "batch_id", "left_anti").select("batch_id").distinct()
+    # What is done is known before the rows are read: a chunk that ends meanwhile is one for the next audit.
+    events = [(row.batch_id, row.event) for row in backfills.read().select("batch_id", "event").distinct().collect()]
+    done = {batch_id for batch_id, event in events if event == DONE}
+    unfinished = sorted({batch_id for batch_id, _ in events} - done)
+    newest = max((batch_id for batch_id, _ in events), default=FIRST_CHUNK - 1)
+    is_looked_at = F.expr(IS_BACKFILL) & (F.col("batch_id") <= newest) & ~F.col("batch_id").isin(unfinished)
+    parts = backfills.planned().where(is_looked_at).withColumn("source", plain_source(F.col("source")))
 
     def rows(table: DataFrame, kind: str) -> DataFrame:
-        return table.where(IS_BACKFILL).where(kind).join(unfinished, "batch_id", "left_anti")
+        return table.where(is_looked_at).where(kind)
 
     scored, rejected = (rows(table, _OF_FILE) for table in (case.rows.scored, case.rows.rejected))
     held = _hold_files(case, parts.where("place IS NOT NULL"), rejected.where(F.col("reason") == UNREADABLE_FILE))

@@ -21,13 +21,14 @@ ROWS = "id STRING, source STRING, source_offset BIGINT, batch_id BIGINT"
 REJECTED = "raw STRING, reason STRING, source STRING, source_offset BIGINT, batch_id BIGINT"
 
 
-def test_chunks_that_are_done_are_compared_with_their_files_and_rows_without_a_plan_are_found(
+def test_chunks_that_are_done_are_compared_with_their_files_and_rows_of_no_plan_are_found(
     spark: SparkSession, shop: Any, definition: Definition, make_click: Callable[..., Any]
 ) -> None:
     archive, click_id = shop.landing, definition.contract.click.field("id")
     files = [str(shop.land(f"{name}.jsonl", make_click(number))) for number, name in enumerate("abc")]
     scored = [(f"c{number}", file, None, FIRST_CHUNK + number) for number, file in enumerate(files)]
-    scored += [("c9", "x.jsonl", None, FIRST_CHUNK + 9), ("c8", "new.jsonl", None, 0)]  # of no plan; of the stream
+    scored += [("c9", "x.jsonl", None, FIRST_CHUNK + 1), ("c8", "new.jsonl", None, 0)]  # of no plan; of the stream
+    scored += [("c7", "later.jsonl", None, FIRST_CHUNK + 9)]  # of a plan that came since
     rows = Rows(spark.createDataFrame(scored[1:], ROWS), spark.createDataFrame([], REJECTED))
     config, nothing = shop.config, spark.createDataFrame([], KEYED)
     checkpoint = Checkpoint(config.checkpoint, "s", 0, 0)
@@ -45,14 +46,16 @@ def test_chunks_that_are_done_are_compared_with_their_files_and_rows_without_a_p
         backfills.finish(chunk, 1, 0, fence)
     assert has_backfills(case)
     [found] = gather_backfills(case, stream)
-    compared = compare(found.held.parts, count_rows(found.scored, found.rejected)).orderBy("batch_id").collect()
+    compared = (
+        compare(found.held.parts, count_rows(found.scored, found.rejected)).orderBy("batch_id", "source").collect()
+    )
     assert [
         (row.source, row.batch_id - FIRST_CHUNK, row.records, row.scored, row.is_gone, row.differs) for row in compared
     ] == [
         (files[0], 0, 1, 0, False, True),  # its row is missing
         (files[1], 1, 1, 1, False, False),
+        ("x.jsonl", 1, 0, 1, False, True),
         ("/nowhere/d.jsonl", 3, 0, 0, True, False),  # nobody can count it any more
-        ("x.jsonl", 9, 0, 1, False, True),
     ]
     assert found.held.keys
     suspects = found.held.parts.where(f"batch_id = {FIRST_CHUNK}")

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import deltalake
@@ -47,7 +48,12 @@ def end_within(commit: int, patch: pytest.MonkeyPatch) -> None:
 
 
 def test_backfill_that_was_killed_goes_on_and_the_audit_proves_it(
-    shop: Any, archive: Path, run_job: RunJob, monkeypatch: pytest.MonkeyPatch
+    shop: Any,
+    spark: SparkSession,
+    archive: Path,
+    run_job: RunJob,
+    make_click: MakeClick,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     arguments = ("--config", str(shop.config_file))
     with monkeypatch.context() as until_then:
@@ -57,22 +63,27 @@ def test_backfill_that_was_killed_goes_on_and_the_audit_proves_it(
     assert "ended between two commits. Chunks before it are done; start again to go on." in done.err
     assert run_job("audit", *arguments).status == 0  # what is in flight is no finding
 
+    for number in range(3, 6):
+        shop.land(f"new-{number}.jsonl", make_click(number))
+    beside = Thread(target=shop.run, args=(spark,))
+    beside.start()
     done = run_job("score_batch", *arguments, "--files", str(archive))
+    beside.join()
     assert done.status == 0, done.err
     assert "An earlier backfill has left" in done.out
     assert "1 files have the name of a file that the stream has read" in done.out
     old = sorted(f"c{100 + 10 * number + each}" for number in range(3) for each in range(4))
     assert sorted(shop.scored.query("batch_id < 0")["id"]) == old
     assert sorted(shop.rejected.query("batch_id < 0")["reason"]) == ["malformed_json"] * 3 + ["unreadable_file"]
-    assert len(shop.scored) == len(old) + 3
+    assert len(shop.scored) == len(old) + 6
 
     done = run_job("score_batch", *arguments, "--files", str(archive))
-    assert (done.status, len(shop.scored)) == (0, len(old) + 3)
+    assert (done.status, len(shop.scored)) == (0, len(old) + 6)
     assert "0 files are missing" in done.out
 
     done = run_job("audit", *arguments)
     assert done.status == 0, done.out
-    assert "19 records, each in exactly one row." in done.out
+    assert "22 records, each in exactly one row." in done.out
     assert "backfill chunk 1" in done.out
     deltalake.DeltaTable(str(shop.home / "scored_clicks")).delete("id IN ('c111', 'c1')")
     done = run_job("audit", *arguments)
