@@ -51,18 +51,22 @@ def run(config: Config, make_session: Callable[[], SparkSession], console: Conso
         missing = find_missing(spark, wiring, backfills, asked)
         for warning in (*model.doubts, *missing.warnings):
             tell(warning)
+        found = f"{missing.present} of the range are in the tables, or planned; {missing.what} are missing."
+        if not missing.chunks and not backfills.unfinished():
+            say(found)
+            return
         deployment, picks = Deployment(spark, config.model), tuple(config.model.picks.values())
         # From here on: the session sets a handler of its own.
         with stop_signals() as signals, ending_silent_workers(spark, config.model):
             deployment.warm_up(model, picks)
             fence = Fence.acquire(spark, f"{config.checkpoint}/{FENCE}", str(uuid.uuid4()))
             left = backfills.unfinished()
-            if left:
-                say(f"An earlier backfill has left {len(left):,} chunks; they come first.")
-            # The plans may have grown since the first look.
+            # With the fence up, no other run plans anything; until then, one may have.
             missing = find_missing(spark, wiring, backfills, asked)
             chunks = backfills.plan(missing.chunks, model.key, fence) if missing.chunks else []
-            say(f"{missing.present} of the range are in the tables, or planned; {missing.what} are missing.")
+            say(found)
+            if left:
+                say(f"An earlier backfill has left {len(left):,} chunks; they come first.")
             scorer = ChunkScorer(spark, wiring, deployment, backfills, fence, tell)
             versions = {model.key: (model, scorer.batch_scorer())}
 
@@ -76,10 +80,10 @@ def run(config: Config, make_session: Callable[[], SparkSession], console: Conso
 
             landed, began = landed_files(spark, [*left, *chunks]), time.monotonic()
             with ChunkLines(console, len(left) + len(chunks)) as lines:
-                for chunk in (*left, *chunks):
+                for chunk, is_new in [*((chunk, False) for chunk in left), *((chunk, True) for chunk in chunks)]:
                     if signals:
                         break
-                    lines.report(scorer.score(chunk, *version_of(chunk), landed))
+                    lines.report(scorer.score(chunk, *version_of(chunk), landed, is_new))
         say(lines.summary(time.monotonic() - began))
         if signals:
             say("It was asked to stop. Start it again for the chunks that are left.")

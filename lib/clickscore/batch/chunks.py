@@ -29,7 +29,7 @@ from clickscore.storage.backfills import Backfills, Chunk
 from clickscore.storage.constraints import decidable, read_constraints
 from clickscore.storage.fence import Fence
 from clickscore.storage.files import plain_uri
-from clickscore.storage.schemas import FIRST_CHUNK, Layout
+from clickscore.storage.schemas import FIRST_CHUNK
 from clickscore.storage.table import Table, of_batch
 from clickscore.stream.batch_scoring import BatchScorer
 from clickscore.stream.deployment import Deployment
@@ -94,7 +94,9 @@ class ChunkScorer:
             suspend=_nobody, withdraw=_nobody, tell=self.tell,
         )  # fmt: skip
 
-    def score(self, chunk: Chunk, model: ModelVersion, batch_scorer: BatchScorer, landed: Collection[str]) -> Report:
+    def score(
+        self, chunk: Chunk, model: ModelVersion, batch_scorer: BatchScorer, landed: Collection[str], is_new: bool
+    ) -> Report:
         """Score a chunk, each record exactly once, whatever an earlier run has done of it.
 
         Args:
@@ -102,13 +104,16 @@ class ChunkScorer:
             model: the version that the plan names.
             batch_scorer: counts the failures of the version.
             landed: the files that are still there.
+            is_new: whether no run can have begun it.
 
         Raises:
             BatchError: if it cannot be scored.
         """
-        attempt = partial(self._score, chunk, model, batch_scorer, landed)
+        is_first = iter([is_new])
         try:
-            report = persistently(attempt, self.tell)
+            report = persistently(
+                lambda: self._score(chunk, model, batch_scorer, landed, next(is_first, False)), self.tell
+            )
             self.backfills.finish(chunk, report.scored, report.rejected, self.fence)
         except (StreamError, WiringError, BatchError, *SPARK_ERRORS) as error:
             if self.fence.loss():
@@ -121,12 +126,15 @@ class ChunkScorer:
             raise
         return report
 
-    def _score(self, chunk: Chunk, model: ModelVersion, batch_scorer: BatchScorer, landed: Collection[str]) -> Report:
+    def _score(
+        self, chunk: Chunk, model: ModelVersion, batch_scorer: BatchScorer, landed: Collection[str], is_new: bool
+    ) -> Report:
         is_file = chunk.parts[0].first_offset is None
         gone = [part.source for part in chunk.parts if part.source not in landed] if is_file else []
         unreadable = [UnreadableFileError(chunk.batch_id, path, "it is no longer there") for path in gone]
         while True:
-            batches = self._batches(chunk, model, batch_scorer, unreadable)
+            tables, is_new = self._tables(chunk, is_new), False
+            batches = self._batches(chunk, model, batch_scorer, tables, unreadable)
             passed_over = {plain_uri(file.path) for file in unreadable}
             raw = self._read(chunk, [part.source for part in chunk.parts if plain_uri(part.source) not in passed_over])
             result = batches.process(raw, chunk.batch_id)
@@ -142,26 +150,25 @@ class ChunkScorer:
                     raise failure
 
     def _batches(
-        self, chunk: Chunk, model: ModelVersion, batch_scorer: BatchScorer, unreadable: list[UnreadableFileError]
-    ) -> MicroBatches:
+        self, chunk: Chunk, model: ModelVersion, batch_scorer: BatchScorer, tables: ChunkTables,
+        unreadable: list[UnreadableFileError],
+    ) -> MicroBatches:  # fmt: skip
         layout, scored = self.wiring.definition.layout, self.wiring.scored
         files = {plain_uri(part.source) for part in chunk.parts if part.place}
         return MicroBatches(
-            self.spark, layout, OneVersion(model), batch_scorer, self._tables(chunk, layout),
+            self.spark, layout, OneVersion(model), batch_scorer, tables,
             planned_before=chunk.batch_id, stopping=threading.Event(), hand_over=_nobody, unreadable=unreadable,
             unwritable=Unwritable(self.spark, layout, scored, self.wiring.checkpoint.path, self.tell),
             read_again=partial(self._read_past_times, chunk),
             has_taken=lambda path: plain_uri(path) in files,
         )  # fmt: skip
 
-    def _tables(self, chunk: Chunk, layout: Layout) -> ChunkTables:
-        app, scored = self.backfills.app, self.wiring.scored
-        upto = [
-            chunk.batch_id if self._is_in(table, chunk) else chunk.batch_id - 1
-            for table in (scored, self.wiring.rejected)
-        ]
-        constraints = decidable(self.spark, read_constraints(self.spark, scored), layout.scored)
-        return ChunkTables(app, self.fence, scored, self.wiring.rejected, upto[0], upto[1], constraints)
+    def _tables(self, chunk: Chunk, is_new: bool) -> ChunkTables:
+        scored, rejected, before = self.wiring.scored, self.wiring.rejected, chunk.batch_id - 1
+        upto = [before if is_new or not self._is_in(table, chunk) else chunk.batch_id for table in (scored, rejected)]
+        shape = self.wiring.definition.layout.scored
+        constraints = decidable(self.spark, read_constraints(self.spark, scored), shape)
+        return ChunkTables(self.backfills.app, self.fence, scored, rejected, upto[0], upto[1], constraints)
 
     def _is_in(self, table: Table, chunk: Chunk) -> bool:
         """Tell whether a chunk is committed: its rows are there, or the history knows of a commit without any."""

@@ -17,6 +17,7 @@ from clickscore.batch.wiring import Wiring
 from clickscore.config.source import FolderSource, KafkaSource
 from clickscore.errors import SourceError
 from clickscore.sources.file_log import list_files, list_landed, read_log
+from clickscore.sources.folder import check_folder
 from clickscore.sources.kafka_admin import read_topic_state
 from clickscore.sources.records import shortened
 from clickscore.storage import places
@@ -25,6 +26,8 @@ from clickscore.storage.files import path_exists, plain_source
 from clickscore.storage.offset_log import planned_offsets
 
 BEFORE_STREAM = -1
+CHUNK_BYTES = FolderSource.model_fields["max_bytes"].default
+"""Bytes of the files of a chunk where the source is no folder, and says nothing of bytes."""
 
 
 @dataclass(frozen=True)
@@ -74,8 +77,8 @@ def find_missing(spark: SparkSession, wiring: Wiring, backfills: Backfills, aske
         case FolderSource():
             return _of_landing(spark, wiring, source)
     raise SourceError(
-        "source.kind: the stream reads a Delta table from its first version that it finds, so no row of it is missing. "
-        "Name a folder of files with --files."
+        "source.kind: a stream over a Delta table begins with the whole table, so none of its rows are missing. Name a "
+        "folder of other files with --files."
     )
 
 
@@ -122,13 +125,8 @@ def _of_files(spark: SparkSession, wiring: Wiring, backfills: Backfills, asked: 
                    warnings)  # fmt: skip
 
 
-CHUNK_BYTES = FolderSource.model_fields["max_bytes"].default
-"""Bytes of the files of a chunk where the source is no folder, and says nothing of bytes."""
-
-
 def _check_place(spark: SparkSession, wiring: Wiring, folder: str) -> str:
-    if not path_exists(spark, folder):
-        raise SourceError(f"--files: no such folder: {folder}. Correct the path.")
+    check_folder(spark, "--files", folder)
     place, source = places.real(spark, folder), wiring.config.source
     if isinstance(source, FolderSource):
         landing = places.real(spark, source.path)

@@ -1,7 +1,6 @@
 """The wiring of a batch: configuration, model, checkpoint and tables are checked before a record is read."""
 
 from dataclasses import dataclass
-from functools import partial
 
 from pyspark.sql import SparkSession
 
@@ -79,8 +78,8 @@ def check(spark: SparkSession, config: Config, model: ModelVersion) -> Wiring:
         check_readable(spark, table)
         if not table.exists(spark):
             raise TableError(f"{table.name} does not exist. Correct its name under output, or restore it.")
-        for step in (partial(table.check, spark, shape), partial(check_writable, spark, table)):
-            step()
+        table.check(spark, shape)
+        check_writable(spark, table)
         if (bound := table.stream(spark)) != checkpoint.stream:
             raise CheckpointError(
                 f"{table.name} is written by stream {bound}, but the checkpoint {checkpoint.path} belongs to stream "

@@ -67,7 +67,7 @@ def test_file_of_a_name_that_the_stream_will_read_counts_as_that_one(shop: Any, 
 
 
 def test_what_the_stream_reads_itself_is_refused_with_the_way_out(shop: Any, ask: Any) -> None:
-    with pytest.raises(SourceError, match=r"--files: no such folder: .*/nowhere. Correct the path."):
+    with pytest.raises(SourceError, match=r"--files: no such folder: .*/nowhere. Create it, or correct the path."):
         ask(files=str(shop.home / "nowhere"))
     with pytest.raises(SourceError, match=r"are one inside the other.* Name a folder beside it"):
         ask(files=str(shop.landing))
