@@ -237,13 +237,14 @@ def _write(spark: SparkSession, config: Config, console: Console, scorer: Scorer
     version = int(_about(spark, table)["version"])
     clicks = period.of(Table(config.output.scored).read(spark, version), scorer.definition.layout.time)
     sizes = clicks.groupBy("batch_id").count().orderBy("batch_id").collect()
-    chunks = list(ranges.packed(((row[0], row[1]) for row in sizes), CHUNK_CLICKS))
     done = {row[0] for row in table.read(spark).select("batch_id").distinct().collect()}
+    chunks = list(ranges.packed(((row[0], row[1]) for row in sizes if row[0] not in done), CHUNK_CLICKS))
+    numbers = {row[0]: number for number, row in enumerate(sizes, 1)}
     began = time.monotonic()
     with ChunkLines(console, len(chunks)) as lines:
-        for number, batches in enumerate(chunks, 1):
-            if done.issuperset(batches):
-                continue
+        for batches in chunks:
+            # The number of the transaction grows from chunk to chunk, and is the same for whoever writes this one.
+            number = numbers[batches[-1]]
             mine, start = clicks.where(F.col("batch_id").isin(*batches)), time.monotonic()
             append = partial(_append, table, number, str(version))
             persistently(partial(scorer.surviving, mine, append), partial(warn, console))
