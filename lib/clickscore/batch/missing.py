@@ -14,6 +14,7 @@ from pyspark.sql import functions as F
 from clickscore.batch import ranges
 from clickscore.batch.ranges import Offsets, Span
 from clickscore.batch.wiring import Wiring
+from clickscore.config.fields import pattern_characters
 from clickscore.config.source import FolderSource, KafkaSource
 from clickscore.errors import SourceError
 from clickscore.sources.file_log import list_files, list_landed, read_log
@@ -126,6 +127,8 @@ def _of_files(spark: SparkSession, wiring: Wiring, backfills: Backfills, asked: 
 
 
 def _check_place(spark: SparkSession, wiring: Wiring, folder: str) -> str:
+    if found := pattern_characters(folder):
+        raise SourceError(f"--files: {folder} has {found}, which Spark takes for a pattern. Name another folder.")
     check_folder(spark, "--files", folder)
     place, source = places.real(spark, folder), wiring.config.source
     if isinstance(source, FolderSource):

@@ -42,7 +42,7 @@ def write(folder: Path, name: str, size: int, hour: int) -> Path:
 
 def test_files_are_taken_by_age_in_chunks_and_by_time(shop: Any, ask: Any) -> None:
     shop.set(source={"kind": "folder", "path": str(shop.landing), "max_bytes": 100})
-    archive = shop.home / "archive {old}"
+    archive = shop.home / "archive of old"
     for hour, name in enumerate(["c.jsonl", "b [1].jsonl", "a.json", "notes.txt"]):
         write(archive, name, 60 if hour else 30, hour)
     missing = ask(files=str(archive))
@@ -69,6 +69,10 @@ def test_file_of_a_name_that_the_stream_will_read_counts_as_that_one(shop: Any, 
 def test_what_the_stream_reads_itself_is_refused_with_the_way_out(shop: Any, ask: Any) -> None:
     with pytest.raises(SourceError, match=r"--files: no such folder: .*/nowhere. Create it, or correct the path."):
         ask(files=str(shop.home / "nowhere"))
+    odd = shop.home / "archive {old}"
+    odd.mkdir()
+    with pytest.raises(SourceError, match=r"--files: .* has \{, which Spark takes for a pattern. Name another folder."):
+        ask(files=str(odd))
     with pytest.raises(SourceError, match=r"are one inside the other.* Name a folder beside it"):
         ask(files=str(shop.landing))
     assert ask() == Missing([], "no files", "0 files of the landing folder")
