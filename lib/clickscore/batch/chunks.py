@@ -122,7 +122,8 @@ class ChunkScorer:
                     "written twice: let the other one end, then start this one again."
                 ) from error
             if isinstance(error, StreamError | WiringError):
-                raise BatchError(f"{error} Chunks before it are done; start again to go on.") from error
+                where = f"chunk {chunk.number}, which is batch {chunk.batch_id}"
+                raise BatchError(f"{where}: {error} Chunks before it are done; start again to go on.") from error
             raise
         return report
 

@@ -71,7 +71,9 @@ def test_what_the_stream_reads_itself_is_refused_with_the_way_out(shop: Any, ask
         ask(files=str(shop.home / "nowhere"))
     odd = shop.home / "archive {old}"
     odd.mkdir()
-    with pytest.raises(SourceError, match=r"--files: .* has \{ \}, which Spark takes for a pattern. Name another folder."):
+    with pytest.raises(
+        SourceError, match=r"--files: .* has \{ \}, which Spark takes for a pattern. Name another folder."
+    ):
         ask(files=str(odd))
     with pytest.raises(SourceError, match=r"are one inside the other.* Name a folder beside it"):
         ask(files=str(shop.landing))
