@@ -144,6 +144,10 @@ bench-wire: setup-bench ## Measure Avro and Protobuf against JSON
 bench-sources: setup-bench ## Measure Kafka against the landing folder, with and without the search for duplicates
 	$(JOB) -m benchmarks.sources
 
+.PHONY: bench-batch
+bench-batch: setup-bench ## Measure a backfill against the stream, 5 min
+	$(JOB) -m benchmarks.batch
+
 .PHONY: bench-models
 bench-models: setup-bench ## Measure what isolation, a challenger, a swap and a pause cost
 	$(JOB) -m benchmarks.models

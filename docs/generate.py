@@ -29,7 +29,7 @@ from clickscore.config.kafka_options import ALLOWED, FORBIDDEN
 from clickscore.monitoring.health import Health
 from clickscore.monitoring.metrics import make_registry
 from clickscore.scoring.feature_functions import AMBIGUOUS, SPARK_FUNCTIONS, SPARK_OPERATORS
-from clickscore.storage import schemas
+from clickscore.storage import backfills, schemas
 
 PAGES = Path(__file__).parent
 PART = re.compile(r"(<!-- generated: (.+?) -->\n)(.*?)(<!-- end -->)", re.DOTALL)
@@ -90,6 +90,7 @@ def columns_of(table: str) -> str:
         "rejected_clicks": [*schemas.rejected_clicks(kept).fields, *replayed],
         "model_timeline": schemas.MODEL_TIMELINE.fields,
         "source_gaps": schemas.SOURCE_GAPS.fields,
+        "backfills": backfills.BACKFILLS.fields,
     }
     rare = {field.name: f"with `keep: [{key}]`" for key, field in schemas.KEPT.items()}
     rare |= {field.name: "with `model.challenger`" for field in schemas.CHALLENGER}

@@ -10,6 +10,7 @@ The packages, in the order in which they may import each other; docs/architectur
 - ``registry``: the life of a model version; ``training``: past clicks become one; ``export``: one becomes a folder.
 - ``monitoring``: progress, health, metrics, lag.
 - ``stream``: the running job; ``stream.app`` is its composition root, ``stream.micro_batch`` one micro-batch.
+- ``batch``: backfill, re-score and comparison.
 - ``reconciliation``: audit and replay.
 
 Every package may import ``errors``, ``reasons``, ``console``, ``cli``, ``retries``, ``session`` and ``spark_errors``.

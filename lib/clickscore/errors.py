@@ -19,7 +19,8 @@
     └── RunError               exit status 1: a job that has begun cannot continue
         ├── StreamError            the stream
         │   └── WorkerLostError        a Python worker ended, and the model is not the cause
-        └── ReplayError            a replay of rejected clicks
+        ├── ReplayError            a replay of rejected clicks
+        └── BatchError             a batch over a bounded range
 
 Bad records never raise: they become rows of ``rejected_clicks``. Bad wiring always raises, before the first
 micro-batch. Each message says where, what was expected, what was found, and what to do next.
@@ -29,9 +30,10 @@ from collections.abc import Sequence
 from typing import ClassVar
 
 __all__ = [
-    "CheckpointError", "ClickscoreError", "ConfigError", "DataLossError", "ModelError", "ModelNotFoundError",
-    "ModelUnavailableError", "PreflightError", "ReplayError", "RunError", "SignatureError", "SourceError",
-    "SourceUnavailableError", "StreamError", "TableError", "UntrustedModelError", "WiringError", "WorkerLostError",
+    "BatchError", "CheckpointError", "ClickscoreError", "ConfigError", "DataLossError", "ModelError",
+    "ModelNotFoundError", "ModelUnavailableError", "PreflightError", "ReplayError", "RunError", "SignatureError",
+    "SourceError", "SourceUnavailableError", "StreamError", "TableError", "UntrustedModelError", "WiringError",
+    "WorkerLostError",
 ]  # fmt: skip
 
 _OF_A_WORKER = "PythonException"
@@ -76,6 +78,10 @@ class WorkerLostError(StreamError):
 
 class ReplayError(RunError):
     """Raised when a replay of rejected clicks cannot continue; it is safe to start it again."""
+
+
+class BatchError(RunError):
+    """Raised when a batch over a bounded range cannot continue; it is safe to start it again."""
 
 
 class ConfigError(WiringError):

@@ -7,9 +7,10 @@ import pytest
 PUBLIC = {
     "clickscore.embedded": {"EmbeddedScorer", "Outcome", "load"},
     "clickscore.errors": {
-        "CheckpointError", "ClickscoreError", "ConfigError", "DataLossError", "ModelError", "ModelNotFoundError",
-        "ModelUnavailableError", "PreflightError", "ReplayError", "RunError", "SignatureError", "SourceError",
-        "SourceUnavailableError", "StreamError", "TableError", "UntrustedModelError", "WiringError", "WorkerLostError",
+        "BatchError", "CheckpointError", "ClickscoreError", "ConfigError", "DataLossError", "ModelError",
+        "ModelNotFoundError", "ModelUnavailableError", "PreflightError", "ReplayError", "RunError", "SignatureError",
+        "SourceError", "SourceUnavailableError", "StreamError", "TableError", "UntrustedModelError", "WiringError",
+        "WorkerLostError",
     },
     "clickscore.scoring": {
         "ClickScorer", "Contract", "Features", "LoadedModel", "load_booster", "read_contract", "read_features",

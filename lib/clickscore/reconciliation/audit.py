@@ -1,6 +1,7 @@
 """The audit: checks that each record of the source is in exactly one row, and names those that are not."""
 
 from collections.abc import Callable
+from functools import reduce
 
 import pyarrow as pa
 from pyspark.sql import DataFrame, SparkSession
@@ -10,6 +11,7 @@ from rich.console import Console
 from clickscore.config.run import Config
 from clickscore.errors import CheckpointError, TableError
 from clickscore.reconciliation import audit_report, discrepancies
+from clickscore.reconciliation.backfilled import gather_backfills, has_backfills
 from clickscore.reconciliation.expectations import Case, Evidence, Rows, gather, read_rows
 from clickscore.reconciliation.record_keys import of_rejected, of_scored
 from clickscore.scoring.wire import check_registry
@@ -18,6 +20,7 @@ from clickscore.sources.kinds import check_source
 from clickscore.storage.checkpoint import Checkpoint, read_checkpoint
 from clickscore.storage.offset_log import read_plans
 from clickscore.storage.protocol import check_readable
+from clickscore.storage.schemas import IS_REPLAY
 from clickscore.storage.table import Table
 from clickscore.stream.definition import define_contract
 
@@ -56,17 +59,25 @@ def run(
     rows = read_rows(spark, scored, rejected, checkpoint.last_done)
     check_registry(contract.click)
     click_id = pa.schema([contract.click.field(contract.id)], contract.click.metadata)
-    evidence = gather(Case(spark, config, click_id, checkpoint, done, rows, first, last))
-    parts = discrepancies.compare(evidence.held.parts, discrepancies.count_rows(evidence.scored, evidence.rejected))
-    parts = parts.persist()
-    # A row for each file or partition and micro-batch; it costs a look at every record, and is read more than once.
-    settled = discrepancies.with_differences(parts, _look_closer(parts.where("differs"), evidence)).persist()
+    case = Case(spark, config, click_id, checkpoint, done, rows, first, last)
+    evidence = gather(case)
+    backfills = gather_backfills(case, evidence) if first is None and last is None and has_backfills(case) else ()
+    kept = [_compare(each) for each in (evidence, *backfills)]
+    settled = reduce(lambda one, other: one.unionByName(other, allowMissingColumns=True), [each for _, each in kept])
     try:
         changes = [(table.name, _changes(spark, table)) for table in (scored, rejected)]
         return audit_report.show(console, settled, checkpoint, evidence, _replays(rows, click_id), changes)
     finally:
-        for frame in (settled, parts, *evidence.cached):
+        for frame in (*(frame for pair in kept for frame in pair), *evidence.cached):
             frame.unpersist()
+
+
+def _compare(evidence: Evidence) -> tuple[DataFrame, DataFrame]:
+    """Compare both sides of an audit; return the parts, and the parts with their differences, both persisted."""
+    rows = discrepancies.count_rows(evidence.scored, evidence.rejected)
+    parts = discrepancies.compare(evidence.held.parts, rows).persist()
+    # A row for each file or partition and micro-batch; it costs a look at every record, and is read more than once.
+    return parts, discrepancies.with_differences(parts, _look_closer(parts.where("differs"), evidence)).persist()
 
 
 def _check_bound(spark: SparkSession, table: Table, checkpoint: Checkpoint) -> None:
@@ -106,7 +117,7 @@ def _replays(rows: Rows, click_id: pa.Schema) -> DataFrame | None:
     if "replay_id" not in rows.rejected.columns:
         return None
     resolved = rows.rejected.where("replay_id IS NOT NULL").withColumn("batch_id", -F.col("replay_id"))
-    scored = of_scored(rows.scored.where("batch_id < 0"), click_id)
+    scored = of_scored(rows.scored.where(IS_REPLAY), click_id)
     return discrepancies.unfinished_replays(scored, of_rejected(resolved, click_id))
 
 

@@ -12,6 +12,7 @@ from clickscore.reconciliation.discrepancies import FINDINGS, by_batch, has_find
 from clickscore.reconciliation.expectations import Evidence
 from clickscore.reconciliation.landed_files import EXAMPLES, Strays
 from clickscore.storage.checkpoint import Checkpoint
+from clickscore.storage.schemas import FIRST_CHUNK, IS_BACKFILL
 
 NEWEST_BATCHES = 20
 MOST_BATCHES = 50
@@ -81,7 +82,9 @@ def _show_batches(
     console: Console, counted: DataFrame, total: Row, batches: Range, floor: int, checkpoint: Checkpoint
 ) -> None:
     newest = batches.last - NEWEST_BATCHES
-    shown = counted.where(has_finding() | (F.col("batch_id") > newest)).orderBy(F.desc("batch_id"))
+    shown = counted.where(has_finding() | (F.col("batch_id") > newest) | F.expr(IS_BACKFILL)).orderBy(
+        F.desc("batch_id")
+    )
     rows = shown.head(MOST_BATCHES + NEWEST_BATCHES)[::-1]
     names = [name for name in _COLUMNS if name in ("records", "scored", "rejected", "missing", "twice") or total[name]]
     grid = Grid("micro-batch", title=f"micro-batches {batches.first} to {batches.last}", title_justify="left",
@@ -90,7 +93,7 @@ def _show_batches(
         grid.add_column(name, justify="right", no_wrap=True)
     for row in rows:
         earlier = "up to " if row.batch_id == floor > batches.first else ""
-        grid.add_row(f"{earlier}{row.batch_id}", *[_cell(row, name) for name in names])
+        grid.add_row(f"{earlier}{_name(row.batch_id)}", *[_cell(row, name) for name in names])
     grid.add_section()
     grid.add_row("all", *[_cell(total, name) for name in names])
     console.print(grid)
@@ -98,6 +101,11 @@ def _show_batches(
         say(console, f"Micro-batches after {batches.last} were not checked.")
     if batches.first:
         say(console, f"Micro-batches before {batches.first} were not checked.")
+
+
+def _name(batch_id: int) -> str:
+    """Return a micro-batch, or a chunk of a backfill, as the report names it."""
+    return f"{batch_id}" if batch_id >= 0 else f"backfill chunk {batch_id - FIRST_CHUNK + 1}"
 
 
 def _cell(row: Row, name: str) -> str:
@@ -120,7 +128,8 @@ def _show_parts(console: Console, parts: DataFrame) -> int:
     findings = sum(wrong.agg(*counts).collect()[0])
     for row in wrong.orderBy("batch_id", "source").head(MOST_BATCHES):
         rewritten = "; the file was changed after the stream had read it" if row.is_rewritten else ""
-        say(console, f"micro-batch {row.batch_id}, {row.source}{rewritten}", "red")
+        what = "" if row.batch_id < 0 else "micro-batch "
+        say(console, f"{what}{_name(row.batch_id)}, {row.source}{rewritten}", "red")
         for name in FINDINGS:
             if row[name]:
                 say(console, f"  {_WORDS[name].format(n=f'{row[name]:,}')}{_examples(row.asDict(), name)}")

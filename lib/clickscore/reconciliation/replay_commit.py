@@ -22,7 +22,7 @@ from clickscore.errors import ReplayError
 from clickscore.reconciliation.rescoring import RECORD, WAS, changes
 from clickscore.retries import retrying
 from clickscore.spark_errors import SPARK_ERRORS, transient_cause
-from clickscore.storage.schemas import REPLAYED
+from clickscore.storage.schemas import IS_REPLAY, REPLAYED
 from clickscore.storage.table import Table
 
 CONFLICT_LIMIT_S = 120.0
@@ -63,7 +63,7 @@ class Resolution:
         if not self._has_columns(rejected):
             return []
         marks = rejected.where("replay_id IS NOT NULL").select("replay_id").distinct()
-        clicks = self.scored.read(self.spark).where("batch_id < 0").select((-F.col("batch_id")).alias("replay_id"))
+        clicks = self.scored.read(self.spark).where(IS_REPLAY).select((-F.col("batch_id")).alias("replay_id"))
         return sorted(row[0] for row in marks.join(clicks.distinct(), "replay_id", "left_anti").collect())
 
     def add_columns(self) -> None:
@@ -147,7 +147,7 @@ class Resolution:
     def _next_id(self) -> int:
         used = self.rejected.read(self.spark).agg(F.max("replay_id")).collect()[0][0]
         # These tables may have had other rejected clicks before.
-        lowest = self.scored.read(self.spark).agg(F.min("batch_id")).collect()[0][0]
+        lowest = self.scored.read(self.spark).where(IS_REPLAY).agg(F.min("batch_id")).collect()[0][0]
         return 1 + max(used or 0, -(lowest or 0), 0)
 
     @contextmanager

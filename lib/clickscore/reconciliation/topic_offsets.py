@@ -19,6 +19,8 @@ from clickscore.storage.schemas import VALUE
 CHUNK = 100_000
 """Offsets that are counted at a time: a list of them is made in memory, whatever the length of a range."""
 BEYOND = 2**63 - 1
+NEVER = -(2**63)
+"""Micro-batch of a reset that never was; chunks of backfills have negative numbers."""
 
 Offsets = Mapping[Partition, int]
 
@@ -117,7 +119,7 @@ def _settle_vanished(
         cuts = gaps.where(F.col("reason").isin(RECREATED, TRUNCATED)).groupBy("source").agg(F.max("batch_id"))
         resets = dict(map(tuple, cuts.collect()))
     kept = [
-        (source_name(p), topics.earliest[p], topics.latest[p], resets.get(source_name(p), 0))
+        (source_name(p), topics.earliest[p], topics.latest[p], resets.get(source_name(p), NEVER))
         for p in topics.latest
         if known_ids.get(p[0], topics.ids[p[0]]) == topics.ids[p[0]]
     ]

@@ -36,8 +36,15 @@ def read_log(spark: SparkSession, checkpoint: str) -> DataFrame:
 
 def list_landed(spark: SparkSession, folder: str) -> DataFrame:
     """List the files that have a name that is read: ``source``, ``bytes``, ``changed_ms``; empty ones do not appear."""
+    return list_files(spark, folder).select(
+        plain_source(F.col("source")).alias("source"), "bytes", F.unix_millis("changed_at").alias("changed_ms")
+    )
+
+
+def list_files(spark: SparkSession, folder: str) -> DataFrame:
+    """List the same files: ``source`` as Spark writes it, ``bytes``, ``changed_at TIMESTAMP``."""
     reader = spark.read.format("binaryFile").option("recursiveFileLookup", "true").option("pathGlobFilter", FILE_NAMES)
     return reader.load(folder).select(
-        plain_source(F.col("_metadata.file_path")).alias("source"), F.col("_metadata.file_size").alias("bytes"),
-        F.unix_millis("_metadata.file_modification_time").alias("changed_ms"),
+        F.col("_metadata.file_path").alias("source"), F.col("_metadata.file_size").alias("bytes"),
+        F.col("_metadata.file_modification_time").alias("changed_at"),
     )  # fmt: skip

@@ -28,12 +28,17 @@ def check(spark: SparkSession, source: FolderSource) -> None:
     Raises:
         SourceError: if not.
     """
-    if not path_exists(spark, source.path):
-        raise SourceError(f"source.path: no such folder: {source.path}. Create it, or correct the path.")
-    folder = places.local_path(places.qualified(spark, source.path))
+    check_folder(spark, "source.path", source.path)
+
+
+def check_folder(spark: SparkSession, role: str, path: str) -> None:
+    """Make sure of the same of any folder of files; ``role`` is what names it."""
+    if not path_exists(spark, path):
+        raise SourceError(f"{role}: no such folder: {path}. Create it, or correct the path.")
+    folder = places.local_path(places.qualified(spark, path))
     if folder and (links := places.links_in(folder)):
         raise SourceError(
-            f"source.path: {', '.join(links[:EXAMPLES])} {'is a link' if len(links) == 1 else 'are links'} to a folder "
+            f"{role}: {', '.join(links[:EXAMPLES])} {'is a link' if len(links) == 1 else 'are links'} to a folder "
             f"that is read under another name as well: its clicks would be scored twice. Remove the link, or let its "
             f"name begin with a dot."
         )
@@ -74,6 +79,14 @@ def read_batch(spark: SparkSession, folder: str) -> DataFrame:
     """Read all files of a folder once; columns as in ``schemas.raw``."""
     reader = spark.read.format("text").option("lineSep", "\n").option("recursiveFileLookup", "true")
     return _records(reader.option("pathGlobFilter", FILE_NAMES).load(folder))
+
+
+def read_files(spark: SparkSession, folder: str, files: Collection[str]) -> DataFrame:
+    """Read some files of a folder once, by their paths as Spark writes them; columns as in ``schemas.raw``."""
+    reader = spark.read.format("text").option("lineSep", "\n").option("recursiveFileLookup", "true")
+    lines = reader.option("pathGlobFilter", FILE_NAMES).load(folder)
+    # By a condition: a path that is given to the reader is a pattern, and a name may have brackets.
+    return _records(lines.where(F.col(FILE_PATH).isin(*files)))
 
 
 def _records(lines: DataFrame) -> DataFrame:

@@ -22,8 +22,14 @@ ANSWER_MS = 15_000
 """How long the broker has to answer; Kafka's own minute is long for a person who waits for a typing error."""
 
 
-def read_topic_state(spark: SparkSession, source: KafkaSource) -> Topics:
+def read_topic_state(spark: SparkSession, source: KafkaSource, since_ms: int | None = None) -> Topics:
     """Ask the broker for the topics of the source, their ids, and their oldest and next offsets.
+
+    Args:
+        spark: the session.
+        source: the topics.
+        since_ms: milliseconds since 1970; the oldest offsets are then those of records of this time or later, and the
+            next offset where a partition has none.
 
     Raises:
         SourceUnavailableError: if the broker does not answer.
@@ -46,7 +52,7 @@ def read_topic_state(spark: SparkSession, source: KafkaSource) -> Topics:
         kafka.consumer.ConsumerConfig(properties)
         admin = kafka.admin.AdminClient.create(properties)
         try:
-            return _ask(jvm, admin, source)
+            return _ask(jvm, admin, source, since_ms)
         finally:
             admin.close()
     except Py4JJavaError as error:
@@ -55,7 +61,7 @@ def read_topic_state(spark: SparkSession, source: KafkaSource) -> Topics:
         raise kind(f"source: {source.bootstrap_servers} cannot be read: {root_cause(error)}.") from None
 
 
-def _ask(jvm: Any, admin: Any, source: KafkaSource) -> Topics:
+def _ask(jvm: Any, admin: Any, source: KafkaSource, since_ms: int | None) -> Topics:
     names = sorted(admin.listTopics().names().get())
     if source.topics:
         wanted = [name for name in names if name in source.topics]
@@ -74,7 +80,10 @@ def _ask(jvm: Any, admin: Any, source: KafkaSource) -> Topics:
     ids = {name: described[name].topicId().toString() for name in described}
     partitions = [(name, partition.partition()) for name in described for partition in described[name].partitions()]
     spec = jvm.org.apache.kafka.clients.admin.OffsetSpec
-    earliest, latest = (_offsets(jvm, admin, partitions, which) for which in (spec.earliest(), spec.latest()))
+    oldest = spec.earliest() if since_ms is None else spec.forTimestamp(since_ms)
+    earliest, latest = (_offsets(jvm, admin, partitions, which) for which in (oldest, spec.latest()))
+    # -1 says that no record is that young.
+    earliest = {partition: latest[partition] if offset < 0 else offset for partition, offset in earliest.items()}
     return Topics(ids, earliest, latest, frozenset(names))
 
 

@@ -50,6 +50,7 @@ def tables(config: Config) -> Iterator[Table]:
     """Yield all tables that a run may have."""
     scored = Table(config.output.scored)
     yield from (scored, Table(config.output.rejected), scored.beside("model_timeline"), scored.beside("source_gaps"))
+    yield scored.beside("backfills")
 
 
 def compact(spark: SparkSession, table: Table) -> tuple[int, int]:

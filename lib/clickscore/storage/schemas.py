@@ -50,35 +50,45 @@ def _type_as_ddl(data_type: T.DataType) -> str:
     return data_type.simpleString()
 
 
-def _column(name: str, data_type: T.DataType, comment: str, nullable: bool = True) -> T.StructField:
+def column(name: str, data_type: T.DataType, comment: str, nullable: bool = True) -> T.StructField:
+    """Return a column of a table, with what it means."""
     return T.StructField(name, data_type, nullable, {"comment": comment})
 
 
 LINEAGE = (
-    _column("source", T.StringType(), "Where the record came from: a file, or topic and partition (clicks-3)"),
-    _column("source_offset", T.LongType(), "Position of the record in its source; null for files and tables"),
+    column("source", T.StringType(), "Where the record came from: a file, or topic and partition (clicks-3)"),
+    column("source_offset", T.LongType(), "Position of the record in its source; null for files and tables"),
 )
 SOURCE_TIME = T.StructField("_source_time", T.TimestampType())
 """When the source took the record in, where it says so; it tells how far the stream is behind."""
 
 _HEADER = T.StructType([T.StructField("key", T.StringType()), T.StructField(VALUE, T.BinaryType())])
 KEPT = {
-    "key": _column("source_key", T.BinaryType(), "Key of the record in its topic"),
-    "headers": _column("source_headers", T.ArrayType(_HEADER), "Headers of the record in its topic"),
+    "key": column("source_key", T.BinaryType(), "Key of the record in its topic"),
+    "headers": column("source_headers", T.ArrayType(_HEADER), "Headers of the record in its topic"),
 }
 """Columns of lineage that a Kafka source adds on demand."""
 
-BATCH_ID = _column("batch_id", T.LongType(), "Micro-batch that wrote the row; negative: a replay", nullable=False)
+BATCH_ID = column(
+    "batch_id",
+    T.LongType(),
+    "Micro-batch that wrote the row; negative: a replay; below -500 billion: a backfill",
+    False,
+)
+FIRST_CHUNK = -1_000_000_000_000
+"""What the first chunk of a backfill has as ``batch_id``; the next ones count up. Replays count down from -1."""
+IS_REPLAY = f"batch_id BETWEEN {FIRST_CHUNK // 2} AND -1"
+IS_BACKFILL = f"batch_id < {FIRST_CHUNK // 2}"
 
-_SCORE = _column("score", T.DoubleType(), "Prediction of the model for the click")
+_SCORE = column("score", T.DoubleType(), "Prediction of the model for the click")
 _MODEL = (
-    _column("model_name", T.StringType(), "Registered model that made the prediction", nullable=False),
-    _column("model_version", T.StringType(), "Version of the registered model", nullable=False),
-    _column("scored_at", T.TimestampType(), "When the micro-batch was scored, UTC", nullable=False),
+    column("model_name", T.StringType(), "Registered model that made the prediction", nullable=False),
+    column("model_version", T.StringType(), "Version of the registered model", nullable=False),
+    column("scored_at", T.TimestampType(), "When the micro-batch was scored, UTC", nullable=False),
 )
 CHALLENGER = (
-    _column("challenger_score", T.DoubleType(), "Prediction of the challenger, for the visitors that it scores"),
-    _column("challenger_version", T.StringType(), "Version of the challenger that made the prediction"),
+    column("challenger_score", T.DoubleType(), "Prediction of the challenger, for the visitors that it scores"),
+    column("challenger_version", T.StringType(), "Version of the challenger that made the prediction"),
 )
 SCORED = (_SCORE, *_MODEL, *CHALLENGER, *LINEAGE, BATCH_ID)
 """The columns that follow the click's own fields in ``scored_clicks``; the challenger's only where there is one."""
@@ -102,43 +112,43 @@ class Scores:
 
 
 _REASON = (
-    _column("raw", T.StringType(), "The record, unchanged; as ISO 8859-1 or base64 where it is no UTF-8"),
-    _column("reason", T.StringType(), "Code of the reason, for instance missing_field", nullable=False),
-    _column("detail", T.StringType(), "What was expected and what was found"),
+    column("raw", T.StringType(), "The record, unchanged; as ISO 8859-1 or base64 where it is no UTF-8"),
+    column("reason", T.StringType(), "Code of the reason, for instance missing_field", nullable=False),
+    column("detail", T.StringType(), "What was expected and what was found"),
 )
-_RECEIVED_AT = _column("received_at", T.TimestampType(), "When the micro-batch read the record, UTC", nullable=False)
+_RECEIVED_AT = column("received_at", T.TimestampType(), "When the micro-batch read the record, UTC", nullable=False)
 REJECTED_CLICKS = T.StructType([*_REASON, *LINEAGE, _RECEIVED_AT, BATCH_ID])
 REPLAYED = T.StructType(
     [
-        _column("replay_id", T.LongType(), "Replay that scored the record; null while it is rejected"),
-        _column("resolved_at", T.TimestampType(), "When the replay scored it, UTC"),
+        column("replay_id", T.LongType(), "Replay that scored the record; null while it is rejected"),
+        column("resolved_at", T.TimestampType(), "When the replay scored it, UTC"),
     ]
 )
 """What the first replay adds to ``rejected_clicks``; the stream does not know these columns."""
 
 SOURCE_GAPS = T.StructType(
     [
-        _column("source", T.StringType(), "Topic and partition", nullable=False),
-        _column("first_offset", T.LongType(), "First offset that was lost", nullable=False),
-        _column("last_offset", T.LongType(), "Last offset that was lost; null if it is unknown"),
-        _column("reason", T.StringType(), "Code: aged_out, recreated, truncated or deleted", nullable=False),
-        _column("detail", T.StringType(), "What was expected and what was found"),
-        _column("detected_at", T.TimestampType(), "When the gap was found, UTC", nullable=False),
+        column("source", T.StringType(), "Topic and partition", nullable=False),
+        column("first_offset", T.LongType(), "First offset that was lost", nullable=False),
+        column("last_offset", T.LongType(), "Last offset that was lost; null if it is unknown"),
+        column("reason", T.StringType(), "Code: aged_out, recreated, truncated or deleted", nullable=False),
+        column("detail", T.StringType(), "What was expected and what was found"),
+        column("detected_at", T.TimestampType(), "When the gap was found, UTC", nullable=False),
         BATCH_ID,
     ]
 )
 
 MODEL_TIMELINE = T.StructType(
     [
-        _column("from_batch", T.LongType(), "First micro-batch that the event applies to", nullable=False),
-        _column("model_name", T.StringType(), "Registered model", nullable=False),
-        _column("model_version", T.StringType(), "Version of the registered model", nullable=False),
-        _column("run_id", T.StringType(), "MLflow run that trained the version"),
-        _column("digest", T.StringType(), "SHA-256 over the model's files; null if they could not be fetched"),
-        _column("pinned_at", T.TimestampType(), "When the job decided it, UTC", nullable=False),
-        _column("role", T.StringType(), "champion or challenger", nullable=False),
-        _column("event", T.StringType(), "scores, refused, withdrawn or benched", nullable=False),
-        _column("reason", T.StringType(), "Why; null for scores"),
+        column("from_batch", T.LongType(), "First micro-batch that the event applies to", nullable=False),
+        column("model_name", T.StringType(), "Registered model", nullable=False),
+        column("model_version", T.StringType(), "Version of the registered model", nullable=False),
+        column("run_id", T.StringType(), "MLflow run that trained the version"),
+        column("digest", T.StringType(), "SHA-256 over the model's files; null if they could not be fetched"),
+        column("pinned_at", T.TimestampType(), "When the job decided it, UTC", nullable=False),
+        column("role", T.StringType(), "champion or challenger", nullable=False),
+        column("event", T.StringType(), "scores, refused, withdrawn or benched", nullable=False),
+        column("reason", T.StringType(), "Why; null for scores"),
     ]
 )
 
@@ -154,7 +164,7 @@ def scored_clicks(
 ) -> T.StructType:
     """Return the columns of ``scored_clicks``: the click's fields, then the scores, the model and the lineage."""
     scores = scores or Scores()
-    others = [_column(name, T.DoubleType(), f"Output {name} of the model") for name in scores.columns[1:]]
+    others = [column(name, T.DoubleType(), f"Output {name} of the model") for name in scores.columns[1:]]
     challenger = CHALLENGER if scores.is_challenged else ()
     return T.StructType([*click.fields, _SCORE, *others, *_MODEL, *challenger, *LINEAGE, *kept, BATCH_ID])
 

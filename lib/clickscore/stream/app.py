@@ -1,11 +1,8 @@
 """The composition root of the stream: checks the wiring, puts the parts together, runs them to the end."""
 
-import signal
 import tempfile
-import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
 from datetime import datetime, timezone
 from functools import partial
 from pathlib import Path
@@ -37,6 +34,7 @@ from clickscore.stream.preflight import check
 from clickscore.stream.query import Stream, failing_clearly
 from clickscore.stream.rejected_share import NO_LIMIT, RejectLimit, RejectWarning
 from clickscore.stream.silence import ending_silent_workers
+from clickscore.stream.stop_signals import stop_signals
 
 
 def run(config: Config, make_session: Callable[[], SparkSession], console: Console, accept_loss: bool = False) -> None:
@@ -61,7 +59,7 @@ def run(config: Config, make_session: Callable[[], SparkSession], console: Conso
         fetching = aside.submit(patiently, fetch_current, config.model, Path(folder))
         spark = make_session()
         # From here on: before, there is nothing to finish, and the session sets a handler of its own.
-        with _stop_signals() as signals, ending_silent_workers(spark, config.model):
+        with stop_signals() as signals, ending_silent_workers(spark, config.model):
             deployment = Deployment(spark, config.model)
             try_out = _trying_out(deployment, config, fetching, aside)
             fetch = partial(fetch_version, config.model, folder=Path(folder))
@@ -160,20 +158,3 @@ def _trying_out(
             trying.result()
 
     return try_out
-
-
-@contextmanager
-def _stop_signals() -> Iterator[list[int]]:
-    """Collect SIGTERM and SIGINT in the list that it yields instead of dying of them."""
-    received: list[int] = []
-    if threading.current_thread() is not threading.main_thread():  # only the main thread may handle signals
-        yield received
-        return
-    before = {
-        number: signal.signal(number, lambda n, _: received.append(n)) for number in (signal.SIGTERM, signal.SIGINT)
-    }
-    try:
-        yield received
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from functools import partial, reduce
 from time import monotonic
+from typing import Protocol
 
 from pyspark.sql import DataFrame, Row, SparkSession
 from pyspark.sql import functions as F
@@ -19,7 +20,6 @@ from clickscore.spark_errors import SPARK_ERRORS, is_time_overflow, row_refusal
 from clickscore.storage.batch_rows import read_batch_rows
 from clickscore.storage.schemas import Layout
 from clickscore.stream import pipeline
-from clickscore.stream.active_models import ActiveModels
 from clickscore.stream.batch_counts import BatchCounts
 from clickscore.stream.batch_scoring import BatchScorer
 from clickscore.stream.output_tables import Tables
@@ -34,6 +34,13 @@ class StopRequestedError(Exception):
 
 class ConstraintsChangedError(Exception):
     """Raised into the stream when the constraints of a table are not those that the query has begun with."""
+
+
+class Models(Protocol):
+    """What chooses the versions that score: those of a stream follow their aliases."""
+
+    def models_for(self, batch_id: int, planned_before: bool) -> tuple[ModelVersion, ModelVersion | None]:
+        """Return champion and challenger of a micro-batch, which an earlier run may have begun."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +79,7 @@ class MicroBatches:
 
     spark: SparkSession
     layout: Layout
-    models: ActiveModels
+    models: Models
     batch_scorer: BatchScorer
     tables: Tables
     planned_before: int

@@ -13,7 +13,7 @@ from pyspark.sql import SparkSession
 from clickscore.config.fields import pattern_characters
 from clickscore.config.run import Config
 from clickscore.config.source import DeltaSource, FolderSource
-from clickscore.errors import ConfigError
+from clickscore.errors import ConfigError, TableError
 from clickscore.storage import places
 from clickscore.storage.places import UnknownPlaceError
 from clickscore.storage.table import Table
@@ -52,6 +52,22 @@ def check_placement(spark: SparkSession, config: Config) -> None:
     problems += find_overlaps(parts)
     if problems:
         raise ConfigError("the configuration", problems)
+
+
+def check_apart(spark: SparkSession, config: Config, role: str, table: Table) -> None:
+    """Make sure that a table of another purpose is no part of a run, and does not lie in one, or the other way round.
+
+    Raises:
+        TableError: if it does.
+    """
+    try:
+        mine = _locate(spark, role, table)
+        others = [_locate(spark, other, named) for other, named in _named(config)]
+    except UnknownPlaceError as error:
+        raise TableError(f"{role}: {error}. Correct the path.") from None
+    overlaps = [problem for other in others for problem in find_overlaps([mine, other])]
+    if overlaps:
+        raise TableError(" ".join(overlaps))
 
 
 def _locate(spark: SparkSession, role: str, named: Table | str) -> Part:
@@ -96,3 +112,4 @@ def _named(config: Config) -> Iterator[tuple[str, Table | str]]:
     yield "output.rejected", Table(config.output.rejected)
     yield "model_timeline, which stands beside output.scored,", scored.beside("model_timeline")
     yield "source_gaps, which stands beside output.scored,", scored.beside("source_gaps")
+    yield "backfills, which stands beside output.scored,", scored.beside("backfills")

@@ -106,3 +106,47 @@ def test_duplicate_is_told_from_a_lost_record_by_its_id(
     is_whole, said = look(spark, kafka_shop)
     assert not is_whole
     assert "1 missing: the source has them, the tables do not (3)" in said
+
+
+def test_offsets_before_the_stream_are_backfilled_once_and_the_audit_proves_it(
+    spark: SparkSession, kafka_shop: Any, topic: Any, make_click: MakeClick, run_job: Callable[..., Any]
+) -> None:
+    topic.make(2, retention_ms="-1")
+    january, june = 1_577_880_000_000, 1_590_969_600_000  # of 2020
+    topic.send(*(make_click(number) for number in range(3)), b"rubbish", timestamp=january)
+    topic.send(make_click(4), make_click(5), timestamp=june)
+    topic.send(make_click(10), make_click(11), partition=1, timestamp=june)
+    topic.send(make_click(6), make_click(7))
+    source = kafka_shop.config.source.model_dump(mode="json", exclude_none=True)
+    kafka_shop.set(source={**source, "start": "2025-01-01T00:00:00Z", "max_records": 4})
+    kafka_shop.run(spark)
+    topic.send(make_click(8))
+    assert sorted(kafka_shop.scored["id"]) == ["c6", "c7"]
+    config, first = ("--config", str(kafka_shop.config_file)), f'{{"{topic.name}": {{"0": 2}}}}'
+
+    done = run_job("score_batch", *config, "--to", f'{{"{topic.name}": {{"0": 9, "1": 2}}}}')
+    assert done.status == 2
+    assert f"offsets 8 to 8 of {topic.name}-0 are still to be read by the stream" in done.err
+    done = run_job("score_batch", *config, "--from", first, "--to", "2020-03-01T00:00:00Z")
+    assert done.status == 0, done.err
+    assert "2 offsets are missing" in done.out
+    assert "1 scored, 1 rejected" in done.out
+    done = run_job("score_batch", *config)
+    assert done.status == 0, done.err
+    assert "4 offsets of the range are in the tables, or planned; 6 offsets are missing" in done.out
+    assert "6 records in 2 chunks" in done.out
+    assert "0 offsets are missing" in run_job("score_batch", *config).out
+    rows = [*kafka_shop.scored["id"], *kafka_shop.rejected["raw"]]
+    assert sorted(rows) == sorted(["c0", "c1", "c2", "rubbish", "c4", "c5", "c6", "c7", "c10", "c11"])
+
+    kafka_shop.run(spark)
+    is_whole, said = look(spark, kafka_shop)
+    assert is_whole, said
+    assert "11 records, each in exactly one row." in said
+    deltalake.DeltaTable(str(kafka_shop.home / "scored_clicks")).delete("id = 'c11'")
+    is_whole, said = look(spark, kafka_shop)
+    assert not is_whole
+    lines = said.splitlines()
+    here = next(number for number, line in enumerate(lines) if line.startswith("backfill chunk "))
+    assert lines[here].endswith(f", {topic.name}-1")
+    assert lines[here + 1] == "  1 missing: the source has them, the tables do not (1)"

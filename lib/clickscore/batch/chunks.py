@@ -1,0 +1,221 @@
+"""Chunks are scored as micro-batches are: by the same code, with the same commits, but in transactions of their own.
+
+A backfill runs beside the stream, so it must not put up the stream's fence. It has one of its own, below the
+checkpoint, and each of its commits is a transaction of Delta's with the number of the chunk: the second one of a number
+changes nothing. A run that was replaced either reads another id in the fence, or finds its transaction taken.
+"""
+
+import threading
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from functools import partial, reduce
+
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from clickscore.batch import ranges
+from clickscore.batch.missing import read_part_files
+from clickscore.batch.persistence import persistently
+from clickscore.batch.wiring import Wiring
+from clickscore.config.source import KafkaSource
+from clickscore.errors import BatchError, StreamError, WiringError
+from clickscore.monitoring.report import Report
+from clickscore.registry.version import ModelVersion
+from clickscore.scoring.isolation import Tolerance
+from clickscore.sources import folder, kafka
+from clickscore.sources.unreadable_files import UnreadableFileError
+from clickscore.spark_errors import SPARK_ERRORS
+from clickscore.storage.backfills import Backfills, Chunk
+from clickscore.storage.constraints import decidable, read_constraints
+from clickscore.storage.fence import Fence
+from clickscore.storage.files import plain_uri
+from clickscore.storage.schemas import FIRST_CHUNK
+from clickscore.storage.table import Table, of_batch
+from clickscore.stream.batch_scoring import BatchScorer
+from clickscore.stream.deployment import Deployment
+from clickscore.stream.micro_batch import ConstraintsChangedError, MicroBatches
+from clickscore.stream.output_tables import Tables
+from clickscore.stream.pipeline import Score
+from clickscore.stream.unwritable import Unwritable
+
+
+@dataclass(frozen=True)
+class ChunkTables(Tables):
+    """The output tables as a chunk finds them; ``stream`` names the transactions of backfills."""
+
+    def append(self, table: Table, rows: DataFrame, batch_id: int) -> None:
+        """Append what a chunk has for one of the tables, unless that was done."""
+        number = batch_id - FIRST_CHUNK + 1
+        table.append_once(self.fence.guard(rows), self.stream, number, of_batch(self.stream, batch_id))
+        # A transaction that another run was faster with changes nothing and says nothing.
+        self.fence.check()
+
+
+@dataclass(frozen=True)
+class OneVersion:
+    """Chooses the same version for every chunk, and no challenger."""
+
+    model: ModelVersion
+
+    def models_for(self, _batch_id: int, _planned_before: bool) -> tuple[ModelVersion, ModelVersion | None]:
+        """Return the version."""
+        return self.model, None
+
+
+@dataclass(frozen=True)
+class ChunkScorer:
+    """Scores chunks into the tables of the stream.
+
+    Attributes:
+        spark: the session.
+        wiring: the parts of the run.
+        deployment: the versions on the executors.
+        backfills: the table with the plans.
+        fence: of this run.
+        tell: prints a line on the console.
+    """
+
+    spark: SparkSession
+    wiring: Wiring
+    deployment: Deployment
+    backfills: Backfills
+    fence: Fence
+    tell: Callable[[str], None]
+
+    def batch_scorer(self) -> BatchScorer:
+        """Return what scores the chunks of one version, and counts its failures over all of them."""
+        config, definition = self.wiring.config.model, self.wiring.definition
+
+        def score_with(model: ModelVersion, tolerance: Tolerance, _: ModelVersion | None) -> Score:
+            return self.deployment.score_with(definition.contract, definition.features, model, tolerance)
+
+        return BatchScorer(
+            definition.layout, score_with, config.time_limit_ms / 1000, config.failure_limit,
+            suspend=_nobody, withdraw=_nobody, tell=self.tell,
+        )  # fmt: skip
+
+    def score(
+        self, chunk: Chunk, model: ModelVersion, batch_scorer: BatchScorer, landed: Collection[str], is_new: bool
+    ) -> Report:
+        """Score a chunk, each record exactly once, whatever an earlier run has done of it.
+
+        Args:
+            chunk: the chunk.
+            model: the version that the plan names.
+            batch_scorer: counts the failures of the version.
+            landed: the files that are still there.
+            is_new: whether no run can have begun it.
+
+        Raises:
+            BatchError: if it cannot be scored.
+        """
+        is_first = iter([is_new])
+        try:
+            report = persistently(
+                lambda: self._score(chunk, model, batch_scorer, landed, next(is_first, False)), self.tell
+            )
+            self.backfills.finish(chunk, report.scored, report.rejected, self.fence)
+        except (StreamError, WiringError, BatchError, *SPARK_ERRORS) as error:
+            if self.fence.loss():
+                raise BatchError(
+                    "another backfill of the same tables has begun, and this one ends. Nothing is lost, and nothing is "
+                    "written twice: let the other one end, then start this one again."
+                ) from error
+            if isinstance(error, StreamError | WiringError):
+                where = f"chunk {chunk.number}, which is batch {chunk.batch_id}"
+                raise BatchError(f"{where}: {error} Chunks before it are done; start again to go on.") from error
+            raise
+        return report
+
+    def _score(
+        self, chunk: Chunk, model: ModelVersion, batch_scorer: BatchScorer, landed: Collection[str], is_new: bool
+    ) -> Report:
+        is_file = chunk.parts[0].first_offset is None
+        gone = [part.source for part in chunk.parts if part.source not in landed] if is_file else []
+        unreadable = [UnreadableFileError(chunk.batch_id, path, "it is no longer there") for path in gone]
+        while True:
+            tables, is_new = self._tables(chunk, is_new), False
+            batches = self._batches(chunk, model, batch_scorer, tables, unreadable)
+            passed_over = {plain_uri(file.path) for file in unreadable}
+            raw = self._read(chunk, [part.source for part in chunk.parts if plain_uri(part.source) not in passed_over])
+            result = batches.process(raw, chunk.batch_id)
+            match result.failure:
+                case None:
+                    assert result.report
+                    return result.report
+                case UnreadableFileError() as file if plain_uri(file.path) not in passed_over:
+                    unreadable.append(file)
+                case ConstraintsChangedError():
+                    pass
+                case failure:
+                    raise failure
+
+    def _batches(
+        self, chunk: Chunk, model: ModelVersion, batch_scorer: BatchScorer, tables: ChunkTables,
+        unreadable: list[UnreadableFileError],
+    ) -> MicroBatches:  # fmt: skip
+        layout, scored = self.wiring.definition.layout, self.wiring.scored
+        files = {plain_uri(part.source) for part in chunk.parts if part.place}
+        return MicroBatches(
+            self.spark, layout, OneVersion(model), batch_scorer, tables,
+            planned_before=chunk.batch_id, stopping=threading.Event(), hand_over=_nobody, unreadable=unreadable,
+            unwritable=Unwritable(self.spark, layout, scored, self.wiring.checkpoint.path, self.tell),
+            read_again=partial(self._read_past_times, chunk),
+            has_taken=lambda path: plain_uri(path) in files,
+        )  # fmt: skip
+
+    def _tables(self, chunk: Chunk, is_new: bool) -> ChunkTables:
+        scored, rejected, before = self.wiring.scored, self.wiring.rejected, chunk.batch_id - 1
+        upto = [before if is_new or not self._is_in(table, chunk) else chunk.batch_id for table in (scored, rejected)]
+        shape = self.wiring.definition.layout.scored
+        constraints = decidable(self.spark, read_constraints(self.spark, scored), shape)
+        return ChunkTables(self.backfills.app, self.fence, scored, rejected, upto[0], upto[1], constraints)
+
+    def _is_in(self, table: Table, chunk: Chunk) -> bool:
+        """Tell whether a chunk is committed: its rows are there, or the history knows of a commit without any."""
+        mine = table.read(self.spark).where(F.col("batch_id") == chunk.batch_id)
+        return not mine.isEmpty() or table.last_batch(self.spark, self.backfills.app) == chunk.batch_id
+
+    def _read(self, chunk: Chunk, sources: Collection[str]) -> DataFrame:
+        """Return the records of a chunk, of those files that can be read; columns as in ``schemas.raw``."""
+        place, source = chunk.parts[0].place, self.wiring.config.source
+        if place is None:
+            assert isinstance(source, KafkaSource)
+            bounds = self._bounds(chunk)
+            return reduce(DataFrame.unionByName, [kafka.read_range(self.spark, source, each) for each in bounds])
+        lines = folder.read_files(self.spark, place, sources)
+        kept = {field.name: F.lit(None).cast(field.dataType) for field in self.wiring.definition.layout.kept}
+        return lines.withColumns(kept) if kept else lines
+
+    def _bounds(self, chunk: Chunk) -> list[dict[tuple[str, int], tuple[int, int]]]:
+        """Return the offsets of a chunk by partition; Spark reads one range of a partition at a time."""
+        found: list[dict[tuple[str, int], tuple[int, int]]] = []
+        for partition, begin, end in map(ranges.as_span, chunk.parts):
+            free = next((bounds for bounds in found if partition not in bounds), None)
+            if free is None:
+                found.append(free := {})
+            free[partition] = (begin, end)
+        return found
+
+    def _read_past_times(self, chunk: Chunk, _batch_id: int) -> DataFrame | None:
+        """Read the records of a chunk past times that Spark cannot hold; None if none has one."""
+        source = self.wiring.config.source
+        if not isinstance(source, KafkaSource):
+            return None
+        bounds = self._bounds(chunk)
+        found = [kafka.read_past_times(self.spark, source, each) for each in bounds]
+        if all(part is None for part in found):
+            return None
+        parts = [kafka.read_range(self.spark, source, each) if part is None else part
+                 for part, each in zip(found, bounds, strict=True)]  # fmt: skip
+        return reduce(DataFrame.unionByName, parts)
+
+
+def landed_files(spark: SparkSession, chunks: Collection[Chunk]) -> set[str]:
+    """Return the files that are still in the folders of some chunks."""
+    places = {part.place for chunk in chunks for part in chunk.parts if part.place}
+    return {row.source for place in sorted(places) for row in read_part_files(spark, place).select("source").collect()}
+
+
+def _nobody(*_: object) -> None:
+    """Tell nobody: a chunk has no challenger, and no pin in the timeline."""

@@ -1,0 +1,259 @@
+"""The re-score: a period of ``scored_clicks`` is scored again into a table of its own, or compared on the fly."""
+
+import json
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from math import inf
+from pathlib import Path
+
+from pyspark import StorageLevel
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+from rich.console import Console
+
+from clickscore.batch import comparison, ranges
+from clickscore.batch.persistence import persistently
+from clickscore.batch.progress import ChunkLines
+from clickscore.batch.rescoring import NEW, Period, features_digest, plain, rescored, rescored_clicks
+from clickscore.batch.wiring import check_model
+from clickscore.config.run import Config
+from clickscore.console import warn
+from clickscore.errors import BatchError, TableError
+from clickscore.monitoring.report import Report
+from clickscore.registry.registry import fetch_current
+from clickscore.registry.version import ModelVersion
+from clickscore.scoring.isolation import Tolerance
+from clickscore.spark_errors import WorkerCrashError, guarded
+from clickscore.storage.protocol import check_readable, check_writable
+from clickscore.storage.schemas import quoted
+from clickscore.storage.table import Table
+from clickscore.stream.definition import Definition, read_definition
+from clickscore.stream.deployment import Deployment
+from clickscore.stream.pipeline import Score
+from clickscore.stream.placement import check_apart
+from clickscore.stream.silence import ending_silent_workers
+
+PROPERTY = "clickscore.rescore"
+"""Table property: what the table is a re-score of, as JSON."""
+CHUNK_CLICKS = 1_000_000
+"""Clicks of a commit, more where one micro-batch has more."""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What was asked for.
+
+    Attributes:
+        period: which clicks.
+        into: the table of the new scores; None compares without keeping them.
+        is_compared: whether the figures are printed.
+        by: column of the comparison beside the day.
+    """
+
+    period: Period
+    into: str | None = None
+    is_compared: bool = False
+    by: str | None = None
+
+
+@dataclass(frozen=True)
+class Scorer:
+    """Scores clicks again with one version.
+
+    Attributes:
+        definition: contract, features, and the columns of the tables.
+        model: the version.
+        digest: of the features file.
+        score_with: how much it may fail to the function that scores records.
+        time_limit_s: how long one call of the model may take.
+    """
+
+    definition: Definition
+    model: ModelVersion
+    digest: str
+    score_with: Callable[[Tolerance], Score]
+    time_limit_s: float
+
+    def surviving(self, clicks: DataFrame, use: Callable[[DataFrame], object]) -> None:
+        """Use the clicks with their new scores; if a worker dies, once more with the model in a process of its own.
+
+        Raises:
+            BatchError: if it dies again.
+        """
+        # What the version fails on has no new score, so it may fail as often as it likes.
+        for in_child in (False, True):
+            tolerance = Tolerance(self.time_limit_s, count=inf, hangs=inf, in_child=in_child)
+            score = self.score_with(tolerance)
+            rows = rescored(clicks, self.definition.layout, score, self.model, self.digest)
+            try:
+                guarded(partial(use, rows))
+            except WorkerCrashError as error:
+                if in_child:
+                    raise BatchError(f"{self.model.label}: {error}. Start again; what is done stays.") from error
+            else:
+                return
+
+
+def run(config: Config, make_session: Callable[[], SparkSession], console: Console, asked: Asked) -> None:
+    """Score clicks again into a table, compare, or both.
+
+    Args:
+        config: the run; ``model.uri`` names the version, ``features`` the features.
+        make_session: builds the session.
+        console: where progress and figures go.
+        asked: what to do.
+
+    Raises:
+        WiringError: if something does not fit; nothing is changed then.
+        BatchError: if it cannot go on; to start it again is safe.
+    """
+    with tempfile.TemporaryDirectory(prefix="clickscore-") as folder:
+        model = fetch_current(config.model, Path(folder))
+        definition = check_model(config, model)
+        spark = make_session()
+        scored = _read_scored(spark, config, definition)
+        if asked.by:
+            comparison.check_column(asked.by, scored.columns, config.output.scored)
+        deployment = Deployment(spark, config.model)
+        scorer = Scorer(
+            definition, model, features_digest(config),
+            lambda tolerance: deployment.score_with(plain(definition.contract), definition.features, model, tolerance),
+            config.model.time_limit_ms / 1000,
+        )  # fmt: skip
+        table = _prepare(spark, config, scorer, asked) if asked.into else None
+        for doubt in model.doubts:
+            warn(console, doubt)
+        with ending_silent_workers(spark, config.model):
+            deployment.warm_up(model, tuple(config.model.picks.values()))
+            if table:
+                _write(spark, config, console, scorer, table, asked.period)
+                if asked.is_compared:
+                    compare(config, lambda: spark, console, asked)
+            else:
+                with _kept(scorer, asked.period.of(scored, definition.layout.time)) as scores:
+                    _show(console, scores, config, definition, asked, model.label)
+
+
+def compare(config: Config, make_session: Callable[[], SparkSession], console: Console, asked: Asked) -> None:
+    """Print the figures of a table that a re-score has written.
+
+    Raises:
+        TableError: if it is not there, or is something else.
+    """
+    assert asked.into
+    spark, definition, table = make_session(), read_definition(config), Table(asked.into)
+    check_readable(spark, table)
+    if not table.exists(spark):
+        raise TableError(f"--into: there is no table {table.name}. Write it first: --rescore --into {table.name}")
+    table.check(spark, rescored_clicks(definition.layout))
+    rows = table.read(spark)
+    if asked.by:
+        comparison.check_column(asked.by, rows.columns, table.name)
+    scores = asked.period.of(rows, definition.layout.time)
+    models = [row[0] for row in scores.select("new_model").distinct().orderBy("new_model").collect()]
+    _show(console, scores, config, definition, asked, ", ".join(models))
+
+
+def _show(
+    console: Console, scores: DataFrame, config: Config, definition: Definition, asked: Asked, model: str
+) -> None:
+    if scores.isEmpty():
+        raise TableError(f"--from, --to: there is no click {asked.period} to compare. Widen the range.")
+    title = f"{model} against the scores of {config.output.scored}"
+    comparison.show(console, title, scores, quoted(definition.layout.time), quoted(asked.by) if asked.by else None)
+
+
+def _read_scored(spark: SparkSession, config: Config, definition: Definition) -> DataFrame:
+    scored = Table(config.output.scored)
+    check_readable(spark, scored)
+    if not scored.exists(spark):
+        raise TableError(f"output.scored: there is no table {scored.name}. Let the stream score clicks first, or "
+                         f"correct the name.")  # fmt: skip
+    scored.check(spark, definition.layout.scored)
+    return scored.read(spark)
+
+
+@contextmanager
+def _kept(scorer: Scorer, clicks: DataFrame) -> Iterator[DataFrame]:
+    """Yield the clicks with both scores, computed once and kept on disk meanwhile."""
+    kept: list[DataFrame] = []
+
+    def keep(rows: DataFrame) -> None:
+        kept[:] = [rows.persist(StorageLevel.DISK_ONLY)]
+        kept[0].count()
+
+    try:
+        scorer.surviving(clicks, keep)
+        yield kept[0]
+    finally:
+        for rows in kept:
+            rows.unpersist()
+
+
+def _prepare(spark: SparkSession, config: Config, scorer: Scorer, asked: Asked) -> Table:
+    """Return the table to write, which is there afterwards and says what it is a re-score of.
+
+    Raises:
+        TableError: if it is a part of the run, another table, or of another re-score.
+    """
+    assert asked.into
+    table, layout = Table(asked.into), scorer.definition.layout
+    check_apart(spark, config, "--into", table)
+    check_readable(spark, table)
+    table.check(spark, rescored_clicks(layout))
+    scored = Table(config.output.scored)
+    mine = {
+        "scored": scored.delta(spark).detail().select("id").collect()[0][0],
+        "period": str(asked.period), "model": scorer.model.label, "features": scorer.digest,
+    }  # fmt: skip
+    if not table.exists(spark):
+        if asked.period.of(scored.read(spark), layout.time).isEmpty():
+            raise TableError(f"--from, --to: {scored.name} has no click {asked.period}. Widen the range.")
+        version = scored.delta(spark).history(1).select("version").collect()[0][0]
+        about = json.dumps({**mine, "version": version})
+        table.create(spark, rescored_clicks(layout), [layout.time, "batch_id"], {PROPERTY: about})
+    else:
+        check_writable(spark, table)
+    found = _about(spark, table)
+    if {key: found.get(key) for key in mine} != mine:
+        raise TableError(
+            f"--into: {table.name} holds another re-score: {found or 'nothing that says of what'}; this one would be "
+            f"{mine}. Name a new table, or drop that one."
+        )
+    return table
+
+
+def _about(spark: SparkSession, table: Table) -> dict[str, str | int]:
+    about: dict[str, str | int] = json.loads(table.properties(spark).get(PROPERTY, "{}"))
+    return about
+
+
+def _write(spark: SparkSession, config: Config, console: Console, scorer: Scorer, table: Table, period: Period) -> None:
+    """Write the chunks that are not in the table yet, of the clicks as they were when it was made."""
+    version = int(_about(spark, table)["version"])
+    clicks = period.of(Table(config.output.scored).read(spark, version), scorer.definition.layout.time)
+    sizes = clicks.groupBy("batch_id").count().orderBy("batch_id").collect()
+    done = {row[0] for row in table.read(spark).select("batch_id").distinct().collect()}
+    chunks = list(ranges.packed(((row[0], row[1]) for row in sizes if row[0] not in done), CHUNK_CLICKS))
+    numbers = {row[0]: number for number, row in enumerate(sizes, 1)}
+    began = time.monotonic()
+    with ChunkLines(console, len(chunks)) as lines:
+        for batches in chunks:
+            # The number of the transaction grows from chunk to chunk, and is the same for whoever writes this one.
+            number = numbers[batches[-1]]
+            mine, start = clicks.where(F.col("batch_id").isin(*batches)), time.monotonic()
+            append = partial(_append, table, number, str(version))
+            persistently(partial(scorer.surviving, mine, append), partial(warn, console))
+            counted = table.read(spark).where(F.col("batch_id").isin(*batches))
+            [(count, fresh)] = counted.agg(F.count(F.lit(1)), F.count(NEW)).collect()
+            key = scorer.model.key
+            lines.report(Report(number, count, fresh, count - fresh, 1, time.monotonic() - start, None, *key))
+    console.print(f"{lines.summary(time.monotonic() - began)} {table.name} has them.", highlight=False, markup=False)
+
+
+def _append(table: Table, number: int, version: str, rows: DataFrame) -> None:
+    table.append_once(rows, f"clickscore-rescore-{version}", number, {"rescore": number})

@@ -1,0 +1,92 @@
+"""Files that the stream never reads are scored into its tables, once, whatever happens in between."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from threading import Thread
+from typing import Any
+
+import deltalake
+import pytest
+from pyspark.sql import SparkSession
+
+from clickscore.errors import StreamError
+from clickscore.storage.table import Table
+
+RunJob = Callable[..., Any]
+MakeClick = Callable[..., dict[str, Any]]
+
+
+@pytest.fixture
+def archive(shop: Any, spark: SparkSession, make_click: MakeClick) -> Path:
+    """A shop whose stream has read three clicks, and a folder beside it with four files of older ones."""
+    shop.set(source={"kind": "folder", "path": str(shop.landing), "max_bytes": 400})
+    shop.land("new.jsonl", *map(make_click, range(3)))
+    shop.run(spark)
+    folder = shop.home / "archive"
+    folder.mkdir()
+    for number in range(3):
+        clicks = [json.dumps(make_click(100 + 10 * number + each)) for each in range(4)]
+        (folder / f"old-{number}.jsonl").write_text("\n".join([*clicks, "rubbish"]) + "\n")
+    (folder / "broken.jsonl.gz").write_bytes(b"this is no gzip")
+    (folder / "new.jsonl").write_text(json.dumps(make_click(0)) + "\n")  # a copy of what the stream has read
+    return folder
+
+
+def end_within(commit: int, patch: pytest.MonkeyPatch) -> None:
+    """Let the process end after so many commits of both tables."""
+    append_once, commits = Table.append_once, 0
+
+    def append_and_end(table: Table, *arguments: Any) -> None:
+        nonlocal commits
+        append_once(table, *arguments)
+        commits += table.name.endswith("_clicks")
+        if commits == commit:
+            raise StreamError("ended between two commits.")
+
+    patch.setattr(Table, "append_once", append_and_end)
+
+
+def test_backfill_that_was_killed_goes_on_and_the_audit_proves_it(
+    shop: Any,
+    spark: SparkSession,
+    archive: Path,
+    run_job: RunJob,
+    make_click: MakeClick,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    arguments = ("--config", str(shop.config_file))
+    with monkeypatch.context() as until_then:
+        end_within(3, until_then)  # the second chunk has its clicks, but not what it rejects
+        done = run_job("score_batch", *arguments, "--files", str(archive))
+    assert done.status == 1
+    assert "ended between two commits. Chunks before it are done; start again to go on." in done.err
+    assert run_job("audit", *arguments).status == 0  # what is in flight is no finding
+
+    for number in range(3, 6):
+        shop.land(f"new-{number}.jsonl", make_click(number))
+    beside = Thread(target=shop.run, args=(spark,))
+    beside.start()
+    done = run_job("score_batch", *arguments, "--files", str(archive))
+    beside.join()
+    assert done.status == 0, done.err
+    assert "An earlier backfill has left" in done.out
+    assert "1 files have the name of a file that the stream has read" in done.out
+    old = sorted(f"c{100 + 10 * number + each}" for number in range(3) for each in range(4))
+    assert sorted(shop.scored.query("batch_id < 0")["id"]) == old
+    assert sorted(shop.rejected.query("batch_id < 0")["reason"]) == ["malformed_json"] * 3 + ["unreadable_file"]
+    assert len(shop.scored) == len(old) + 6
+
+    done = run_job("score_batch", *arguments, "--files", str(archive))
+    assert (done.status, len(shop.scored)) == (0, len(old) + 6)
+    assert "0 files are missing" in done.out
+
+    done = run_job("audit", *arguments)
+    assert done.status == 0, done.out
+    assert "22 records, each in exactly one row." in done.out
+    assert "backfill chunk 1" in done.out
+    deltalake.DeltaTable(str(shop.home / "scored_clicks")).delete("id IN ('c111', 'c1')")
+    done = run_job("audit", *arguments)
+    assert done.status == 1
+    assert "1 missing: the source has them, the tables do not (c111)" in done.out
+    assert "1 missing: the source has them, the tables do not (c1)" in done.out
