@@ -21,16 +21,17 @@ SHARED = {"errors", "reasons", "console", "cli", "retries", "session", "spark_er
 IMPORTS = {
     "config": set(),
     "scoring": {"config"},
+    "endpoint": {"config", "scoring"},
     "samples": {"config", "scoring"},
     "embedded": {"config", "scoring"},
     "export": {"config", "scoring", "registry", "embedded"},
     "storage": {"config"},
-    "registry": {"config", "scoring", "storage"},
+    "registry": {"config", "scoring", "endpoint", "storage"},
     "sources": {"config", "storage"},
     "training": {"config", "scoring", "registry", "sources", "storage"},
     "service": {"config", "scoring", "registry"},
     "monitoring": {"config", "storage", "sources"},
-    "stream": {"config", "scoring", "registry", "storage", "sources", "monitoring"},
+    "stream": {"config", "scoring", "endpoint", "registry", "storage", "sources", "monitoring"},
     "reconciliation": {"config", "scoring", "registry", "storage", "sources", "monitoring", "stream"},
 }
 """What each package may import beside the shared modules; nothing imports reconciliation."""

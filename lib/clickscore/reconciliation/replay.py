@@ -22,7 +22,7 @@ from clickscore.registry.registry import fetch_current
 from clickscore.registry.version import ModelVersion
 from clickscore.scoring.features import check_features
 from clickscore.scoring.isolation import Tolerance
-from clickscore.spark_errors import SPARK_ERRORS, TooManyError, WorkerCrashError, guarded
+from clickscore.spark_errors import SPARK_ERRORS, TooManyError, WorkerCrashError, guarded, transient_cause
 from clickscore.storage.constraints import check_unconstrained, decidable, read_constraints
 from clickscore.storage.protocol import check_changeable, check_readable, check_writable
 from clickscore.storage.schemas import Layout
@@ -157,7 +157,7 @@ def judge(
     """
     deployment = Deployment(spark, config.model)
     # What a model fails on stays rejected, so it may fail as often as it likes; and who was rejected may be dangerous.
-    tolerance = Tolerance(config.model.time_limit_ms / 1000, count=inf, in_child=True)
+    tolerance = Tolerance(config.model.call_limit_s, count=inf, in_child=True)
     score = deployment.score_with(definition.contract, definition.features, model, tolerance)
     scored, layout = Table(config.output.scored), definition.layout
     stamp = Stamp(-1, F.current_timestamp(), *model.key)
@@ -168,6 +168,10 @@ def judge(
             deployment.warm_up(model, tuple(config.model.picks.values()))
             # The model might answer otherwise if it was asked again.
             return guarded(verdicts.localCheckpoint)
+    except SPARK_ERRORS as error:
+        if cause := transient_cause(error):
+            raise ReplayError(f"{cause}. Nothing was changed; fix the cause and start again.") from error
+        raise
     except (TooManyError, WorkerCrashError) as error:
         raise ReplayError(
             f"{model.label}: {error}. Nothing was changed. Let {config.model.uri} point to a version that works, "
