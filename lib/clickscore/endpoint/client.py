@@ -174,25 +174,24 @@ class Client:
             raise MisconfiguredError(f"its address cannot be used: {error}") from None
         except (OSError, HTTPError) as error:
             raise AwayError(_cause(error)) from None
+        header = asked.version_header
+        version = response.headers.get(header) if header else None
         try:
             answer = decode(asked.payload, response.status_code, content, _asked_wait_s(response.headers))
         except Exception as error:  # whatever it says, it quotes the answer, and a server may repeat the token
             error.args = (str(error).replace(asked.token or "Bearer ", "***"),)
+            self._check(version)  # another version's refusal says nothing about this one
             raise
-        return self._checked(answer, response.headers)
-
-    def _checked(self, answer: Answer, headers: Any) -> Answer:
-        """Return an answer with its version, if that is the right one."""
-        header = self._connection.version_header
-        if header:
-            answer = answer._replace(version=headers.get(header))
-        if header and not answer.version:
+        if header and not version:
             raise MisconfiguredError(f"its answer has no header {header}; look at model.endpoint.version_header")
-        if self._version and answer.version and answer.version != self._version:
+        self._check(version or answer.version)
+        return answer._replace(version=version or answer.version)
+
+    def _check(self, version: str | None) -> None:
+        if self._version and version and version != self._version:
             raise MisconfiguredError(
-                f"version {answer.version} answers, where version {self._version} is to score the whole micro-batch"
+                f"version {version} answers, where version {self._version} is to score the whole micro-batch"
             )
-        return answer
 
     def _sign(self, request: Any) -> Any:
         # As ``auth``, or a .netrc file of the machine would replace the header.

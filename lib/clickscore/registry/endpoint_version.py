@@ -22,7 +22,7 @@ from clickscore.scoring.feature_engine import sql_type
 
 KIND = "endpoint"
 """How such a version is fed: over HTTP."""
-_WHERE = "the configuration"
+_WHERE, _TOKEN = "the configuration", "model.endpoint.token"
 _FORMS = ("dataframe_split", "dataframe_records", "inputs")
 """Keys of MLflow's forms, one of which an example may have around its rows."""
 
@@ -52,11 +52,19 @@ def fetch_endpoint(config: Model, folder: Path) -> ModelVersion:
         concurrency=endpoint.concurrency,
         attempt_s=config.time_limit_ms / 1000,
         deadline_s=endpoint.deadline_ms / 1000,
-        token=resolve(endpoint.token, "model.endpoint.token") if endpoint.token else None,
+        token=_token(endpoint.token) if endpoint.token else None,
     )
     impatient = replace(connection, deadline_s=connection.attempt_s)  # whoever starts is patient already
     answered = version_now(Client(impatient), example)
     return _describe(endpoint.name, endpoint.version or answered, inputs, connection, example, folder)
+
+
+def _token(reference: str) -> str:
+    token = resolve(reference, _TOKEN)
+    if not (token and token.isascii() and token.isprintable()):
+        # What a header cannot hold, the HTTP client would quote in its error.
+        raise ConfigError(_WHERE, [f"{_TOKEN}: expected a secret of printable ASCII characters in one line"])
+    return token
 
 
 def version_now(client: Client, example: pa.StructArray) -> str:

@@ -15,7 +15,9 @@ from tests.support.endpoint import VERSION_HEADER, Gateway, Reply, gateway, mlfl
 from tests.support.poison import RAISES, register_poison
 from tests.support.waiting import wait_until
 
-from clickscore.errors import ModelError, StreamError
+from clickscore.errors import ModelError, ReplayError, StreamError
+from clickscore.reconciliation import replay
+from clickscore.reconciliation.rescoring import Selection
 from clickscore.stream import app, query
 
 BATCHES, CLICKS, POISON = 8, 60, 130
@@ -68,6 +70,9 @@ def test_stream_gets_over_an_endpoint_that_is_killed_and_one_that_changes_its_ve
         meddling.start()
         seen = shop.run(spark)
         meddling.join()
+        front.mood = lambda number, body: None if asked(body)[0][0] is None else Reply(503, b"closed")
+        with pytest.raises(ReplayError, match=r"is away: it answers HTTP 503: closed; .*Nothing was changed"):
+            replay.run(shop.config, lambda: spark, Console(file=StringIO()), Selection(), dry_run=False)
     scored, rejected = shop.scored, shop.rejected
     assert sorted(scored["id"]) == sorted(f"c{n}" for n in range(BATCHES * CLICKS) if n != POISON)
     assert (scored["score"] == scored["price"] * 2 / 1000).all()

@@ -21,14 +21,20 @@ from tests.support.service import served
 from tests.support.shop import Shop, click
 
 from clickscore.config.endpoint import Payload
+from clickscore.config.model import Model
 from clickscore.endpoint.client import Client, Connection
 from clickscore.endpoint.payloads import MisconfiguredError, RefusedError
 from clickscore.errors import ModelError, ModelUnavailableError
+from clickscore.registry.registry import fetch_current
+from clickscore.scoring import ClickScorer, Contract, Features, LoadedModel
 from clickscore.scoring.isolation import Isolation, Tolerance
-from clickscore.scoring.models import answer
+from clickscore.scoring.models import answer, load
 from clickscore.scoring.outputs import Floats, OutputError, pick
 
 SECRET = "s3cret-of-the-endpoint"
+CONFIG = Model.model_validate({
+    "uri": "models:/moody_behind_an_endpoint@champion", "registry": "replaced", "trust": "pickle",
+})  # fmt: skip
 NOON = datetime(2026, 3, 1, 12, tzinfo=timezone.utc)
 CLICK = pa.struct([
     ("id", pa.string()), ("at", pa.timestamp("us", "UTC")), ("visitor", pa.string()), ("price", pa.float64()),
@@ -195,7 +201,10 @@ def test_version_comes_from_the_header_and_another_one_does_not_score(broken: Ga
     broken.version = "8"
     with pytest.raises(ModelUnavailableError, match="version 8 answers, where version 7 is to score"):
         pinned.predict(inputs([1.0]))
-    broken.version = None
+    broken.mood = lambda number, body: Reply(400, b"not this click")
+    with pytest.raises(ModelUnavailableError, match="version 8 answers"):  # its refusals are not those of version 7
+        pinned.predict(inputs([1.0]))
+    broken.mood, broken.version = echo, None
     with pytest.raises(ModelUnavailableError, match=f"no header {VERSION_HEADER}"):
         pinned.predict(inputs([1.0]))
 
@@ -254,3 +263,25 @@ def test_service_of_clickscore_scores_raw_clicks_and_rejects_for_the_reason_it_h
         assert np.delete(values[:, 0], 7).tolist() == [*own[:7], *own[8:]]
         with pytest.raises(MisconfiguredError, match="HTTP 401: expected Authorization: Bearer with the token"):
             Client(replace(connection, token="other")).ask(rows)
+
+
+def test_scorer_gives_the_same_verdicts_and_scores_as_with_the_model_in_memory(
+    server: MlflowServer, registry_uri: str, contract: Contract, features: Features, tmp_path: Path
+) -> None:
+    rng = np.random.default_rng(1)
+    prices = [None, 0.1, 1e-300, -0.0, 5e-324, 1e308, *rng.lognormal(3, 2, 500).tolist()]
+    records = [
+        click(number, price=price, quantity=number % (RAISES + 1) or None) for number, price in enumerate(prices)
+    ]
+    records += [click(0, visitor="Zoë"), click(1, visitor=None), click(2, price="x")]
+    raw = pa.array([*(json.dumps(record).encode() for record in records), b"{", b"null", b"\xff"], pa.binary())
+    config = CONFIG.model_copy(update={"registry": registry_uri})
+    model = fetch_current(config, tmp_path)
+    in_memory = LoadedModel(model.inputs, load(model.kind, model.folder), {"score": None})
+    remote = replace(
+        in_memory, predict=Client(connect(server.url, rows=100)).predict, tolerance=Tolerance(np.inf, np.inf)
+    )
+    here, there = (ClickScorer(contract, features, each).score(raw) for each in (in_memory, remote))
+    assert there.field("score").equals(here.field("score"))
+    assert there.field("reason").equals(here.field("reason"))
+    assert set(here.field("reason").to_pylist()) >= {None, "scoring_failed", "malformed_json", "wrong_type"}

@@ -143,6 +143,10 @@ def test_token_is_looked_up_and_missing_it_is_told(
 ) -> None:
     with pytest.raises(ConfigError, match=r"(?s)model\.endpoint\.token.*NO_SUCH_TOKEN is not set"):
         fetched(endpoint, tmp_path, token="env:NO_SUCH_TOKEN")
+    monkeypatch.setenv("SOME_TOKEN", "s3cret\nof two lines")
+    with pytest.raises(ConfigError, match=r"model\.endpoint\.token: expected a secret of printable ASCII") as caught:
+        fetched(endpoint, tmp_path, token="env:SOME_TOKEN")
+    assert "s3cret" not in str(caught.value)
     monkeypatch.setenv("SOME_TOKEN", "s3cret")
     found = fetched(endpoint, tmp_path, token="env:SOME_TOKEN")
     assert endpoint.seen["Authorization"] == "Bearer s3cret"
