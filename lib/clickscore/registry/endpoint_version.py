@@ -1,5 +1,6 @@
 """The version behind an endpoint: its inputs as configured, and whatever version answers now."""
 
+import hashlib
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -95,10 +96,11 @@ def another(model: ModelVersion, version: str, folder: Path) -> ModelVersion:
 def _describe(
     name: str, version: str, inputs: pa.Schema, connection: Connection, example: pa.StructArray, folder: Path
 ) -> ModelVersion:
-    place = folder / f"{name}-{version}".replace("/", "_")
-    place.mkdir(parents=True, exist_ok=True)
     # Not the address, so that a service may move: a version is what its owner calls so.
-    (place / "endpoint.json").write_text(json.dumps({"name": name, "version": version}), encoding="utf-8")
+    description = json.dumps({"name": name, "version": version}).encode()
+    place = folder / hashlib.sha256(description).hexdigest()  # a header may name a version that no file can have
+    place.mkdir(parents=True, exist_ok=True)
+    (place / "endpoint.json").write_bytes(description)
     return ModelVersion(
         name, version, None, digest(place), inputs, place, KIND, is_pinned=True, example=example, connection=connection
     )
@@ -153,7 +155,7 @@ def _read_rows(file: Path) -> pd.DataFrame:
     try:
         content = json.loads(read_text(file))
         for form in _FORMS:
-            content = content[form] if isinstance(content, dict) and form in content else content
+            content = content[form] if isinstance(content, dict) and list(content) == [form] else content
         if isinstance(content, dict) and set(content) == {"columns", "data"}:
             rows: pd.DataFrame | None = pd.DataFrame(content["data"], columns=content["columns"])
         else:

@@ -31,8 +31,9 @@ def longest_silence_s(config: Model) -> int:
 
     A fresh worker loads all models before the first chunk. Then the champion may lose ``MOST_HANGS`` time limits to
     clicks that it hangs on, and in the last call be so stuck that the worker has to be ended, which takes
-    ``KILL_AFTER`` more; the challenger is given up at its first click of that kind. Behind an endpoint, the requests of
-    a chunk take a deadline at most, and so do as many calls of a search for a click that it refuses.
+    ``KILL_AFTER`` more; the challenger is given up at its first click of that kind. Behind an endpoint, a turn
+    of requests takes a deadline at most: a chunk has some turns, and the search for clicks that it refuses gets
+    ``MOST_HANGS`` more.
     """
     loading_s = LOAD_LIMIT_S * len(config.uris)
     champion_s = (MOST_HANGS + 1 + KILL_AFTER) * config.time_limit_ms / 1000

@@ -35,8 +35,10 @@ def test_version_is_what_the_header_says(endpoint: Gateway, tmp_path: Path) -> N
     assert (found.key, found.label, found.run_id) == (("m", "7"), "m version 7", None)
     assert found.is_remote
     assert found.doubts == []
-    endpoint.version = "8"
-    assert fetched(endpoint, tmp_path).digest != found.digest
+    endpoint.version = "8/" + "x" * 300
+    other = fetched(endpoint, tmp_path)
+    assert other.version == endpoint.version
+    assert other.digest != found.digest
 
 
 def test_configured_version_stands_whatever_answers(endpoint: Gateway, tmp_path: Path) -> None:
