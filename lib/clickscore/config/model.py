@@ -1,6 +1,5 @@
 """The model section: which model scores, what is trusted, and what a model may do before it is stopped."""
 
-from math import inf
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, model_validator
@@ -139,11 +138,6 @@ class Model(Section):
     @classmethod
     def _key(cls, name: str) -> str:
         return cls.model_fields[name].alias or name
-
-    @property
-    def call_limit_s(self) -> float:
-        """How long one call of ``predict`` may take; infinite for an endpoint, whose client keeps to its deadline."""
-        return inf if self.endpoint else self.time_limit_ms / 1000
 
     def require_registered(self, what: str) -> None:
         """Refuse an endpoint.

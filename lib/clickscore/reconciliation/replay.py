@@ -157,7 +157,7 @@ def judge(
     """
     deployment = Deployment(spark, config.model)
     # What a model fails on stays rejected, so it may fail as often as it likes; and who was rejected may be dangerous.
-    tolerance = Tolerance(config.model.call_limit_s, count=inf, in_child=True)
+    tolerance = Tolerance(config.model.time_limit_ms / 1000, count=inf, in_child=True)
     score = deployment.score_with(definition.contract, definition.features, model, tolerance)
     scored, layout = Table(config.output.scored), definition.layout
     stamp = Stamp(-1, F.current_timestamp(), *model.key)

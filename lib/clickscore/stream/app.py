@@ -84,7 +84,7 @@ def run(config: Config, make_session: Callable[[], SparkSession], console: Conso
                 batch_scorer = BatchScorer(
                     layout=wiring.definition.layout,
                     score_with=partial(deployment.score_with, wiring.definition.contract, wiring.definition.features),
-                    time_limit_s=config.model.call_limit_s,
+                    time_limit_s=config.model.time_limit_ms / 1000,
                     failure_limit=config.model.failure_limit,
                     suspend=models.suspend,
                     withdraw=models.withdraw,

@@ -5,8 +5,9 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from io import BytesIO
+from math import inf
 from pathlib import Path
 from zipfile import ZIP_DEFLATED, ZipFile
 
@@ -80,7 +81,8 @@ class Deployment:
             ModelError: if it cannot be loaded, fails, takes too long, or does not answer as when it was registered.
             ModelUnavailableError: if its endpoint is away, or Spark fails for another reason.
         """
-        trial = _Trial(self.serve(model), picks, example_of(model), model.answers, self._config.call_limit_s)
+        call_limit_s = inf if model.is_remote else self._config.time_limit_ms / 1000
+        trial = _Trial(self.serve(model), picks, example_of(model), model.answers, call_limit_s)
         began = time.monotonic()
         try:
             self._in_all_workers([trial])
@@ -117,10 +119,13 @@ class Deployment:
             contract: what a click is.
             features: what is computed from it.
             model: scores every click.
-            tolerance: how much it may fail within a task.
+            tolerance: how much it may fail within a task; behind an endpoint, its time limit is left to the client,
+                whose deadline no click is to blame for.
             challenger: scores the clicks of some visitors as well.
         """
         outputs = self._config.picks
+        if model.is_remote:
+            tolerance = replace(tolerance, time_limit_s=inf)
         champion, other = Side(self.serve(model), model.inputs, outputs, tolerance), None
         if challenger:
             limits = Tolerance(

@@ -43,6 +43,6 @@ def register(spark: SparkSession, config: Config) -> None:
         produced = definition.features.schema
         check_features(produced, model.inputs, str(config.features), produced if config.model.challenger else None)
         deployment.warm_up(model, tuple(config.model.picks.values()))
-        tolerance = Tolerance(config.model.call_limit_s, count=inf)
+        tolerance = Tolerance(config.model.time_limit_ms / 1000, count=inf)
         score = deployment.score_with(definition.contract, definition.features, model, tolerance)
     spark.udf.register(SCORE_CLICK, score)

@@ -25,11 +25,6 @@ def test_name_version_and_inputs_are_enough() -> None:
     assert (found.payload, found.rows, found.concurrency, found.deadline_ms) == ("dataframe_split", 1_000, 2, 30_000)
 
 
-def test_client_of_an_endpoint_keeps_to_its_own_deadline() -> None:
-    assert model().call_limit_s == float("inf")
-    assert load(LOCAL).model.call_limit_s == 10.0
-
-
 @pytest.mark.parametrize(("changes", "message"), [
     ({"version": None}, "model.endpoint: name the version: version_header"),
     ({"version_header": "X-V"}, "model.endpoint: name the version: version_header"),
