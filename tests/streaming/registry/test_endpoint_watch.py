@@ -61,7 +61,7 @@ def test_stream_gets_over_an_endpoint_that_is_killed_and_one_that_changes_its_ve
                 front.version = "8"
 
         def restart() -> None:
-            wait_until(lambda: scored_batches(shop) >= 2, "the second micro-batch", PATIENCE_S)
+            wait_until(lambda: scored_batches(shop) >= 2, "the second micro-batch", PATIENCE_S, poll_s=0.2)
             server.kill()
             server.start()
 
