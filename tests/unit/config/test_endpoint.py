@@ -1,9 +1,12 @@
 """The endpoint section, and what of the model section an endpoint has no use for."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
+from tests.support.jobs import Done
 
 from clickscore.config.model import Model
 from clickscore.config.run import load
@@ -71,7 +74,18 @@ def test_address_with_something_that_may_be_a_secret_is_refused_unquoted(address
     assert "s3cret" not in str(caught.value)
 
 
-def test_job_that_needs_a_registered_model_refuses_an_endpoint() -> None:
-    with pytest.raises(ConfigError, match=f"jobs/serve.py needs a model of a registry.*found {URI}"):
-        model().require_registered("jobs/serve.py")
-    load(LOCAL).model.require_registered("jobs/serve.py")
+@pytest.mark.parametrize(("job", "arguments"), [
+    ("serve", ()), ("train_model", ()), ("export_model", ("--out", "exported")), ("promote_model", ()),
+    ("promote_model", ("--rollback",)), ("promote_model", ("--pin", "models:/m/1")),
+])  # fmt: skip
+def test_job_that_needs_a_registered_model_refuses_an_endpoint(
+    run_job: Callable[..., Done], tmp_path: Path, job: str, arguments: tuple[str, ...]
+) -> None:
+    run = yaml.safe_load(LOCAL.read_text())
+    run["model"] = {"uri": URI, "endpoint": {"name": "m", "version": "7", "inputs": "price DOUBLE"}}
+    (tmp_path / "run.yaml").write_text(yaml.safe_dump(run))
+    done = run_job(job, "--config", str(tmp_path / "run.yaml"), *arguments)
+    assert done.status == 2
+    said = " ".join(done.err.split())
+    assert f"model.uri: jobs/{job}.py needs a model of a registry, models:/<name>@<alias>" in said
+    assert f"found {URI}, whose files and versions only its owner has" in said
