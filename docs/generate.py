@@ -23,7 +23,7 @@ from pydantic.fields import FieldInfo
 from pyspark.sql import types as T
 
 from clickscore import reasons
-from clickscore.config import click, fields, model, run, service, source, value
+from clickscore.config import click, endpoint, fields, model, run, service, source, value
 from clickscore.config.fields import Section
 from clickscore.config.kafka_options import ALLOWED, FORBIDDEN
 from clickscore.monitoring.health import Health
@@ -38,7 +38,7 @@ SECTIONS: dict[str, type[Section]] = {
     for section in (
         run.Config, click.Click, click.FieldSource, run.Output, run.Deduplicate, run.HealthEndpoint, run.Training,
         source.FolderSource, source.DeltaSource, source.KafkaSource, source.Security, value.Value, model.Model,
-        model.Allow, model.Promotion, model.Gate, service.Service, service.WriteBehind,
+        model.Allow, endpoint.Endpoint, model.Promotion, model.Gate, service.Service, service.WriteBehind,
     )
 }  # fmt: skip
 SECTION = "section"
@@ -188,6 +188,7 @@ _WORDS: dict[str, Any] = {
     "file": fields.ExistingFile,
     "secret reference": fields.Reference,
     "model URI": model.ModelUri,
+    "model URI or endpoint": model.ChampionUri,
     "`available_now` or interval": get_type_hints(run.Config, include_extras=True)["trigger"],
     "`earliest`, `latest` or time": get_type_hints(source.KafkaSource, include_extras=True)["start"],
 }
@@ -208,7 +209,7 @@ def _default(field: FieldInfo) -> str:
     if field.is_required():
         return "required"
     value = field.get_default(call_default_factory=True, validated_data={})
-    if value is None or value in ((), {}) or (isinstance(value, Section) and not value.model_fields_set):
+    if value is None or value in ((), {}, "") or (isinstance(value, Section) and not value.model_fields_set):
         return ""
     if isinstance(value, Section):
         return f"`{{{', '.join(f'{key}: {getattr(value, key)}' for key in value.model_fields_set)}}}`"

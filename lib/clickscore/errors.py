@@ -7,7 +7,7 @@
     │   ├── ConfigError            the configuration, the click schema or the features file
     │   ├── ModelError
     │   │   ├── ModelNotFoundError     the model, version, alias or registry does not exist
-    │   │   ├── ModelUnavailableError  the registry or the files of a version cannot be reached now
+    │   │   ├── ModelUnavailableError  the registry, files or an endpoint cannot be reached now
     │   │   ├── UntrustedModelError    loading it could run code, or its files were changed
     │   │   └── SignatureError         the model and the features file do not fit together
     │   ├── SourceError            the source cannot be read as configured
@@ -102,7 +102,7 @@ class ModelNotFoundError(ModelError):
 
 
 class ModelUnavailableError(ModelError):
-    """Raised when the registry, or the place where it keeps its files, does not answer; trying again may help."""
+    """Raised when the registry, the place where it keeps its files, or an endpoint is away; trying again may help."""
 
 
 class UntrustedModelError(ModelError):

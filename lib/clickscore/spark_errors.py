@@ -24,10 +24,12 @@ _TRANSIENT_CLASSES = re.compile(
     r"|java\.util\.concurrent\.TimeoutException"
 )
 """Java classes of transient failures, or of their parents."""
+UNAVAILABLE = f"{ModelUnavailableError.__name__}: "
+"""How the text of a failed task begins to say that a model behind an endpoint cannot be asked."""
 _TRANSIENT_TEXTS = re.compile(
-    r"No space left on device|Disk quota exceeded|Read-only file system|Stale file handle|Connection reset"
-    r"|Connection refused|Broken pipe|timed out|Service Unavailable|SlowDown|Slow Down|Too Many Requests"
-    r"|status code:? (?:429|50[0234])|CONCURRENT_STREAM_LOG_UPDATE|Concurrent update to the log"
+    rf"{UNAVAILABLE}|No space left on device|Disk quota exceeded|Read-only file system|Stale file handle"
+    r"|Connection reset|Connection refused|Broken pipe|timed out|Service Unavailable|SlowDown|Slow Down"
+    r"|Too Many Requests|status code:? (?:429|50[0234])|CONCURRENT_STREAM_LOG_UPDATE|Concurrent update to the log"
     r"|Mkdirs failed to create|org\.apache\.kafka\.common\.errors\.(?:Timeout|Disconnect|Network)Exception"
     r"|ExecutorLostFailure|clickscore\.errors\.SourceUnavailableError: |io\.delta\.exceptions\.\w+"
     r"|DELTA_(?:CONCURRENT_\w+|METADATA_CHANGED|PROTOCOL_CHANGED)",
@@ -115,9 +117,10 @@ def transient_cause(error: BaseException | None) -> str | None:
         return None
     for java_error in _java_causes(error):
         if any(_TRANSIENT_CLASSES.fullmatch(name) for name in _class_names(java_error)):
-            return f"{java_error.getClass().getSimpleName()}: {_first_line(java_error.getMessage())}"
+            message = (java_error.getMessage() or "").strip().partition("\n")[0]
+            return f"{java_error.getClass().getSimpleName()}: {message}"
     found = _TRANSIENT_TEXTS.search(str(error))
-    return _line_of(str(error), found.start()) if found else None
+    return _line_of(str(error), found.start()).rpartition(UNAVAILABLE)[2] if found else None
 
 
 def root_cause(error: Py4JJavaError) -> str:
@@ -249,10 +252,6 @@ def _class_names(java_error: Any) -> Iterator[str]:
     while java_class is not None:
         yield java_class.getName()
         java_class = java_class.getSuperclass()
-
-
-def _first_line(text: str | None) -> str:
-    return (text or "").strip().partition("\n")[0]
 
 
 def _line_of(text: str, position: int) -> str:

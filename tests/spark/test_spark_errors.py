@@ -103,6 +103,13 @@ def test_worker_that_has_died_is_a_crash_and_puts_the_model_in_doubt(spark: Spar
     assert model_failures(error) is None
 
 
+def test_endpoint_that_is_away_for_a_worker_is_transient_and_puts_nothing_in_doubt(spark: SparkSession) -> None:
+    cause = "the endpoint http://m/ is away: it answers HTTP 503: no; 7 attempts in 4 s"
+    error = raise_in_a_worker(spark, ModelUnavailableError(cause))
+    assert transient_cause(error) == cause
+    assert model_fault(error) is model_failures(error) is worker_crash(error) is row_refusal(error) is None
+
+
 def test_model_that_cannot_be_loaded_in_a_worker_is_told_by_the_reason(spark: SparkSession) -> None:
     error = raise_in_a_worker(spark, ModelError("it cannot be loaded: ModuleNotFoundError: No module named 'lgb'"))
     assert model_fault(error) == "it cannot be loaded: ModuleNotFoundError: No module named 'lgb'"

@@ -139,6 +139,10 @@ def test_every_configuration_loads(block: str, tmp_path: Path) -> None:
     for key, value in yaml.safe_load(block).items():
         if key in ("security", "value"):
             run["source"] = {**KAFKA, key: with_files(value, tmp_path)}
+        elif key == "endpoint":
+            run["model"] = {"uri": "endpoint:http://127.0.0.1/", key: with_files(value, tmp_path)}
+        elif key == "model" and "endpoint" in value:
+            run["model"] = {**value, "endpoint": with_files(value["endpoint"], tmp_path)}
         elif key in WITHIN:
             run.setdefault(WITHIN[key], {})[key] = value
         else:
@@ -148,13 +152,13 @@ def test_every_configuration_loads(block: str, tmp_path: Path) -> None:
     load(file)
 
 
-def with_files(security: dict[str, Any], folder: Path) -> dict[str, Any]:
-    """Return a section whose certificates and schemas are there."""
-    for key in ("truststore", "keystore", "ca", "schema"):
-        if key in security:
-            security[key] = str(folder / Path(security[key]).name)
-            Path(security[key]).touch()
-    return security
+def with_files(section: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """Return a section whose files are there."""
+    for key in ("truststore", "keystore", "ca", "schema", "example"):
+        if key in section:
+            section[key] = str(folder / Path(section[key]).name)
+            Path(section[key]).touch()
+    return section
 
 
 @pytest.mark.parametrize("section", [name for name in generate.SECTIONS if name != "Config"])

@@ -1,12 +1,20 @@
-"""The model section: which registered model scores, what is trusted, and what a model may do before it is stopped."""
+"""The model section: which model scores, what is trusted, and what a model may do before it is stopped."""
 
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
+from clickscore.config.endpoint import Endpoint
 from clickscore.config.fields import Milliseconds, Section, Text, nearest
+from clickscore.errors import ConfigError
 
-ModelUri = Annotated[str, Field(pattern=r"^models:/[^/@]+(@[^/@]+|/[0-9]+)$")]
+ENDPOINT = "endpoint:"
+_REGISTERED = "models:/[^/@]+(@[^/@]+|/[0-9]+)"
+ModelUri = Annotated[str, Field(pattern=f"^{_REGISTERED}$")]
+ChampionUri = Annotated[str, Field(pattern=rf"^({_REGISTERED}|{ENDPOINT}https?://[^\s/@?#]+(/[^\s@?#]*)?)$")]
+"""A registered model, or the address of an endpoint, without a user, a password or a query, which may be secrets."""
+_ONLY_REGISTERED = ("registry", "poll_ms", "trust", "allow", "challenger")
+"""Settings that an endpoint has no use for; the challenger's two others say nothing without it."""
 
 
 def _output(value: object) -> object:
@@ -45,7 +53,7 @@ class Allow(Section):
 
 
 class Model(Section):
-    """The registered model that scores, its registry, and what a model may do before it is stopped.
+    """The model that scores, where it is, and what it may do before it is stopped.
 
     Example::
 
@@ -62,14 +70,21 @@ class Model(Section):
           challenger_share:      0.1
           challenger_time_limit: 2 seconds
 
+    Example::
+
+        model:
+          uri:      "endpoint:https://models.example.com/invocations"
+          endpoint: {name: click_propensity, version_header: X-Model-Version, example: conf/example.json}
+
     Attributes:
-        uri: the model that scores every click, the champion.
-        registry: URI of the MLflow registry.
+        uri: the model that scores every click, the champion: a registered one, or an endpoint.
+        registry: URI of the MLflow registry; required for a registered model.
+        endpoint: how an endpoint is asked; required for one.
         poll_ms: how often the job asks the registry which version the alias points to.
         outputs: columns of ``scored_clicks``, each with the output of the model that fills it, by name or by position
             from 0. Left out, ``score`` is the only number that the model predicts, or the second of two class
             probabilities.
-        time_limit_ms: how long one call of ``predict`` may take.
+        time_limit_ms: how long one call of ``predict``, or one request to an endpoint, may take.
         failure_limit: share of the clicks that the model may fail on, beyond the first ten, before the run ends.
         trust: ``pickle`` accepts models that run code of their own when they are loaded.
         allow: which models may be loaded.
@@ -78,8 +93,9 @@ class Model(Section):
         challenger_time_limit_ms: how long one call of the challenger's ``predict`` may take.
     """
 
-    uri: ModelUri
-    registry: Text
+    uri: ChampionUri
+    registry: Text = ""
+    endpoint: Endpoint | None = None
     poll_ms: Annotated[Milliseconds, Field(alias="poll")] = 3_000
     outputs: dict[Text, Output] = Field(default_factory=dict)
     time_limit_ms: Annotated[Milliseconds, Field(alias="time_limit")] = 10_000
@@ -92,6 +108,12 @@ class Model(Section):
 
     @model_validator(mode="after")
     def _fits_together(self) -> "Model":
+        if self.uri.startswith(ENDPOINT):
+            return self._as_endpoint()
+        if not self.registry:
+            raise ValueError("registry is missing; it is the URI of the MLflow registry that has the model")
+        if self.endpoint:
+            raise ValueError(f"endpoint: {self.uri} is a registered model; remove the section, or name an endpoint")
         if self.challenger == self.uri:
             raise ValueError(f"challenger: {self.uri} is the champion itself; name another alias or version")
         for uri in self.uris:
@@ -101,6 +123,35 @@ class Model(Section):
                     f"allow.names does not have {name}, which {uri} names{nearest(name, self.allow.names)}"
                 )
         return self
+
+    def _as_endpoint(self) -> "Model":
+        if not self.endpoint:
+            raise ValueError("endpoint is missing; it says how the endpoint of uri is asked: name, version, inputs")
+        useless = [self._key(name) for name in _ONLY_REGISTERED if name in self.model_fields_set]
+        if useless:
+            raise ValueError(
+                f"{', '.join(useless)}: only for registered models, but uri is an endpoint, which brings one version "
+                f"of one model and no files; remove {'it' if len(useless) == 1 else 'them'}"
+            )
+        return self
+
+    @classmethod
+    def _key(cls, name: str) -> str:
+        return cls.model_fields[name].alias or name
+
+    def require_registered(self, what: str) -> None:
+        """Refuse an endpoint.
+
+        Args:
+            what: what needs a registered model, for the message.
+
+        Raises:
+            ConfigError: if the model is an endpoint.
+        """
+        if self.endpoint:
+            needs = "needs a model of a registry, models:/<name>@<alias> or models:/<name>/<version>"
+            problem = f"model.uri: {what} {needs}; found {self.uri}, whose files and versions only its owner has"
+            raise ConfigError("the configuration", [problem])
 
     @property
     def picks(self) -> dict[str, str | int | None]:

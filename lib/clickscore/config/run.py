@@ -9,6 +9,7 @@ from pydantic import AfterValidator, Field, ValidationError, model_validator
 from pydantic_core import ErrorDetails
 
 from clickscore.config.click import Click, FieldSource
+from clickscore.config.endpoint import Endpoint
 from clickscore.config.fields import (
     ExistingFile,
     FolderPath,
@@ -21,7 +22,7 @@ from clickscore.config.fields import (
     is_interval,
     nearest,
 )
-from clickscore.config.model import Allow, Gate, Model, Promotion
+from clickscore.config.model import ENDPOINT, Allow, Gate, Model, Promotion
 from clickscore.config.service import Service, WriteBehind
 from clickscore.config.source import SOURCES, Security, Source
 from clickscore.config.text_file import read_text
@@ -128,7 +129,7 @@ class Config(Section):
         source: where the clicks come from.
         click: what a click looks like.
         features: file with the features, DuckDB SQL.
-        model: the registered model.
+        model: the model that scores.
         output: the tables.
         checkpoint: folder in which Spark keeps how far the stream has come; one per stream.
         trigger: ``available_now`` processes what is there and stops; an interval keeps the stream running.
@@ -220,7 +221,7 @@ def _sentence(detail: ErrorDetails) -> str:
     if detail["type"] == "missing":
         return f"{key}: missing"
     if detail["type"] == "string_pattern_mismatch" and key in ("model.uri", "model.challenger"):
-        return f"{key}: expected models:/<name>@<alias> or models:/<name>/<version>, found {detail['input']!r}"
+        return f"{key}: expected {_uris(key)}, found {_shown(detail['input'])}"
     if detail["type"] == "union_tag_invalid":
         return f"{key}.kind: expected {' or '.join(SOURCES)}{nearest(str(_tag(detail)), SOURCES)}"
     if detail["type"] == "union_tag_not_found":
@@ -233,8 +234,18 @@ def _sentence(detail: ErrorDetails) -> str:
 _SECTIONS: dict[str, type[Section]] = {
     "click": Click, "model": Model, "output": Output, "training": Training, "deduplicate": Deduplicate,
     "health": HealthEndpoint, "service": Service, "write_behind": WriteBehind,
-    "security": Security, "value": Value, "allow": Allow, "promotion": Promotion, "gate": Gate,
+    "security": Security, "value": Value, "allow": Allow, "promotion": Promotion, "gate": Gate, "endpoint": Endpoint,
 }  # fmt: skip
+
+
+def _uris(key: str) -> str:
+    registered = "models:/<name>@<alias> or models:/<name>/<version>"
+    return registered if key == "model.challenger" else f"{registered} or endpoint:https://<host>/<path>"
+
+
+def _shown(uri: str) -> str:
+    # Not the address: where it has a user, a password or a query, one of these may be a secret.
+    return "an endpoint with something else in its address" if uri.startswith(ENDPOINT) else repr(uri)
 
 
 def _tag(detail: ErrorDetails) -> object:

@@ -44,6 +44,7 @@ def export(config: Config, out: Path, version: str | None, console: Console) -> 
     Raises:
         WiringError: if the version cannot be used, or not without MLflow; nothing is written then.
     """
+    config.model.require_registered("jobs/export_model.py")
     contract = contract_of(config.click)
     features = read_features(config.features, contract.click)
     with whole_folder(out) as folder, tempfile.TemporaryDirectory(prefix="clickscore-") as place:

@@ -23,7 +23,7 @@ from clickscore.registry.version import ModelVersion
 from clickscore.scoring.features import check_features
 from clickscore.scoring.isolation import Tolerance
 from clickscore.scoring.wire import check_registry
-from clickscore.spark_errors import SPARK_ERRORS, TooManyError, WorkerCrashError, guarded
+from clickscore.spark_errors import SPARK_ERRORS, TooManyError, WorkerCrashError, guarded, transient_cause
 from clickscore.storage.constraints import check_unconstrained, decidable, read_constraints
 from clickscore.storage.protocol import check_changeable, check_readable, check_writable
 from clickscore.storage.schemas import Layout
@@ -170,6 +170,10 @@ def judge(
             deployment.warm_up(model, tuple(config.model.picks.values()))
             # The model might answer otherwise if it was asked again.
             return guarded(verdicts.localCheckpoint)
+    except SPARK_ERRORS as error:
+        if cause := transient_cause(error):
+            raise ReplayError(f"{cause}. Nothing was changed; fix the cause and start again.") from error
+        raise
     except (TooManyError, WorkerCrashError) as error:
         raise ReplayError(
             f"{model.label}: {error}. Nothing was changed. Let {config.model.uri} point to a version that works, "

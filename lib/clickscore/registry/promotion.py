@@ -248,6 +248,7 @@ def _keep(console: Console, client: Any, run_id: str | None, clicks: Clicks, evi
 def _registry(config: Model) -> Iterator[tuple[Registry, Any]]:
     from mlflow.exceptions import MlflowException
 
+    config.require_registered("jobs/promote_model.py")
     registry = Registry(config.registry)
     try:
         yield registry, registry.client

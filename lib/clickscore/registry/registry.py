@@ -18,6 +18,7 @@ from clickscore.errors import (
     WiringError,
     gist,
 )
+from clickscore.registry.endpoint_version import fetch_endpoint
 from clickscore.registry.trust import MLMODEL, check_digest, check_files, digest
 from clickscore.registry.version import ANSWERS_TAG, DIGEST_TAG, ModelVersion, read_version
 from clickscore.scoring.isolation import describe
@@ -194,11 +195,13 @@ class Registry:
 
 
 def fetch_current(config: Model, folder: Path) -> ModelVersion:
-    """Fetch the version that the configuration stands for now.
+    """Fetch the version that the configuration stands for now; an endpoint is asked for its own.
 
     Raises:
         ModelError: if there is none, or its registry does not answer.
     """
+    if config.endpoint:
+        return fetch_endpoint(config, folder)
     try:
         registry = Registry(config.registry)
         return fetch_version(config, *registry.resolve(config.uri), folder, registry)
@@ -215,6 +218,8 @@ def fetch_version(
     config: Model, name: str, version: str, folder: Path, registry: Registry | None = None
 ) -> ModelVersion:
     """Fetch one version by the rules of the configuration; see ``Registry.fetch``."""
+    if config.endpoint:
+        raise ModelNotFoundError(f"{name} version {version}: an endpoint answers with one version only")
     if config.allow.names and name not in config.allow.names:
         raise UntrustedModelError(f"{name} version {version}: model.allow.names does not have {name}")
     registry = registry or Registry(config.registry)

@@ -1,4 +1,4 @@
-"""One version of a registered model with its files: inputs, digest, input example and recorded predictions."""
+"""One version of a model: of a registered one with its files, their digest, input example and recorded predictions."""
 
 import json
 from collections.abc import Callable
@@ -10,26 +10,28 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
+from clickscore.endpoint.client import Connection
 from clickscore.errors import ModelError, SignatureError
 from clickscore.scoring.models import BOOSTER, BOOSTER_FILE, ONNX, PYFUNC
 
 
 @dataclass(frozen=True)
 class ModelVersion:
-    """One version of a registered model, with its files at hand on the driver.
+    """One version of a model, with its files at hand on the driver; behind an endpoint, with how that is asked.
 
     Attributes:
-        name: registered model.
+        name: the model.
         version: its version.
         run_id: MLflow run that made it.
-        digest: SHA-256 of its files.
+        digest: SHA-256 of its files; behind an endpoint, of its name and version.
         inputs: what its signature asks for, in its order; NOT NULL fields are required.
         folder: the files on the driver.
-        kind: how it is fed: ``BOOSTER``, ``ONNX`` or ``PYFUNC``.
+        kind: how it is fed: ``BOOSTER``, ``ONNX``, ``PYFUNC``, or over HTTP.
         is_pinned: whether the registry says which digest the files must have.
         example: some inputs that it can score, if it was logged with such.
         answers: what it answered to the example when it was registered, if that was kept.
         metrics: what its run says of it.
+        connection: how its endpoint is asked, if it is behind one.
     """
 
     name: str
@@ -43,6 +45,7 @@ class ModelVersion:
     example: pa.StructArray | None = field(default=None, compare=False, repr=False)
     answers: tuple[float, ...] = ()
     metrics: dict[str, float] = field(default_factory=dict, compare=False)
+    connection: Connection | None = None
 
     @property
     def label(self) -> str:
@@ -53,6 +56,11 @@ class ModelVersion:
     def key(self) -> tuple[str, str]:
         """Name and version."""
         return self.name, self.version
+
+    @property
+    def is_remote(self) -> bool:
+        """Whether it is behind an endpoint, which answers with one version and brings no other one back."""
+        return self.connection is not None
 
     @property
     def doubts(self) -> list[str]:
@@ -154,12 +162,12 @@ def _example(model: Any, folder: Path, inputs: pa.Schema, label: str) -> pa.Stru
         example = _read_example(model, folder)
     except Exception as error:  # the file is part of the model, and may hold anything
         raise ModelError(f"{label}: its input example cannot be read: {error}") from None
-    frame = _as_frame(example, inputs.names)
+    frame = as_frame(example, inputs.names)
     return None if frame is None else as_inputs(frame, inputs, label)
 
 
-def _as_frame(example: Any, names: list[str]) -> pd.DataFrame | None:
-    """Return an input example as rows; None if it is something that nobody can take for rows of these columns."""
+def as_frame(example: Any, names: list[str]) -> pd.DataFrame | None:
+    """Return an input example as rows; None if it is not rows of these columns."""
     if isinstance(example, pd.DataFrame):
         return example
     if isinstance(example, dict) and set(names) <= set(example):  # one row, or a list for each column

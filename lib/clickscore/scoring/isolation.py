@@ -19,6 +19,7 @@ from typing import Any
 
 import numpy as np
 
+from clickscore.errors import ModelUnavailableError
 from clickscore.scoring.outputs import Floats, OutputError
 
 PredictRows = Callable[[int, int], Floats]
@@ -54,12 +55,12 @@ class Tolerance:
     """How much may go wrong within a task before the task gives up.
 
     Attributes:
-        time_limit_s: how long one call may take.
+        time_limit_s: how long one call may take; infinite for a model that is elsewhere and keeps to a deadline.
         count: failures that are always allowed.
         share: failures allowed beyond them, as a share of the clicks.
         slack: clicks that are taken to come yet, so that a bad beginning is not taken for a bad whole.
         hangs: time limits that may be lost to calls that take too long.
-        in_child: predict in processes of their own.
+        in_child: predict in processes of their own, unless the model is elsewhere.
         rejected_share: share of the records that may be rejected, whatever the reason; judged at the end of the task.
     """
 
@@ -97,6 +98,7 @@ class Isolation:
 
         Raises:
             TooManyFailuresError: if the task has more failures than its tolerance.
+            ModelUnavailableError: if the model cannot be asked now.
         """
         self.rows += rows
         values = np.full((rows, columns), np.nan)
@@ -124,14 +126,16 @@ class Isolation:
     def _attempt(self, predict: PredictRows, low: int, high: int, values: Floats) -> str | None:
         limit_s, began = self._limit_s(high - low, len(values)), time.monotonic()
         try:
-            call = self._in_child if self.tolerance.in_child else self._in_time
+            call = in_child if self.tolerance.in_child and limit_s < np.inf else self._in_time
             values[low:high] = call(predict, low, high, limit_s)
         except OutOfTimeError:
             self.lost_s += time.monotonic() - began
             if self.lost_s > self.tolerance.hangs * self.tolerance.time_limit_s:
                 raise TooManyFailuresError(f"{HANGS}: a task has waited {self.lost_s:.1f} s for it") from None
             return f"TimeoutError: no prediction within {limit_s:g} s"
-        except Exception as error:  # whatever the model raises is the click's fate, not the stream's
+        except ModelUnavailableError:  # no click is to blame
+            raise
+        except Exception as error:  # whatever else the model raises is the click's fate, not the stream's
             return describe(error)
         self._spent_s += time.monotonic() - began
         self._predicted += high - low
@@ -139,17 +143,13 @@ class Isolation:
 
     def _limit_s(self, rows: int, chunk: int) -> float:
         whole = self.tolerance.time_limit_s
-        if rows in (1, chunk) or not self._predicted:  # a verdict, or no search yet
+        if rows in (1, chunk) or not self._predicted or whole == np.inf:  # a verdict, no search yet, or no limit
             return whole
-        usual = self._spent_s / self._predicted * rows
-        return min(whole, max(LEAST_SEARCH_S, PATIENCE * usual))
+        return min(whole, max(LEAST_SEARCH_S, PATIENCE * self._spent_s / self._predicted * rows))
 
     def _in_time(self, predict: PredictRows, low: int, high: int, limit_s: float) -> Floats:
         with time_limit(limit_s, self.tolerance.time_limit_s):
             return predict(low, high)
-
-    def _in_child(self, predict: PredictRows, low: int, high: int, limit_s: float) -> Floats:
-        return in_child(predict, low, high, limit_s)
 
     def _note_numbers(self, low: int, high: int, values: Floats, failures: dict[int, str]) -> None:
         part = values[low:high]
@@ -171,8 +171,7 @@ class Isolation:
 
 def describe(error: BaseException) -> str:
     """Return type and message of an exception, cut."""
-    whole = str(error) if isinstance(error, CrashError) else f"{type(error).__name__}: {error}"
-    return whole[:MAX_DETAIL]
+    return (str(error) if isinstance(error, CrashError) else f"{type(error).__name__}: {error}")[:MAX_DETAIL]
 
 
 @contextmanager
@@ -182,7 +181,7 @@ def time_limit(seconds: float, hard: float) -> Iterator[None]:
     Raises:
         OutOfTimeError: into the code that runs too long.
     """
-    if threading.current_thread() is not threading.main_thread():  # signals only reach the main thread
+    if seconds == np.inf or threading.current_thread() is not threading.main_thread():  # signals reach that one only
         yield
         return
 

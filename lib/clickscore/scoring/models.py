@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
-from clickscore.errors import ModelError
+from clickscore.errors import ModelError, ModelUnavailableError
 from clickscore.scoring.categories import Categories, CategoryError, as_numbers, read_categories
 from clickscore.scoring.isolation import Tolerance, describe
 from clickscore.scoring.onnx_models import load_onnx
@@ -60,6 +60,7 @@ def answer(predict: Predict, example: pa.StructArray, picks: tuple[Pick, ...]) -
     Raises:
         ModelError: if it fails, lacks an output that becomes a column, gives no finite number for one, or scores a
             click alone otherwise than among others.
+        ModelUnavailableError: if it cannot be asked now.
     """
     outputs, values = _tried(predict, example, picks, "its input example")
     if len(example):
@@ -81,6 +82,8 @@ def _tried(predict: Predict, inputs: pa.StructArray, picks: tuple[Pick, ...], wh
         values = pick(outputs, picks)
     except OutputError as error:
         raise ModelError(f"its answer to {what} makes no score: {error}") from None
+    except ModelUnavailableError:
+        raise
     except Exception as error:  # whatever it raises on its own example, it would raise on clicks
         cause = " ".join(describe(error).split())  # of what a worker raises, the driver keeps one line
         raise ModelError(f"it fails on {what}: {cause}{_hint(error)}") from None

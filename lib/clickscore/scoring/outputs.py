@@ -111,6 +111,19 @@ def _shape_error(prediction: Any, rows: int, name: str = "") -> OutputError:
     )
 
 
+def joined(parts: Sequence[Outputs]) -> Outputs:
+    """Return the predictions for several parts of some clicks, one after the other.
+
+    Raises:
+        OutputError: if they do not have the same outputs.
+    """
+    first = parts[0]
+    if any(part.names != first.names or part.values.shape[1] != first.values.shape[1] for part in parts):
+        raise OutputError("the model gives different outputs for different clicks")
+    texts = {position: text for part in parts for position, text in part.texts.items()}
+    return Outputs(np.concatenate([part.values for part in parts]), first.names, texts)
+
+
 def pick(outputs: Outputs, picks: Sequence[Pick]) -> Floats:
     """Return the columns that were asked for; None stands for the only one, or the second of two probabilities.
 

@@ -54,6 +54,7 @@ def serve(config: Config, console: Console) -> None:
         WiringError: if the wiring is wrong; no click is scored then.
         RunError: if the server ends by itself.
     """
+    config.model.require_registered("jobs/serve.py")
     service = config.service or Service()
     token = _token(service)
     contract = contract_of(config.click)

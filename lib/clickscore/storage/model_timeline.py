@@ -25,7 +25,7 @@ class Version(Protocol):
 
     @property
     def name(self) -> str:
-        """The registered model."""
+        """The model."""
 
     @property
     def version(self) -> str:
@@ -46,6 +46,10 @@ class Version(Protocol):
     @property
     def label(self) -> str:
         """The version as messages name it."""
+
+    @property
+    def is_remote(self) -> bool:
+        """Whether it is behind an endpoint, which answers with one version and brings no other one back."""
 
 
 Model = TypeVar("Model", bound=Version)
@@ -104,17 +108,24 @@ class Timeline(Generic[Model]):
         self._challenger: tuple[str, str] | None = None
         self._knows_challenger = False
 
-    def model_for(self, batch_id: int, planned_before: bool, current: Model) -> Model:
+    def model_for(self, batch_id: int, planned_before: bool, current: Model, is_written: bool = False) -> Model:
         """Return the version that scores a micro-batch; afterwards it is in the timeline.
 
         Args:
             batch_id: the micro-batch.
             planned_before: whether an earlier run may have begun it.
             current: the version for micro-batches that are not promised to another.
+            is_written: whether its scores are committed. Behind an endpoint, which does not bring back the version that
+                they are of, another one then only says why the rest of the records is rejected.
         """
         if planned_before or (self._latest is None and batch_id > 0):
             self._latest = read_pin(self._spark, self._table, batch_id)
         latest = self._latest
+        if latest and planned_before and latest[:2] != current.key and current.is_remote:
+            if is_written:
+                return current
+            self.note(batch_id, CHAMPION, WITHDRAWN, latest[:2], f"the endpoint answers with {current.label} now")
+            latest = None
         if latest and (planned_before or latest[:2] == current.key):
             return latest.check(current if latest[:2] == current.key else self._fetch(*latest[:2]))
         self.note(batch_id, CHAMPION, SCORES, current)

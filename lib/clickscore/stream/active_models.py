@@ -8,6 +8,7 @@ import pyarrow as pa
 
 from clickscore.config.run import Config
 from clickscore.registry.alias_follower import Follower
+from clickscore.registry.endpoint_watch import EndpointWatch
 from clickscore.registry.version import ModelVersion
 from clickscore.scoring.features import check_features
 from clickscore.storage.model_timeline import BENCHED, CHALLENGER, CHAMPION, REFUSED, WITHDRAWN, Timeline
@@ -18,7 +19,7 @@ class ActiveModels:
     """The models of a run.
 
     Attributes:
-        champion: follows the model that scores every click.
+        champion: follows the model that scores every click, or watches which version its endpoint has.
         challenger: follows the one beside it, where the configuration names one.
     """
 
@@ -45,10 +46,12 @@ class ActiveModels:
         self._timeline, self._next_batch = timeline, next_batch
         self._first = current
         self._suspended: tuple[str, str] | None = None
-        follow = partial(Follower, model, folder=folder, tell=tell)
-        self.champion = follow(
-            model.uri, current=current, prepare=self._prepare_champion, refuse=partial(self._refuse, CHAMPION)
-        )
+        follow, refuse = partial(Follower, model, folder=folder, tell=tell), partial(self._refuse, CHAMPION)
+        self.champion: Follower | EndpointWatch
+        if current.is_remote:
+            self.champion = EndpointWatch(current, folder, self._prepare_champion, tell, refuse)
+        else:
+            self.champion = follow(model.uri, current=current, prepare=self._prepare_champion, refuse=refuse)
         self.challenger = None
         if model.challenger:
             self.challenger = follow(
@@ -61,24 +64,32 @@ class ActiveModels:
 
     @property
     def followers(self) -> tuple[Follower, ...]:
-        """Both, or the only one."""
-        return (self.champion, self.challenger) if self.challenger else (self.champion,)
+        """Those of aliases, which are polled."""
+        return tuple(each for each in (self.champion, self.challenger) if isinstance(each, Follower))
 
     @property
     def in_service(self) -> tuple[ModelVersion, ...]:
         """The versions that score now."""
-        return tuple(follower.current for follower in self.followers if follower.current)
+        return tuple(each.current for each in (self.champion, self.challenger) if each and each.current)
 
-    def models_for(self, batch_id: int, planned_before: bool) -> tuple[ModelVersion, ModelVersion | None]:
+    def models_for(
+        self, batch_id: int, planned_before: bool, is_written: bool = False
+    ) -> tuple[ModelVersion, ModelVersion | None]:
         """Return champion and challenger of a micro-batch; afterwards the timeline knows them.
 
         Args:
             batch_id: the micro-batch.
             planned_before: whether an earlier query may have begun it.
+            is_written: whether its scores are committed.
+
+        Raises:
+            ModelUnavailableError: if the endpoint of the champion is away, or has a version that cannot be used.
         """
         self._next_batch = batch_id
+        if isinstance(self.champion, EndpointWatch):
+            self.champion.look()
         current = self.champion.current or self._first
-        champion = self._timeline.model_for(batch_id, planned_before, current)
+        champion = self._timeline.model_for(batch_id, planned_before, current, is_written)
         challenger = self.challenger.current if self.challenger else None
         if challenger and challenger.key in (champion.key, self._suspended):
             challenger = None

@@ -238,16 +238,17 @@ class BatchScorer:
 
     def _broken(self, champion: ModelVersion, batch_id: int, what: str) -> BrokenModelError:
         self.withdraw(champion, what, batch_id)
+        remedy = f"Let the {'endpoint have' if champion.is_remote else 'alias point to'} a version that works"
         if HANGS in what:
             return BrokenModelError(
                 f"batch {batch_id}: {champion.label} repeatedly takes longer than model.time_limit "
-                f"({self.time_limit_s:g} s): {what}. Nothing of this micro-batch was written. Let the alias point to a "
-                f"version that works, or shorten the limit so that more such clicks can be rejected, and start again."
+                f"({self.time_limit_s:g} s): {what}. Nothing of this micro-batch was written. {remedy}, or "
+                f"shorten the limit so that more such clicks can be rejected, and start again."
             )
         return BrokenModelError(
             f"batch {batch_id}: {champion.label} fails on more clicks than model.failure_limit "
-            f"({self.failure_limit:.2%}) allows: {what}. Nothing of this micro-batch was written. Let the alias point "
-            f"to a version that works, or raise the limit, and start again."
+            f"({self.failure_limit:.2%}) allows: {what}. Nothing of this micro-batch was written. {remedy}, "
+            f"or raise the limit, and start again."
         )
 
     def _judge_challenger(self, challenger: ModelVersion, counts: BatchCounts, next_batch: int) -> None:

@@ -5,8 +5,9 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from io import BytesIO
+from math import inf
 from pathlib import Path
 from zipfile import ZIP_DEFLATED, ZipFile
 
@@ -24,7 +25,7 @@ from clickscore.scoring.contract import Contract
 from clickscore.scoring.features import Features
 from clickscore.scoring.isolation import Tolerance
 from clickscore.scoring.outputs import Pick
-from clickscore.spark_errors import SPARK_ERRORS, model_fault
+from clickscore.spark_errors import SPARK_ERRORS, UNAVAILABLE, model_fault
 from clickscore.stream.pipeline import Score
 from clickscore.stream.score_function import Side, score_function
 from clickscore.stream.silence import limit_s
@@ -66,7 +67,10 @@ class Deployment:
             if model.digest not in self._served:
                 files = self._spark.sparkContext.broadcast(_zipped(model.folder))
                 key = f"{model.digest}-{self._times_served[model.digest]}"
-                self._served[model.digest] = Served(key, model.label, model.digest, model.kind, files), model.folder
+                served = Served(
+                    key, model.label, model.digest, model.kind, files, model.version, model.connection
+                )  # fmt: skip
+                self._served[model.digest] = served, model.folder
                 self._times_served[model.digest] += 1
             return self._served[model.digest][0]
 
@@ -75,16 +79,18 @@ class Deployment:
 
         Raises:
             ModelError: if it cannot be loaded, fails, takes too long, or does not answer as when it was registered.
-            ModelUnavailableError: if Spark fails for another reason.
+            ModelUnavailableError: if its endpoint is away, or Spark fails for another reason.
         """
-        trial = _Trial(self.serve(model), picks, example_of(model), model.answers, self._config.time_limit_ms / 1000)
+        call_limit_s = inf if model.is_remote else self._config.time_limit_ms / 1000
+        trial = _Trial(self.serve(model), picks, example_of(model), model.answers, call_limit_s)
         began = time.monotonic()
         try:
             self._in_all_workers([trial])
         except SPARK_ERRORS as error:
             fault, is_silent = model_fault(error), 0 < limit_s(self._spark) <= time.monotonic() - began
             if not fault or is_silent:  # an executor was lost, or the session is about to end: no fault of the model's
-                raise ModelUnavailableError(f"{model.label} could not be tried: {gist(error)}") from error
+                why = gist(error).rpartition(UNAVAILABLE)[2]
+                raise ModelUnavailableError(f"{model.label} could not be tried by the executors: {why}") from error
             raise ModelError(f"{model.label} cannot be used for scoring: {fault}") from None
 
     def keep_warm(self, models: Iterable[ModelVersion]) -> None:
@@ -113,10 +119,13 @@ class Deployment:
             contract: what a click is.
             features: what is computed from it.
             model: scores every click.
-            tolerance: how much it may fail within a task.
+            tolerance: how much it may fail within a task; behind an endpoint, its time limit is left to the client,
+                whose deadline no click is to blame for.
             challenger: scores the clicks of some visitors as well.
         """
         outputs = self._config.picks
+        if model.is_remote:
+            tolerance = replace(tolerance, time_limit_s=inf)
         champion, other = Side(self.serve(model), model.inputs, outputs, tolerance), None
         if challenger:
             limits = Tolerance(

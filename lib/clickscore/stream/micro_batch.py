@@ -134,10 +134,11 @@ class MicroBatches:
         if self.stopping.is_set():
             raise StopRequestedError
         began, now = monotonic(), datetime.now(timezone.utc)
-        champion, challenger = self.models.models_for(batch_id, batch_id <= self.planned_before)
+        is_written = batch_id <= tables.scored_upto  # an earlier run has committed its scores
+        champion, challenger = self.models.models_for(batch_id, batch_id <= self.planned_before, is_written)
         stamp = Stamp(batch_id, F.lit(now), *champion.key)
         unreadable = [self._as_row(file, now) for file in self.unreadable if file.batch_id == batch_id]
-        if batch_id <= tables.scored_upto:  # an earlier run has committed them
+        if is_written:
             counts = self._write_the_rest(raw, champion, stamp, unreadable, None)
         else:
             write = partial(tables.append, tables.scored, batch_id=batch_id)

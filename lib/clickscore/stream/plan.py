@@ -152,6 +152,12 @@ def _say(console: Console, label: str, text: str) -> None:
 def _model(uri: str, model: ModelVersion | None) -> list[str]:
     if not model:
         return [f"{uri}: cannot be had"]
+    if asked := model.connection:
+        most = f"up to {asked.rows:,} clicks a request, {asked.concurrency} requests at a time of each Python worker"
+        return [
+            f"{model.label}, behind {uri}",
+            f"asked with {asked.payload}, {most}, {asked.deadline_s:g} s for each with its retries",
+        ]
     metrics = ", ".join(f"{name} {value:.4f}" for name, value in sorted(model.metrics.items())) or "no metrics"
     return [
         f"{model.label} ({redacted(uri)}), fed as {model.kind}",

@@ -224,6 +224,8 @@ def _check_pin(
 ) -> None:  # fmt: skip
     """Make sure that the version which the timeline names is unchanged, and can score what it is pinned for."""
     pin.check(model)
+    if model.is_remote:
+        return  # its endpoint brings no other version back: the timeline decides who scores what is pinned
     if checkpoint.last_planned > checkpoint.last_done and pin[:2] != model.key:
         # The interrupted micro-batch is pinned to it; that it cannot be had, or used, any more is said here.
         promised = pin.check(fetch(pin.name, pin.version))

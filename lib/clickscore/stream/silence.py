@@ -19,6 +19,8 @@ LIMIT = "spark.sql.execution.pyspark.udf.idleTimeoutSeconds"
 """How long Spark waits for a sign of a worker; ``spark.python.worker.idleTimeoutSeconds`` unless set, 0 is for ever."""
 ENDS = "spark.sql.execution.pyspark.udf.killOnIdleTimeout"
 """Whether Spark ends the worker then, or writes a line into its log only."""
+CHUNK = 10_000
+"""Clicks of an Arrow batch, unless Spark is set otherwise."""
 _DURATION = re.compile(r"(\d+)\s*([a-z]*)")
 _UNITS_S = {"us": 1e-6, "ms": 1e-3, "": 1, "s": 1, "m": 60, "min": 60, "h": 3_600, "d": 86_400}
 """Units of a time in Spark's settings."""
@@ -29,10 +31,15 @@ def longest_silence_s(config: Model) -> int:
 
     A fresh worker loads all models before the first chunk. Then the champion may lose ``MOST_HANGS`` time limits to
     clicks that it hangs on, and in the last call be so stuck that the worker has to be ended, which takes
-    ``KILL_AFTER`` more; the challenger is given up at its first click of that kind.
+    ``KILL_AFTER`` more; the challenger is given up at its first click of that kind. Behind an endpoint, a turn
+    of requests takes a deadline at most: a chunk has some turns, and the search for clicks that it refuses gets
+    ``MOST_HANGS`` more.
     """
     loading_s = LOAD_LIMIT_S * len(config.uris)
     champion_s = (MOST_HANGS + 1 + KILL_AFTER) * config.time_limit_ms / 1000
+    if endpoint := config.endpoint:
+        turns = math.ceil(CHUNK / (endpoint.rows * endpoint.concurrency))
+        champion_s = (turns + MOST_HANGS) * endpoint.deadline_ms / 1000
     challenger_s = (1 + KILL_AFTER) * config.challenger_time_limit_ms / 1000 if config.challenger else 0
     return math.ceil(loading_s + champion_s + challenger_s)
 

@@ -1,4 +1,7 @@
-"""The models of a Python worker: fetched once by each executor, checked, and loaded once for each version."""
+"""The models of a Python worker: fetched once by each executor, checked, and loaded once for each version.
+
+Of a model behind an endpoint there are no files but its name; what is loaded is the client that asks it.
+"""
 
 import gc
 import shutil
@@ -12,6 +15,7 @@ from pathlib import Path
 from pyspark import SparkFiles
 from pyspark.core.broadcast import Broadcast
 
+from clickscore.endpoint.client import Client, Connection
 from clickscore.registry.trust import check_digest, digest
 from clickscore.scoring.models import Predict, load
 
@@ -26,6 +30,8 @@ class Served:
         digest: SHA-256 of its files.
         kind: how it is fed.
         files: its files as one zip, fetched by an executor when it first needs them.
+        version: its version.
+        connection: how its endpoint is asked, if it is behind one.
     """
 
     key: str
@@ -33,6 +39,8 @@ class Served:
     digest: str
     kind: str
     files: "Broadcast[bytes]"
+    version: str
+    connection: Connection | None = None
 
 
 _loaded: dict[str, Predict] = {}
@@ -48,7 +56,8 @@ def loaded(served: Served) -> Predict:
     if served.key not in _loaded:
         folder = _unpacked(served)
         check_digest(folder, served.digest, served.label)
-        _loaded[served.key] = load(served.kind, folder)
+        asked = Client(served.connection, served.version) if served.connection else None
+        _loaded[served.key] = asked.predict if asked else load(served.kind, folder)
         _spare_what_stays()
     return _loaded[served.key]
 

@@ -134,6 +134,7 @@ def run(
     Raises:
         WiringError: if the history, the contract or the label is wrong.
     """
+    config.model.require_registered("jobs/train_model.py")
     training = config.training
     if training is None:
         raise ConfigError("the configuration", ["training: missing; it names the past clicks and the label"])

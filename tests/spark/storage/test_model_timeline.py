@@ -8,6 +8,7 @@ from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
+from clickscore.endpoint.client import Connection
 from clickscore.errors import StreamError, UntrustedModelError
 from clickscore.registry.version import BOOSTER, ModelVersion
 from clickscore.storage.fence import Fence
@@ -101,6 +102,34 @@ def test_withdrawn_version_gives_the_micro_batch_back(
     pin = read_pin(spark, table, 1)
     assert pin is not None
     assert pin.version == "1"
+
+
+REMOTE = Connection("http://m/", "inputs", "X-V", rows=1, concurrency=1, attempt_s=1, deadline_s=1)
+
+
+def test_endpoint_that_has_another_version_now_scores_a_micro_batch_that_nothing_is_written_of(
+    spark: SparkSession, table: Table, open_timeline: Callable[[], Timeline[ModelVersion]]
+) -> None:
+    now = replace(V2, connection=REMOTE)
+    open_timeline().model_for(0, False, replace(V1, connection=REMOTE))
+    assert open_timeline().model_for(1, True, now) == now
+    assert open_timeline().model_for(1, True, now) == now
+    assert rows(spark, table) == [
+        (0, "champion", "scores", "1"), (1, "champion", "withdrawn", "1"), (1, "champion", "scores", "2"),
+    ]  # fmt: skip
+    [withdrawn] = table.read(spark).where("event = 'withdrawn'").collect()
+    assert withdrawn.reason == "the endpoint answers with m version 2 now"
+
+
+def test_endpoint_that_has_another_version_now_does_not_change_who_has_scored_what_is_written(
+    spark: SparkSession, table: Table, open_timeline: Callable[[], Timeline[ModelVersion]]
+) -> None:
+    now = replace(V2, connection=REMOTE)
+    open_timeline().model_for(0, False, replace(V1, connection=REMOTE))
+    restarted = open_timeline()
+    assert restarted.model_for(0, True, now, is_written=True) == now
+    assert restarted.model_for(1, False, now) == now
+    assert rows(spark, table) == [(0, "champion", "scores", "1"), (1, "champion", "scores", "2")]
 
 
 def test_challenger_is_written_down_beside_the_champion(

@@ -66,6 +66,8 @@ def test_name_that_no_text_can_have_is_no_path() -> None:
     assert path_text(("a", "")) is None
     assert path_text(("a", 'b"c')) is None
     assert path_text(("a", Match("key", "'\"`"), "b")) is None
+
+
 @pytest.mark.parametrize("name", ["messageId", "$current_url", "page.url", "First Name", 'a "b"', """a "b" 'c'"""])
 def test_name_of_any_characters_is_written_so_that_a_path_finds_it(name: str) -> None:
     assert parse_path(f"data.{as_step(name)}") == ("data", name)

@@ -86,7 +86,8 @@ def test_wrong_kind_of_source_lists_the_kinds(file: Path) -> None:
 
 def test_model_uri_without_alias_or_version_is_refused(file: Path) -> None:
     text = problems(file, "model.uri=click_propensity")
-    assert "model.uri: expected models:/<name>@<alias> or models:/<name>/<version>, found 'click_propensity'" in text
+    expected = "models:/<name>@<alias> or models:/<name>/<version> or endpoint:https://<host>/<path>"
+    assert f"model.uri: expected {expected}, found 'click_propensity'" in text
 
 
 def test_size_without_a_unit_that_is_known_is_refused(file: Path) -> None:

@@ -10,6 +10,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
+from clickscore.errors import ModelUnavailableError
 from clickscore.scoring.isolation import Isolation, Tolerance, TooManyFailuresError, in_child
 from clickscore.scoring.outputs import Floats, OutputError
 
@@ -171,3 +172,26 @@ def test_hanging_child_is_ended() -> None:
 
 def test_child_gives_the_same_numbers() -> None:
     assert (in_child(Model(lambda clicks: None), 10, 20, 5.0) == CLICKS[10:20].reshape(-1, 1)).all()
+
+
+def test_model_that_is_unavailable_ends_the_chunk_and_blames_no_click() -> None:
+    def go_away(_: Floats) -> None:
+        raise ModelUnavailableError("the endpoint is away")
+
+    model = Model(go_away)
+    with pytest.raises(ModelUnavailableError):
+        found(model)
+    assert model.calls == 1
+
+
+def test_model_that_is_elsewhere_is_neither_interrupted_nor_asked_in_a_child() -> None:
+    # A part of a search would otherwise have half a second.
+    elsewhere = Tolerance(time_limit_s=np.inf, count=10, in_child=True)
+
+    def take_long_over_a_half(clicks: Floats) -> None:
+        time.sleep(0.7 if len(clicks) == 50 else 0)
+        raise_at(61)(clicks)
+
+    model = Model(take_long_over_a_half)
+    assert found(model, elsewhere) == {61: "ValueError: no 61"}
+    assert model.calls > 1  # a copy of the process would not count them

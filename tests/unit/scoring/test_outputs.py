@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from clickscore.scoring.outputs import OutputError, as_outputs, pick
+from clickscore.scoring.outputs import OutputError, as_outputs, joined, pick
 
 
 @pytest.mark.parametrize("prediction", [[0.25, 0.5], np.array([[0.25], [0.5]]), np.array([[0.75, 0.25], [0.5, 0.5]]),
@@ -40,3 +40,14 @@ def test_output_that_is_not_there_or_not_clear_is_named(wanted: Any, message: st
 def test_output_without_names_is_not_found_by_name() -> None:
     with pytest.raises(OutputError, match="no output p; it has outputs without names"):
         pick(as_outputs([0.5], 1), ["p"])
+
+
+def test_predictions_for_parts_are_joined_in_order() -> None:
+    parts = [as_outputs([{"a": 1.0, "b": "x"}], 1), as_outputs([{"a": 2.0, "b": "y"}, {"a": 3.0, "b": "z"}], 2)]
+    values, names, texts = joined(parts)
+    assert (values[:, 0].tolist(), names, set(texts)) == ([1.0, 2.0, 3.0], ("a", "b"), {1})
+
+
+def test_parts_with_different_outputs_are_not_joined() -> None:
+    with pytest.raises(OutputError, match="different outputs for different clicks"):
+        joined([as_outputs([0.5], 1), as_outputs([{"a": 1.0}], 1)])
