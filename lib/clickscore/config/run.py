@@ -22,6 +22,7 @@ from clickscore.config.fields import (
     nearest,
 )
 from clickscore.config.model import Allow, Gate, Model, Promotion
+from clickscore.config.privacy import Privacy
 from clickscore.config.service import Service, WriteBehind
 from clickscore.config.source import SOURCES, Security, Source
 from clickscore.config.text_file import read_text
@@ -128,6 +129,7 @@ class Config(Section):
         output: the tables.
         checkpoint: folder in which Spark keeps how far the stream has come; one per stream.
         trigger: ``available_now`` processes what is there and stops; an interval keeps the stream running.
+        privacy: left out, the tables keep clicks and rejected records as they are.
         deduplicate: left out, every click is scored.
         health: left out, the job listens on no port.
         service: only for ``jobs/serve.py``.
@@ -142,6 +144,7 @@ class Config(Section):
     output: Output
     checkpoint: FolderPath
     trigger: Annotated[str, AfterValidator(_trigger)]
+    privacy: Privacy | None = None
     deduplicate: Deduplicate | None = None
     health: HealthEndpoint | None = None
     service: Service | None = None
@@ -224,7 +227,7 @@ def _sentence(detail: ErrorDetails) -> str:
 _SECTIONS: dict[str, type[Section]] = {
     "click": Click, "model": Model, "output": Output, "training": Training, "deduplicate": Deduplicate,
     "health": HealthEndpoint, "service": Service, "write_behind": WriteBehind,
-    "security": Security, "allow": Allow, "promotion": Promotion, "gate": Gate,
+    "privacy": Privacy, "security": Security, "allow": Allow, "promotion": Promotion, "gate": Gate,
 }  # fmt: skip
 
 

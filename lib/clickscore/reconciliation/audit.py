@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 
-import pyarrow as pa
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 from rich.console import Console
@@ -11,14 +10,15 @@ from clickscore.config.run import Config
 from clickscore.errors import CheckpointError, TableError
 from clickscore.reconciliation import audit_report, discrepancies
 from clickscore.reconciliation.expectations import Case, Evidence, Rows, gather, read_rows
-from clickscore.reconciliation.record_keys import of_rejected, of_scored
+from clickscore.reconciliation.record_keys import ClickId, of_rejected, of_scored
 from clickscore.sources.identity import settle
 from clickscore.sources.kinds import check_source
 from clickscore.storage.checkpoint import Checkpoint, read_checkpoint
 from clickscore.storage.offset_log import read_plans
+from clickscore.storage.privacy import check_privacy
 from clickscore.storage.protocol import check_readable
 from clickscore.storage.table import Table
-from clickscore.stream.definition import define_contract
+from clickscore.stream.definition import define_contract, privacy_properties
 
 
 def run(
@@ -48,12 +48,13 @@ def run(
         return True
     for table in (scored, rejected):
         _check_bound(spark, table, checkpoint)
+        check_privacy(spark, table, privacy_properties(contract))
     check_source(spark, config.source)
     config = config.model_copy(update={"source": settle(spark, config.source, checkpoint)})
     log = read_plans(spark, config.checkpoint)
     done = {batch: plan for batch, plan in log.items() if batch <= checkpoint.last_done}
     rows = read_rows(spark, scored, rejected, checkpoint.last_done)
-    click_id = contract.click.field(contract.id)
+    click_id = ClickId(contract.click.field(contract.id), contract.protection)
     evidence = gather(Case(spark, config, click_id, checkpoint, done, rows, first, last))
     parts = discrepancies.compare(evidence.held.parts, discrepancies.count_rows(evidence.scored, evidence.rejected))
     parts = parts.persist()
@@ -99,7 +100,7 @@ def _by_key(suspects: DataFrame, keys: Callable[[DataFrame], DataFrame], evidenc
     return discrepancies.sum_up(evidence.settle(discrepancies.differences(keys(suspects), rows)))
 
 
-def _replays(rows: Rows, click_id: pa.Field) -> DataFrame | None:
+def _replays(rows: Rows, click_id: ClickId) -> DataFrame | None:
     """Compare what replays have resolved with what they have scored; None where there was no replay."""
     if "replay_id" not in rows.rejected.columns:
         return None

@@ -101,13 +101,18 @@ class Scores:
     is_challenged: bool = False
 
 
+KEEP, MASKED, DROP = "keep", "masked", "drop"
+_RAW = {
+    KEEP: "The record, unchanged; one that is not valid UTF-8 is stored as ISO 8859-1",
+    MASKED: "The fields of the record that can be read, as JSON, under the rules of privacy",
+    DROP: "Nothing: the rules of privacy say so",
+}
+
 _REASON = (
-    _column("raw", T.StringType(), "The record, unchanged; one that is not valid UTF-8 is stored as ISO 8859-1"),
     _column("reason", T.StringType(), "Code of the reason, for instance missing_field", nullable=False),
     _column("detail", T.StringType(), "What was expected and what was found"),
 )
 _RECEIVED_AT = _column("received_at", T.TimestampType(), "When the micro-batch read the record, UTC", nullable=False)
-REJECTED_CLICKS = T.StructType([*_REASON, *LINEAGE, _RECEIVED_AT, BATCH_ID])
 REPLAYED = T.StructType(
     [
         _column("replay_id", T.LongType(), "Replay that scored the record; null while it is rejected"),
@@ -159,9 +164,12 @@ def scored_clicks(
     return T.StructType([*click.fields, _SCORE, *others, *_MODEL, *challenger, *LINEAGE, *kept, BATCH_ID])
 
 
-def rejected_clicks(kept: Iterable[T.StructField] = ()) -> T.StructType:
-    """Return the columns of ``rejected_clicks``: the record and its reason, then the lineage."""
-    return T.StructType([*_REASON, *LINEAGE, *kept, _RECEIVED_AT, BATCH_ID])
+def rejected_clicks(kept: Iterable[T.StructField] = (), raw: str = KEEP) -> T.StructType:
+    """Return the columns of ``rejected_clicks``: the record, or what is kept of it, its reason, then the lineage."""
+    return T.StructType([_column("raw", T.StringType(), _RAW[raw]), *_REASON, *LINEAGE, *kept, _RECEIVED_AT, BATCH_ID])
+
+
+REJECTED_CLICKS = rejected_clicks()
 
 
 @dataclass(frozen=True)
@@ -169,12 +177,13 @@ class Layout:
     """The columns of the output tables of a run.
 
     Attributes:
-        click: the fields of a click.
+        click: the fields of a click, as they are kept.
         id: the field that tells clicks apart.
         time: the field with the event time.
         visitor: the field that tells visitors apart.
         kept: columns of lineage beyond ``LINEAGE``.
         scores: the scores that a click gets.
+        raw_rule: what is kept of a rejected record: ``keep``, ``masked`` or ``drop``.
     """
 
     click: T.StructType
@@ -183,6 +192,7 @@ class Layout:
     visitor: str
     kept: tuple[T.StructField, ...] = ()
     scores: Scores = Scores()
+    raw_rule: str = KEEP
 
     @property
     def raw(self) -> T.StructType:
@@ -197,7 +207,7 @@ class Layout:
     @property
     def rejected(self) -> T.StructType:
         """The columns of ``rejected_clicks``."""
-        return rejected_clicks(self.kept)
+        return rejected_clicks(self.kept, self.raw_rule)
 
     @property
     def listed(self) -> T.StructType:

@@ -112,7 +112,7 @@ class BatchScorer:
         def attempt(tolerance: Tolerance, active: ModelVersion | None) -> BatchCounts:
             outcomes = pipeline.with_outcomes(raw, self.score_with(champion, tolerance, active))
             counted, mark = Observation(), replace(stamp, challenger_version=active.version if active else None)
-            outcomes = pipeline.constrained(outcomes, self.layout, mark, constraints)
+            outcomes = pipeline.masked(pipeline.constrained(outcomes, self.layout, mark, constraints), self.layout)
             observed = outcomes.observe(counted, *pipeline.census(self.layout, active is not None))
             write(pipeline.scored(observed, self.layout, mark))
             counts = BatchCounts.of(counted.get)
@@ -142,7 +142,9 @@ class BatchScorer:
 
         def attempt(tolerance: Tolerance, _: ModelVersion | None) -> DataFrame:
             outcomes = pipeline.with_outcomes(raw, self.score_with(champion, tolerance, None))
-            kept = pipeline.constrained(outcomes, self.layout, stamp, constraints).persist(StorageLevel.DISK_ONLY)
+            outcomes = pipeline.constrained(outcomes, self.layout, stamp, constraints)
+            # Whoever asks for these may reject any of them.
+            kept = pipeline.masked(outcomes, self.layout, "true").persist(StorageLevel.DISK_ONLY)
             try:
                 kept.count()
             except BaseException:
