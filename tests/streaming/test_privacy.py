@@ -15,7 +15,7 @@ from mlflow.models import infer_signature
 from pyspark.sql import SparkSession
 from rich.console import Console
 
-from clickscore.errors import ConfigError, TableError
+from clickscore.errors import ConfigError, WiringError
 from clickscore.reconciliation import audit, replay
 from clickscore.reconciliation.rescoring import Selection
 from clickscore.scoring.privacy_rules import hashed
@@ -137,7 +137,7 @@ def test_stream_keeps_nothing_that_its_rules_forbid(
         replay.run(shop.config, lambda: spark, Console(file=StringIO()), Selection(), dry_run=True)
     monkeypatch.setenv("CLICKSCORE_TEST_PRIVACY_KEY", NEXT_KEY)
     with pytest.raises(
-        TableError, match=r"the id of privacy\.key is [0-9a-f]{16}, the table has [0-9a-f]{16}"
+        WiringError, match=r"the id of privacy\.key is [0-9a-f]{16}, the table has [0-9a-f]{16}"
     ) as other:
         shop.run(spark)
     found = {**written(shop.home), "lines": "".join([*seen, report, str(other.value), planned.getvalue()]),
