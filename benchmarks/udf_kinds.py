@@ -48,7 +48,7 @@ ROUNDS = 5
 
 def outcome_schema(definition: Definition, side: Side) -> T.StructType:
     """Return the outcome of a record, as Spark has it."""
-    outcome = outcome_type(definition.contract.click, side.outputs, is_challenged=False)
+    outcome = outcome_type(definition.contract, side.outputs, is_challenged=False)
     return as_spark(pa.schema(list(outcome)), has_comments=False)
 
 

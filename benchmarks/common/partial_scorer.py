@@ -29,7 +29,7 @@ def without_model(contract: Contract, features: Features | None = None, inputs: 
     Returns:
         A function of a column ``BINARY`` to ``STRUCT``, the outcome of the scorer.
     """
-    outcome = outcome_type(contract.click, ["score"], is_challenged=False)
+    outcome = outcome_type(contract, ["score"], is_challenged=False)
 
     def decode(batches: Iterator[pa.Array]) -> Iterator[pa.Array]:
         parse = parser(contract.click).parse

@@ -19,7 +19,7 @@ from clickscore.batch import comparison, ranges
 from clickscore.batch.persistence import persistently
 from clickscore.batch.progress import ChunkLines
 from clickscore.batch.rescoring import NEW, Period, features_digest, plain, rescored, rescored_clicks
-from clickscore.batch.wiring import check_model
+from clickscore.batch.wiring import check_model, check_whole
 from clickscore.config.run import Config
 from clickscore.console import warn
 from clickscore.errors import BatchError, TableError
@@ -114,6 +114,7 @@ def run(config: Config, make_session: Callable[[], SparkSession], console: Conso
     with tempfile.TemporaryDirectory(prefix="clickscore-") as folder:
         model = fetch_current(config.model, Path(folder))
         definition = check_model(config, model)
+        check_whole(definition)
         spark = make_session()
         scored = _read_scored(spark, config, definition)
         if asked.by:

@@ -6,7 +6,7 @@ from pyspark.sql import SparkSession
 
 from clickscore.config.model import split_uri
 from clickscore.config.run import Config
-from clickscore.errors import CheckpointError, TableError
+from clickscore.errors import CheckpointError, ConfigError, TableError
 from clickscore.registry.version import ModelVersion
 from clickscore.scoring.features import check_features
 from clickscore.sources.identity import settle
@@ -58,6 +58,22 @@ def check_model(config: Config, model: ModelVersion) -> Definition:
     produced = definition.features.schema
     check_features(produced, model.inputs, str(config.features), produced if config.model.challenger else None)
     return definition
+
+
+def check_whole(definition: Definition) -> None:
+    """Make sure that the rows of ``scored_clicks`` are the clicks that were scored, so that they can be scored again.
+
+    Raises:
+        ConfigError: if rules of privacy protect some of their fields.
+    """
+    protection = definition.contract.protection
+    if protection and protection.rules:
+        why = (
+            f"expected no rules, found some for {', '.join(protection.rules)}: the rows of scored_clicks are not the "
+            f"clicks that the features were computed from, so they cannot be scored again. Score the records of the "
+            f"source again, with a new checkpoint and new tables"
+        )
+        raise ConfigError("privacy.fields", [why])
 
 
 def check(spark: SparkSession, config: Config, model: ModelVersion) -> Wiring:

@@ -23,6 +23,7 @@ from clickscore.config.fields import (
     nearest,
 )
 from clickscore.config.model import ENDPOINT, Allow, Gate, Model, Promotion
+from clickscore.config.privacy import Privacy
 from clickscore.config.service import Service, WriteBehind
 from clickscore.config.source import SOURCES, Security, Source
 from clickscore.config.text_file import read_text
@@ -136,6 +137,7 @@ class Config(Section):
         reject_warning: share of rejected records from which on a run warns; it looks at 100 records or more.
         reject_limit: share of rejected records of a micro-batch of 100 records or more from which on the run ends
             before it writes the micro-batch; left out, it only warns.
+        privacy: left out, the tables keep clicks and rejected records as they are.
         deduplicate: left out, every click is scored.
         health: left out, the job listens on no port.
         service: only for ``jobs/serve.py``.
@@ -152,6 +154,7 @@ class Config(Section):
     trigger: Annotated[str, AfterValidator(_trigger)]
     reject_warning: Share = 0.5
     reject_limit: Share | None = None
+    privacy: Privacy | None = None
     deduplicate: Deduplicate | None = None
     health: HealthEndpoint | None = None
     service: Service | None = None
@@ -220,8 +223,8 @@ def _sentence(detail: ErrorDetails) -> str:
         return f"{key}: unknown key{nearest(keys[-1], _names(location[:-1]))}"
     if detail["type"] == "missing":
         return f"{key}: missing"
-    if detail["type"] == "string_pattern_mismatch" and key in ("model.uri", "model.challenger"):
-        return f"{key}: expected {_uris(key)}, found {_shown(detail['input'])}"
+    if detail["type"] == "string_pattern_mismatch" and key in _URIS:
+        return f"{key}: expected {_URIS[key]}, found {_shown(detail['input'])}"
     if detail["type"] == "union_tag_invalid":
         return f"{key}.kind: expected {' or '.join(SOURCES)}{nearest(str(_tag(detail)), SOURCES)}"
     if detail["type"] == "union_tag_not_found":
@@ -231,16 +234,13 @@ def _sentence(detail: ErrorDetails) -> str:
     return f"{key}: {detail['msg'][0].lower()}{detail['msg'][1:]}, found {type(detail['input']).__name__}"
 
 
+_REGISTERED = "models:/<name>@<alias> or models:/<name>/<version>"
+_URIS = {"model.uri": f"{_REGISTERED} or endpoint:https://<host>/<path>", "model.challenger": _REGISTERED}
 _SECTIONS: dict[str, type[Section]] = {
     "click": Click, "model": Model, "output": Output, "training": Training, "deduplicate": Deduplicate,
-    "health": HealthEndpoint, "service": Service, "write_behind": WriteBehind,
-    "security": Security, "value": Value, "allow": Allow, "promotion": Promotion, "gate": Gate, "endpoint": Endpoint,
+    "health": HealthEndpoint, "service": Service, "write_behind": WriteBehind, "privacy": Privacy, "value": Value,
+    "security": Security, "allow": Allow, "promotion": Promotion, "gate": Gate, "endpoint": Endpoint,
 }  # fmt: skip
-
-
-def _uris(key: str) -> str:
-    registered = "models:/<name>@<alias> or models:/<name>/<version>"
-    return registered if key == "model.challenger" else f"{registered} or endpoint:https://<host>/<path>"
 
 
 def _shown(uri: str) -> str:

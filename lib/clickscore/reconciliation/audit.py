@@ -13,16 +13,17 @@ from clickscore.errors import CheckpointError, TableError
 from clickscore.reconciliation import audit_report, discrepancies
 from clickscore.reconciliation.backfilled import gather_backfills, has_backfills
 from clickscore.reconciliation.expectations import Case, Evidence, Rows, gather, read_rows
-from clickscore.reconciliation.record_keys import of_rejected, of_scored
+from clickscore.reconciliation.record_keys import ClickId, of_rejected, of_scored
 from clickscore.scoring.wire import check_registry
 from clickscore.sources.identity import settle
 from clickscore.sources.kinds import check_source
 from clickscore.storage.checkpoint import Checkpoint, read_checkpoint
 from clickscore.storage.offset_log import read_plans
+from clickscore.storage.privacy import check_privacy
 from clickscore.storage.protocol import check_readable
 from clickscore.storage.schemas import IS_REPLAY
 from clickscore.storage.table import Table
-from clickscore.stream.definition import define_contract
+from clickscore.stream.definition import define_contract, privacy_properties
 
 
 def run(
@@ -52,13 +53,15 @@ def run(
         return True
     for table in (scored, rejected):
         _check_bound(spark, table, checkpoint)
+        check_privacy(spark, table, privacy_properties(contract))
     check_source(spark, config.source)
     config = config.model_copy(update={"source": settle(spark, config.source, checkpoint)})
     log = read_plans(spark, config.checkpoint)
     done = {batch: plan for batch, plan in log.items() if batch <= checkpoint.last_done}
     rows = read_rows(spark, scored, rejected, checkpoint.last_done)
     check_registry(contract.click)
-    click_id = pa.schema([contract.click.field(contract.id)], contract.click.metadata)
+    id_field = pa.schema([contract.click.field(contract.id)], contract.click.metadata)
+    click_id = ClickId(id_field, contract.protection)
     case = Case(spark, config, click_id, checkpoint, done, rows, first, last)
     evidence = gather(case)
     backfills = gather_backfills(case, evidence) if first is None and last is None and has_backfills(case) else ()
@@ -112,7 +115,7 @@ def _by_key(suspects: DataFrame, keys: Callable[[DataFrame], DataFrame], evidenc
     return discrepancies.sum_up(evidence.settle(discrepancies.differences(keys(suspects), rows)))
 
 
-def _replays(rows: Rows, click_id: pa.Schema) -> DataFrame | None:
+def _replays(rows: Rows, click_id: ClickId) -> DataFrame | None:
     """Compare what replays have resolved with what they have scored; None where there was no replay."""
     if "replay_id" not in rows.rejected.columns:
         return None

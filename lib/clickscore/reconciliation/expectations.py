@@ -4,7 +4,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import pyarrow as pa
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
@@ -20,7 +19,7 @@ from clickscore.reconciliation.landed_files import (
     in_batches,
     is_numbered_alike,
 )
-from clickscore.reconciliation.record_keys import of_offsets, of_rejected, of_scored
+from clickscore.reconciliation.record_keys import ClickId, has_id, of_offsets, of_rejected, of_scored
 from clickscore.reconciliation.table_commits import earliest_batch, hold_commits, in_order, read_actions
 from clickscore.reconciliation.topic_offsets import explain, find_spans, hold_offsets
 from clickscore.sources.file_log import list_landed, read_log
@@ -29,6 +28,7 @@ from clickscore.sources.kafka_admin import read_topic_state
 from clickscore.storage.checkpoint import Checkpoint
 from clickscore.storage.files import plain_source
 from clickscore.storage.offset_log import Planned, planned_offsets
+from clickscore.storage.schemas import KEEP
 from clickscore.storage.table import Table
 
 BEFORE_STREAM = -1
@@ -68,7 +68,7 @@ class Case:
 
     spark: SparkSession
     config: Config
-    id: pa.Schema
+    id: ClickId
     checkpoint: Checkpoint
     log: Mapping[int, Planned]
     rows: Rows
@@ -79,7 +79,8 @@ class Case:
         """Return keyed rows of both tables by the id of the click, where the stream passes over duplicates."""
         if not self.config.deduplicate:
             return None
-        return of_scored(self.rows.scored, self.id).unionByName(of_rejected(self.rows.rejected, self.id))
+        keyed = of_scored(self.rows.scored, self.id).unionByName(of_rejected(self.rows.rejected, self.id))
+        return keyed if self.id.raw_rule == KEEP else has_id(keyed)
 
     def settle(self, found: DataFrame) -> DataFrame:
         """Tell duplicates from records that are missing."""

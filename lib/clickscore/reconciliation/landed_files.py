@@ -11,20 +11,19 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import PurePosixPath
 
-import pyarrow as pa
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from clickscore.config.source import FolderSource
 from clickscore.reconciliation.batch_range import Range
 from clickscore.reconciliation.discrepancies import Holdings
-from clickscore.reconciliation.record_keys import of_records
+from clickscore.reconciliation.record_keys import ClickId, of_records
 from clickscore.sources.file_log import FILE_NAMES
 from clickscore.sources.records import bounded
 from clickscore.storage.files import all_files, is_hidden, plain_source
 from clickscore.storage.offset_log import Planned, file_entry
 from clickscore.storage.places import local_path
-from clickscore.storage.schemas import VALUE
+from clickscore.storage.schemas import DROP, VALUE
 
 GRACE_MS = 60_000
 """A file may be listed later than it was changed last: it is renamed in between, and a listing takes its time."""
@@ -98,7 +97,7 @@ def read_lines(spark: SparkSession, folder: str, taken: DataFrame) -> DataFrame:
 
 
 def hold_files(
-    spark: SparkSession, folder: str, taken: DataFrame, landed: DataFrame, unreadable: DataFrame, id: pa.Schema
+    spark: SparkSession, folder: str, taken: DataFrame, landed: DataFrame, unreadable: DataFrame, id: ClickId
 ) -> Holdings:
     """Return what the files of some micro-batches hold.
 
@@ -127,6 +126,9 @@ def hold_files(
         F.coalesce("records", F.lit(0)).alias("records"), F.coalesce("held_sum", F.lit(0)).alias("held_sum"),
         is_gone.alias("is_gone"), (F.col("changed_ms") > F.col("logged_ms")).alias("is_rewritten"),
     )  # fmt: skip
+
+    if id.raw_rule == DROP:  # the tables have nothing of a rejected record to compare
+        return Holdings(parts.withColumn("held_sum", F.lit(None).cast("bigint")))
 
     def keys(suspects: DataFrame) -> DataFrame:
         of = files.join(suspects.select("source", "batch_id"), on=["source", "batch_id"], how="left_semi")

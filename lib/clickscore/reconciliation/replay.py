@@ -14,7 +14,7 @@ from rich.table import Table as Grid
 
 from clickscore.config.run import Config
 from clickscore.console import warn
-from clickscore.errors import ReplayError, StreamError, TableError
+from clickscore.errors import ConfigError, ReplayError, StreamError, TableError
 from clickscore.reasons import TOMBSTONE, UNREADABLE_FILE
 from clickscore.reconciliation.replay_commit import Resolution
 from clickscore.reconciliation.rescoring import Selection, as_raw, open_records, resolved, tally
@@ -25,10 +25,11 @@ from clickscore.scoring.isolation import Tolerance
 from clickscore.scoring.wire import check_registry
 from clickscore.spark_errors import SPARK_ERRORS, TooManyError, WorkerCrashError, guarded, transient_cause
 from clickscore.storage.constraints import check_unconstrained, decidable, read_constraints
+from clickscore.storage.privacy import check_privacy
 from clickscore.storage.protocol import check_changeable, check_readable, check_writable
-from clickscore.storage.schemas import Layout
+from clickscore.storage.schemas import KEEP, Layout
 from clickscore.storage.table import Table
-from clickscore.stream.definition import Definition, read_definition
+from clickscore.stream.definition import Definition, privacy_properties, read_definition
 from clickscore.stream.deployment import Deployment
 from clickscore.stream.pipeline import REASON, Stamp, constrained, with_outcomes
 from clickscore.stream.silence import ending_silent_workers
@@ -127,6 +128,13 @@ def check(spark: SparkSession, config: Config, model: ModelVersion) -> Definitio
     """
     definition, where = read_definition(config), str(config.features)
     check_registry(definition.contract.click)
+    if definition.layout.raw_rule != KEEP:
+        why = (
+            f"expected keep, found {definition.layout.raw_rule}: {config.output.rejected} has no whole records that "
+            f"could be scored again. Ask the producers to send them again, or let a stream with a new checkpoint and "
+            f"new tables read the source from its beginning"
+        )
+        raise ConfigError("privacy.raw", [why])
     layout, produced = definition.layout, definition.features.schema
     check_features(produced, model.inputs, where, produced if config.model.challenger else None)
     for key, name, shape in (
@@ -141,6 +149,7 @@ def check(spark: SparkSession, config: Config, model: ModelVersion) -> Definitio
                 f"let it run first: jobs/score_stream.py --config ..."
             )
         table.check(spark, shape)
+        check_privacy(spark, table, privacy_properties(definition.contract))
         check_writable(spark, table)
     rejected = Table(config.output.rejected)
     check_unconstrained(spark, rejected)

@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from typing import Any
 
-import pyarrow as pa
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
@@ -12,12 +11,12 @@ from pyspark.sql.window import Window
 from clickscore.config.source import DeltaSource
 from clickscore.reconciliation.batch_range import Range
 from clickscore.reconciliation.discrepancies import Holdings
-from clickscore.reconciliation.record_keys import of_records, of_scored
+from clickscore.reconciliation.record_keys import ClickId, of_records, of_scored
 from clickscore.sources.delta import as_record
 from clickscore.storage import places
 from clickscore.storage.files import plain_source
 from clickscore.storage.offset_log import Planned, table_position
-from clickscore.storage.schemas import VALUE, quoted
+from clickscore.storage.schemas import DROP, VALUE, quoted
 from clickscore.storage.table import Table
 
 _FILE = "path STRING, dataChange BOOLEAN"
@@ -100,7 +99,7 @@ def in_order(actions: DataFrame, first: Any) -> DataFrame:
     return snapshot.unionByName(commits.where(F.col("version") > start).withColumn("index", index).select(columns))
 
 
-def hold_commits(spark: SparkSession, source: DeltaSource, files: DataFrame, batches: Range, id: pa.Schema) -> Holdings:
+def hold_commits(spark: SparkSession, source: DeltaSource, files: DataFrame, batches: Range, id: ClickId) -> Holdings:
     """Return what micro-batches were planned to read: the numbers of records, as the table's own log tells them.
 
     Args:
@@ -130,7 +129,9 @@ def hold_commits(spark: SparkSession, source: DeltaSource, files: DataFrame, bat
     table = Table(source.table)
     if table.properties(spark).get("delta.columnMapping.mode", "none") != "none":
         return Holdings(parts)  # The columns of the data files have names of their own.
-    column = source.column or id.names[0]
+    if id.raw_rule == DROP or (source.column is None and id.is_protected):
+        return Holdings(parts)  # The tables have not the ids that the data files have.
+    column = source.column or id.name
     field = table.read(spark).schema[column]
     # The data files themselves: the table as it is now may have none of them any more.
     reader = spark.read.schema(T.StructType([field])).option("recursiveFileLookup", "true")

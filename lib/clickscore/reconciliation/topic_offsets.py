@@ -3,14 +3,13 @@
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
-import pyarrow as pa
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from clickscore.config.source import KafkaSource
 from clickscore.reconciliation.batch_range import Range
 from clickscore.reconciliation.discrepancies import Holdings, settle, settle_duplicates
-from clickscore.reconciliation.record_keys import of_offsets, of_records
+from clickscore.reconciliation.record_keys import ClickId, of_offsets, of_records
 from clickscore.sources.gaps import RECREATED, TRUNCATED, Topics, source_name
 from clickscore.sources.kafka import read_range
 from clickscore.storage.offset_log import Partition, partition_offsets
@@ -70,7 +69,7 @@ def hold_offsets(spark: SparkSession, spans: Iterable[Span]) -> Holdings:
 
 def explain(
     spark: SparkSession, source: KafkaSource, found: DataFrame, gaps: DataFrame | None, topics: Topics,
-    known_ids: Mapping[str, str], seen: DataFrame | None, id: pa.Schema,
+    known_ids: Mapping[str, str], seen: DataFrame | None, id: ClickId,
 ) -> DataFrame:  # fmt: skip
     """Tell why offsets have no row: ``missing`` becomes ``accepted``, ``vanished``, ``holes`` or ``duplicates``.
 

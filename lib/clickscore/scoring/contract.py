@@ -12,12 +12,15 @@ from clickscore.config.record_path import ESCAPED_IN_KEYS
 from clickscore.config.text_file import read_text
 from clickscore.errors import ConfigError
 from clickscore.scoring import ddl
+from clickscore.scoring.privacy import Protection, protection_of
+from clickscore.scoring.privacy_rules import rule_problems
 from clickscore.scoring.reading import PLAIN, Reading, reading_problems, with_reading
 from clickscore.scoring.record_types import constant_problems
 from clickscore.scoring.wire import read_wire, with_wire
 
 if TYPE_CHECKING:  # a program that embeds the scorer has no pydantic
     from clickscore.config.click import Click
+    from clickscore.config.privacy import Privacy
     from clickscore.config.value import Value
 
 RESERVED = (
@@ -41,12 +44,19 @@ class Contract:
         id: name of the field that is the same for the same click; required, a single value.
         time: name of the field that says when it was; required, a timestamp.
         visitor: name of the field that says whose it is; required, a single value.
+        protection: what may be kept of it; None for all.
     """
 
     click: pa.Schema
     id: str
     time: str
     visitor: str
+    protection: Protection | None = None
+
+    @property
+    def kept(self) -> pa.Schema:
+        """The fields of a click as its outcome has them, under the rules of privacy."""
+        return self.protection.stored(self.click) if self.protection else self.click
 
 
 def contract_of(click: "Click", reserved: Iterable[str] = (), value: "Value | None" = None) -> Contract:
@@ -66,6 +76,22 @@ def contract_of(click: "Click", reserved: Iterable[str] = (), value: "Value | No
     contract = read_contract(click.ddl, click.id, click.time, click.visitor, reserved, readings)
     wire = read_wire(value) if value else None
     return replace(contract, click=with_wire(contract.click, wire)) if wire else contract
+
+
+def protected(contract: Contract, privacy: "Privacy | None") -> Contract:
+    """Return a contract of whose clicks no more may be kept than a configuration says.
+
+    Raises:
+        ConfigError: with all that is wrong with its rules, or if there is no such key.
+    """
+    if not privacy:
+        return contract
+    protection = protection_of(privacy)
+    roles = contract.id, contract.time, contract.visitor
+    problems = list(rule_problems(contract.click, protection.rules, *roles, has_key=bool(protection.key)))
+    if problems:
+        raise ConfigError("privacy", problems)
+    return replace(contract, protection=protection)
 
 
 def read_contract(

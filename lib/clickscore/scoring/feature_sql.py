@@ -70,6 +70,25 @@ def check_select(text: str, where: str, click: pa.Schema) -> tuple[str, tuple[st
     return select, tuple(name for name in click.names if name in checker.used) or (click.names[0],)
 
 
+def fields_by_feature(select: str, click: pa.Schema) -> dict[str, tuple[str, ...]]:
+    """Return for each feature the fields that it reads, also those that it gets from features before it.
+
+    Args:
+        select: from ``check_select``.
+        click: the fields of a click.
+    """
+    engine = engine_of(click)
+    _, _, statements = parsed(engine, select, click)
+    found: dict[str, set[str]] = {}
+    for expression in statements[0]["node"]["select_list"] if statements else ():
+        checker = _Checker(engine, click)
+        list(checker.problems([expression]))
+        earlier = {name.lower(): name for name in found}
+        named = columns(expression) & earlier.keys()
+        found[_name(expression) or ""] = checker.used.union(*(found[earlier[name]] for name in named))
+    return {feature: tuple(name for name in click.names if name in used) for feature, used in found.items()}
+
+
 def _shape_problems(statements: list[Node]) -> Iterator[Problem]:
     for statement in statements[1:]:
         yield Problem(place_of(statement["node"]), f"a second statement: {SHAPE}")

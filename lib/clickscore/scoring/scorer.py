@@ -15,37 +15,45 @@ from clickscore.reasons import FEATURE_FAILED, MISSING_FEATURE, SCORING_FAILED
 from clickscore.scoring.contract import Contract
 from clickscore.scoring.decoding import Rejection
 from clickscore.scoring.features import Features
-from clickscore.scoring.isolation import Isolation, TooManyFailuresError, describe
+from clickscore.scoring.isolation import Isolation, PredictRows, TooManyFailuresError, describe
 from clickscore.scoring.models import LoadedModel
 from clickscore.scoring.outputs import Floats, Pick, pick
 from clickscore.scoring.parsing import parser
+from clickscore.scoring.privacy import MASKED, Protection, quiet, withheld, without_values
 from clickscore.scoring.sampling import is_sampled
 
 REASON, DETAIL = "reason", "detail"
 CHALLENGER_SCORE, CHALLENGER_DETAIL = "challenger_score", "challenger_detail"
+MASKED_RAW = "_raw"
 
 Rows = npt.NDArray[np.int64]
 """Numbers of records within the chunk that is scored."""
 
 
-def outcome_type(click: pa.Schema, scores: Iterable[str], is_challenged: bool) -> pa.StructType:
+def outcome_type(contract: Contract, scores: Iterable[str], is_challenged: bool) -> pa.StructType:
     """Return what the outcome of a record is; all of it may be null.
 
     Args:
-        click: the fields of a click.
+        contract: what a click is, and what may be kept of it.
         scores: the score columns.
         is_challenged: whether a challenger scores some clicks as well.
 
     Returns:
-        The click's own fields, null for a record that could not be decoded; the scores ``DOUBLE``, null for a record
-        that has none; with a challenger ``challenger_score DOUBLE`` and ``challenger_detail STRING``, why it has given
-        none to a click that it was asked about; ``reason STRING`` and ``detail STRING``, null for a scored click.
+        The click's own fields as they may be kept, null for a record that could not be decoded; the scores ``DOUBLE``,
+        null for a record that has none; with a challenger ``challenger_score DOUBLE`` and ``challenger_detail STRING``,
+        why it has given none to a click that it was asked about; where ``raw`` is masked, ``_raw STRING``, what may be
+        kept of a record that could not be decoded; ``reason STRING`` and ``detail STRING``, null for a scored click.
     """
-    fields = [field.with_nullable(True) for field in click]
+    fields = [field.with_nullable(True) for field in contract.kept]
     fields += [pa.field(name, pa.float64()) for name in scores]
     if is_challenged:
         fields += [pa.field(CHALLENGER_SCORE, pa.float64()), pa.field(CHALLENGER_DETAIL, pa.string())]
+    fields += [pa.field(MASKED_RAW, pa.string())] if _masks(contract.protection) else []
     return pa.struct([*fields, pa.field(REASON, pa.string()), pa.field(DETAIL, pa.string())])
+
+
+def _masks(protection: Protection | None) -> bool:
+    return protection is not None and protection.raw == MASKED
 
 
 class ClickScorer:
@@ -71,8 +79,10 @@ class ClickScorer:
         self._parser = parser(contract.click)
         self._isolation = Isolation(champion.tolerance)
         self._records = self._rejected = 0
-        self._challenger = _Challenger(challenger, challenger_share) if challenger else None
-        self.outcome_type = outcome_type(contract.click, champion.outputs, challenger is not None)
+        self._protection = contract.protection
+        self._hides = self._protection is not None and self._protection.hides(features.reads)
+        self._challenger = _Challenger(challenger, challenger_share, self._hides) if challenger else None
+        self.outcome_type = outcome_type(contract, champion.outputs, challenger is not None)
 
     def score(self, records: pa.BinaryArray) -> pa.StructArray:
         """Score raw records.
@@ -95,15 +105,23 @@ class ClickScorer:
             asked = asked.take(pa.array(rows))
         values, failures = self._features.compute(asked, *inputs)
         unfit = missing_features(values[0], self._champion.inputs)
-        unfit |= {row: Rejection(FEATURE_FAILED, cause) for row, cause in failures.items()}
+        unfit |= {
+            row: Rejection(FEATURE_FAILED, withheld("DuckDB") if self._hides else cause)
+            for row, cause in failures.items()
+        }
         fit = _others(len(asked), unfit)
         scores = np.full((len(records), len(self._champion.outputs)), np.nan)
         scores[rows[fit]], causes = self._predict(_taken(values[0], fit))
         unfit |= {int(fit[row]): Rejection(SCORING_FAILED, cause) for row, cause in causes.items()}
-        arrays = [*clicks.flatten(), *as_columns(scores)]
+        kept = self._protection.columns(clicks) if self._protection else clicks.flatten()
+        arrays = [*kept, *as_columns(scores)]
         if self._challenger:
             visitors = clicks.field(self._contract.visitor)
             arrays += self._challenger.score(_taken(values[1], fit), visitors, rows[fit])
+        if self._protection:
+            if _masks(self._protection):
+                arrays.append(self._masked(records, rejections))
+            rejections = {row: without_values(why, self._contract.click) for row, why in rejections.items()}
         rejections |= {int(rows[row]): why for row, why in unfit.items()}
         self._records += len(records)
         self._rejected += len(rejections)
@@ -123,14 +141,23 @@ class ClickScorer:
 
     def _predict(self, inputs: pa.StructArray) -> tuple[Floats, dict[int, str]]:
         picks = tuple(self._champion.outputs.values())
-        return self._isolation.score(partial(_predict, self._champion, picks, inputs), len(inputs), len(picks))
+        predict = partial(_predict, self._champion, picks, inputs)
+        return self._isolation.score(quiet(predict) if self._hides else predict, len(inputs), len(picks))
+
+    def _masked(self, records: pa.BinaryArray, rejections: Iterable[int]) -> pa.Array:
+        """Return what may be kept of the records that could not be decoded."""
+        rows = list(rejections)
+        if not rows or not self._protection:
+            return pa.nulls(len(records), pa.string())
+        kept = self._protection.records(records.take(pa.array(rows)), self._contract.click, self._contract.id)
+        return _texts({row: text for row, text in zip(rows, kept, strict=True) if text}, len(records))
 
 
 class _Challenger:
     """Scores the clicks of its visitors until it fails too often or takes too long; then it is suspended."""
 
-    def __init__(self, model: LoadedModel, share: float) -> None:
-        self.model, self._share = model, share
+    def __init__(self, model: LoadedModel, share: float, is_quiet: bool) -> None:
+        self.model, self._share, self._is_quiet = model, share, is_quiet
         self._picks = (next(iter(model.outputs.values())),)
         self._isolation = Isolation(model.tolerance)
         self._suspended: str | None = None
@@ -144,7 +171,8 @@ class _Challenger:
         asked = np.flatnonzero(is_asked)
         if len(asked) and not self._suspended:
             try:
-                predict = partial(_predict, self.model, self._picks, _taken(inputs, asked))
+                predict: PredictRows = partial(_predict, self.model, self._picks, _taken(inputs, asked))
+                predict = quiet(predict) if self._is_quiet else predict
                 values[rows[asked]], causes = self._isolation.score(predict, len(asked), 1)
                 details = {int(rows[asked[row]]): cause for row, cause in causes.items()}
             except TooManyFailuresError as error:

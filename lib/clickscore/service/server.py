@@ -21,7 +21,7 @@ from clickscore.config.secrets import resolve
 from clickscore.config.service import Service
 from clickscore.console import warn
 from clickscore.errors import ConfigError, RunError
-from clickscore.scoring.contract import Contract, contract_of
+from clickscore.scoring.contract import Contract, contract_of, protected
 from clickscore.scoring.features import read_features
 from clickscore.scoring.reading import needed_steps_of, writing_order
 from clickscore.scoring.record_tree import put
@@ -57,7 +57,7 @@ def serve(config: Config, console: Console) -> None:
     config.model.require_registered("jobs/serve.py")
     service = config.service or Service()
     token = _token(service)
-    contract = contract_of(config.click)
+    contract = protected(contract_of(config.click), config.privacy)
     features = read_features(config.features, contract.click)
     tell, stopping = partial(warn, console), threading.Event()
     limit_s = min(config.model.time_limit_ms, service.time_limit_ms / CALL_SHARE) / 1000

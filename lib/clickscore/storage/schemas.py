@@ -1,12 +1,10 @@
 """The schemas of raw records and of the output tables, with the comments of their columns."""
 
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from pyspark.sql import types as T
-
-from clickscore.errors import TableError
 
 VALUE = "value"
 """Column of the raw records."""
@@ -111,13 +109,18 @@ class Scores:
     is_challenged: bool = False
 
 
+KEEP, MASKED, DROP = "keep", "masked", "drop"
+_RAW = {
+    KEEP: "The record, unchanged; as ISO 8859-1 or base64 where it is no UTF-8",
+    MASKED: "The fields of the record that can be read, as JSON, under the rules of privacy",
+    DROP: "Nothing: the rules of privacy say so",
+}
+
 _REASON = (
-    column("raw", T.StringType(), "The record, unchanged; as ISO 8859-1 or base64 where it is no UTF-8"),
     column("reason", T.StringType(), "Code of the reason, for instance missing_field", nullable=False),
     column("detail", T.StringType(), "What was expected and what was found"),
 )
 _RECEIVED_AT = column("received_at", T.TimestampType(), "When the micro-batch read the record, UTC", nullable=False)
-REJECTED_CLICKS = T.StructType([*_REASON, *LINEAGE, _RECEIVED_AT, BATCH_ID])
 REPLAYED = T.StructType(
     [
         column("replay_id", T.LongType(), "Replay that scored the record; null while it is rejected"),
@@ -169,9 +172,12 @@ def scored_clicks(
     return T.StructType([*click.fields, _SCORE, *others, *_MODEL, *challenger, *LINEAGE, *kept, BATCH_ID])
 
 
-def rejected_clicks(kept: Iterable[T.StructField] = ()) -> T.StructType:
-    """Return the columns of ``rejected_clicks``: the record and its reason, then the lineage."""
-    return T.StructType([*_REASON, *LINEAGE, *kept, _RECEIVED_AT, BATCH_ID])
+def rejected_clicks(kept: Iterable[T.StructField] = (), raw: str = KEEP) -> T.StructType:
+    """Return the columns of ``rejected_clicks``: the record, or what is kept of it, its reason, then the lineage."""
+    return T.StructType([column("raw", T.StringType(), _RAW[raw]), *_REASON, *LINEAGE, *kept, _RECEIVED_AT, BATCH_ID])
+
+
+REJECTED_CLICKS = rejected_clicks()
 
 
 @dataclass(frozen=True)
@@ -179,12 +185,13 @@ class Layout:
     """The columns of the output tables of a run.
 
     Attributes:
-        click: the fields of a click.
+        click: the fields of a click, as they are kept.
         id: the field that tells clicks apart.
         time: the field with the event time.
         visitor: the field that tells visitors apart.
         kept: columns of lineage beyond ``LINEAGE``.
         scores: the scores that a click gets.
+        raw_rule: what is kept of a rejected record: ``keep``, ``masked`` or ``drop``.
     """
 
     click: T.StructType
@@ -193,6 +200,7 @@ class Layout:
     visitor: str
     kept: tuple[T.StructField, ...] = ()
     scores: Scores = Scores()
+    raw_rule: str = KEEP
 
     @property
     def raw(self) -> T.StructType:
@@ -207,7 +215,7 @@ class Layout:
     @property
     def rejected(self) -> T.StructType:
         """The columns of ``rejected_clicks``."""
-        return rejected_clicks(self.kept)
+        return rejected_clicks(self.kept, self.raw_rule)
 
     @property
     def listed(self) -> T.StructType:
@@ -219,41 +227,3 @@ class Layout:
     def lineage(self) -> list[str]:
         """Names of the columns that say where a record came from."""
         return [field.name for field in (*LINEAGE, *self.kept)]
-
-
-def _stricter(field: T.StructField, other: T.StructField) -> Iterator[str]:
-    """Yield the path of each field, nested ones too, that may be null, but not in the table."""
-    if field.nullable and not other.nullable:
-        yield field.name
-    if isinstance(field.dataType, T.StructType) and isinstance(other.dataType, T.StructType):
-        for inner, of_table in zip(field.dataType.fields, other.dataType.fields, strict=True):
-            yield from (f"{field.name}.{path}" for path in _stricter(inner, of_table))
-
-
-def check_table(table: str, expected: T.StructType, found: T.StructType) -> None:
-    """Make sure that rows of the expected shape can be appended to a table that exists already.
-
-    More columns in the table are fine as long as they may be null.
-
-    Raises:
-        TableError: with all differences in one message.
-    """
-    present = {field.name: field for field in found.fields}
-    differences = []
-    for field in expected.fields:
-        other = present.pop(field.name, None)
-        wanted = field.dataType.simpleString()
-        if other is None:
-            differences.append(f"{field.name} {wanted}: missing in the table")
-        elif other.dataType.simpleString() != wanted:
-            differences.append(f"{field.name}: expected {wanted}, the table has {other.dataType.simpleString()}")
-        else:
-            differences += [f"{path}: may be null, but the table says NOT NULL" for path in _stricter(field, other)]
-    differences += [f"{name}: NOT NULL in the table, but unknown here" for name, f in present.items() if not f.nullable]
-    if differences:
-        lines = "\n".join(f"  - {difference}" for difference in differences)
-        raise TableError(
-            f"{table} exists with another schema:\n{lines}\n"
-            f"jobs/score_stream.py --plan shows the statements that change the table, and --apply-contract runs them; "
-            f"or name another one under output in the configuration."
-        )

@@ -17,7 +17,8 @@ from pyspark.sql import types as T
 from clickscore.errors import TableError, gist
 from clickscore.spark_errors import SPARK_ERRORS, is_missing_table
 from clickscore.storage.files import holds_files
-from clickscore.storage.schemas import as_ddl, check_table, literal, quoted
+from clickscore.storage.schemas import as_ddl, literal, quoted
+from clickscore.storage.table_shape import check_table
 
 STREAM_PROPERTY = "clickscore.stream"
 """Table property that binds a table to the one stream, that is to the one checkpoint, that writes it."""
@@ -230,10 +231,7 @@ class Table:
 
     def _save(self, writer: DataFrameWriter) -> None:
         writer = writer.format("delta").mode("append")
-        if self.is_path:
-            writer.save(self.location)
-        else:
-            writer.saveAsTable(self.sql_name)
+        writer.save(self.location) if self.is_path else writer.saveAsTable(self.sql_name)
 
     def has_whole_history(self, spark: SparkSession) -> bool:
         """Tell whether the commits are all there; after ``delta.logRetentionDuration``, Delta cleans old ones away."""

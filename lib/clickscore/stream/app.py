@@ -82,7 +82,8 @@ def run(config: Config, make_session: Callable[[], SparkSession], console: Conso
                     Timeline(spark, wiring.timeline, fetch, binding.fence),
                     wiring.checkpoint.last_planned + 1, Path(folder), deployment, lines.warn,
                 )  # fmt: skip
-                click = wiring.definition.contract.click
+                click, quotes = wiring.definition.contract.click, not wiring.definition.contract.protection
+                reject_limit = None if config.reject_limit is None else RejectLimit(config.reject_limit, click, quotes)
                 batch_scorer = BatchScorer(
                     layout=wiring.definition.layout,
                     score_with=partial(deployment.score_with, wiring.definition.contract, wiring.definition.features),
@@ -91,9 +92,9 @@ def run(config: Config, make_session: Callable[[], SparkSession], console: Conso
                     suspend=models.suspend,
                     withdraw=models.withdraw,
                     tell=lines.warn,
-                    reject_limit=NO_LIMIT if config.reject_limit is None else RejectLimit(config.reject_limit, click),
+                    reject_limit=reject_limit or NO_LIMIT,
                 )
-                rejected_share = RejectWarning(config.reject_warning, click)
+                rejected_share = RejectWarning(config.reject_warning, click, quotes)
                 kept = wiring.checkpoint.path
                 fields = FieldCounts(
                     click, read_field_counts(spark, kept, click), partial(write_field_counts, spark, kept)

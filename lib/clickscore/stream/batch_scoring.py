@@ -5,8 +5,8 @@ the run ends. If a Python worker dies, the challenger is the first to be suspect
 scored once more with the model in a process of its own, so that the click that ends it can be found. A worker that was
 silent for too long and was ended says nothing against a model: the micro-batch is just scored once more.
 
-How much of a micro-batch is rejected is known only when it is committed. Where there is a limit, each task judges its
-own records: if the micro-batch is above it, so is one of its tasks. Then all is counted, without writing.
+How much is rejected is known only with the commit. Where there is a limit, each task judges its own records: if the
+micro-batch is above it, so is one of its tasks. Then all is counted, without writing.
 """
 
 import time
@@ -112,14 +112,13 @@ class BatchScorer:
             WorkerLostError: if Python workers die or fall silent, and the models are not to blame.
         """
         tally = self._tallies.setdefault(champion.key, Tally(self.failure_limit))
-        tolerance = Tolerance(
-            self.time_limit_s, tally.count, tally.share, SLACK, rejected_share=self.reject_limit.share
-        )
+        limits = tally.count, tally.share, SLACK
+        tolerance = Tolerance(self.time_limit_s, *limits, rejected_share=self.reject_limit.share)
 
         def attempt(tolerance: Tolerance, active: ModelVersion | None) -> BatchCounts:
             outcomes = pipeline.with_outcomes(raw, self.score_with(champion, tolerance, active))
             counted, mark = Observation(), replace(stamp, challenger_version=active.version if active else None)
-            outcomes = pipeline.constrained(outcomes, self.layout, mark, constraints)
+            outcomes = pipeline.masked(pipeline.constrained(outcomes, self.layout, mark, constraints), self.layout)
             observed = outcomes.observe(counted, *pipeline.census(self.layout, active is not None))
             write(pipeline.scored(observed, self.layout, mark))
             counts = BatchCounts.of(counted.get)
@@ -149,7 +148,9 @@ class BatchScorer:
 
         def attempt(tolerance: Tolerance, _: ModelVersion | None) -> DataFrame:
             outcomes = pipeline.with_outcomes(raw, self.score_with(champion, tolerance, None))
-            kept = pipeline.constrained(outcomes, self.layout, stamp, constraints).persist(StorageLevel.DISK_ONLY)
+            outcomes = pipeline.constrained(outcomes, self.layout, stamp, constraints)
+            # Whoever asks for these may reject any of them.
+            kept = pipeline.masked(outcomes, self.layout, "true").persist(StorageLevel.DISK_ONLY)
             try:
                 kept.count()
             except BaseException:
@@ -232,8 +233,8 @@ class BatchScorer:
         Raises:
             RejectLimitError: if it is.
         """
-        if error := self.reject_limit.refusal(counts, batch_id):
-            self.withdraw(champion, "too many records were rejected", batch_id)  # the example stays out of the table
+        if error := self.reject_limit.refusal(counts, batch_id):  # which has an example that stays out of the table
+            self.withdraw(champion, "too many records were rejected", batch_id)
             raise error
 
     def _broken(self, champion: ModelVersion, batch_id: int, what: str) -> BrokenModelError:
@@ -255,6 +256,6 @@ class BatchScorer:
         tally = self._tallies.setdefault(challenger.key, Tally(self.failure_limit))
         failed, challenged = counts.challenger_failed, counts.challenged
         if failed > tally.allowed(challenged):
-            cause = f"it failed on {failed} of {challenged} clicks: {counts.challenger_failure}"
-            self.suspend(challenger, cause, next_batch)
+            why = f"it failed on {failed} of {challenged} clicks: {counts.challenger_failure}"
+            self.suspend(challenger, why, next_batch)
         tally.add(failed, challenged)

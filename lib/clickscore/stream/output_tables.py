@@ -12,6 +12,7 @@ from clickscore.storage.constraints import Constraint, decidable, read_constrain
 from clickscore.storage.fence import RUN_PROPERTY, Fence
 from clickscore.storage.stream_id import ensure_stream_id
 from clickscore.storage.table import STREAM_PROPERTY, Table, of_batch
+from clickscore.stream.definition import privacy_properties
 from clickscore.stream.preflight import Wiring
 
 
@@ -89,8 +90,9 @@ def bind(spark: SparkSession, wiring: Wiring) -> Binding:
     remember(spark, wiring.config.source, path, fence)
     ours = {STREAM_PROPERTY: stream, RUN_PROPERTY: fence.run_id}
     asked_by = [layout.time, layout.visitor]
-    wiring.scored.create(spark, layout.scored, [*asked_by, "batch_id"], ours, asked_by, schemas.FINITE_SCORE)
-    wiring.rejected.create(spark, layout.rejected, ["received_at", "batch_id"], ours, ["received_at"])
+    known = ours | privacy_properties(wiring.definition.contract)
+    wiring.scored.create(spark, layout.scored, [*asked_by, "batch_id"], known, asked_by, schemas.FINITE_SCORE)
+    wiring.rejected.create(spark, layout.rejected, ["received_at", "batch_id"], known, ["received_at"])
     wiring.timeline.create(spark, schemas.MODEL_TIMELINE, ["from_batch"], ours)
     if wiring.watch and not wiring.gaps:
         wiring.watch.remember_topics()

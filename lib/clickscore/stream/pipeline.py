@@ -12,13 +12,24 @@ from pyspark.sql import functions as F
 
 from clickscore.reasons import CONSTRAINT_VIOLATED, INVALID_ENCODING, SCORING_FAILED
 from clickscore.storage.constraints import Constraint
-from clickscore.storage.schemas import DUPLICATE, LINEAGE, MICROSECOND_FORMAT, SOURCE_TIME, VALUE, Layout, quoted
+from clickscore.storage.schemas import (
+    DUPLICATE,
+    KEEP,
+    LINEAGE,
+    MASKED,
+    MICROSECOND_FORMAT,
+    SOURCE_TIME,
+    VALUE,
+    Layout,
+    quoted,
+)
 
 Score = Callable[[Column], Column]
 """The scorer as a function of Columns: raw records to their outcomes."""
 
 OUTCOME = "_outcome"
 REASON, DETAIL = f"{OUTCOME}.reason", f"{OUTCOME}.detail"
+MASKED_RAW = f"{OUTCOME}._raw"
 CHALLENGER_SCORE, CHALLENGER_DETAIL = f"{OUTCOME}.challenger_score", f"{OUTCOME}.challenger_detail"
 
 IS_SCORED = f"{REASON} IS NULL AND NOT {DUPLICATE}"
@@ -61,6 +72,24 @@ def with_outcomes(raw: DataFrame, score: Score) -> DataFrame:
     if DUPLICATE not in raw.columns:  # nobody has looked for duplicates
         raw = raw.withColumn(DUPLICATE, F.lit(False))
     return raw.withColumn(OUTCOME, score(F.expr(f"CASE WHEN NOT {DUPLICATE} THEN {VALUE} END")))
+
+
+def masked(outcomes: DataFrame, layout: Layout, condition: str = IS_REJECTED) -> DataFrame:
+    """Return the outcomes with no more of the raw records than may be kept of those that are rejected.
+
+    Args:
+        outcomes: from ``with_outcomes``.
+        layout: the columns of the tables.
+        condition: of the records that may still be rejected; of the others, nothing is left.
+    """
+    if layout.raw_rule == KEEP:
+        return outcomes
+    value = F.lit(None).cast("binary")
+    if layout.raw_rule == MASKED:
+        click = F.to_json(_click(layout, f"{OUTCOME}."), {"timestampFormat": MICROSECOND_FORMAT})
+        is_click = F.expr(f"{OUTCOME}.{quoted(layout.id)} IS NOT NULL")
+        value = F.when(F.expr(condition), F.when(is_click, click).otherwise(F.col(MASKED_RAW)).cast("binary"))
+    return outcomes.withColumn(VALUE, value)
 
 
 def scored(outcomes: DataFrame, layout: Layout, stamp: Stamp) -> DataFrame:
@@ -212,6 +241,9 @@ def identity(layout: Layout, prefix: str = "") -> Column:
 
     Two clicks with the same one are the same in everything that the tables keep of them.
     """
-    fields = f"struct({', '.join(prefix + quoted(name) for name in layout.click.names)})"
-    fields_as_json = F.to_json(F.expr(fields), {"timestampFormat": MICROSECOND_FORMAT})
+    fields_as_json = F.to_json(_click(layout, prefix), {"timestampFormat": MICROSECOND_FORMAT})
     return F.xxhash64(fields_as_json, *[field.name for field in LINEAGE])
+
+
+def _click(layout: Layout, prefix: str) -> Column:
+    return F.expr(f"struct({', '.join(prefix + quoted(name) for name in layout.click.names)})")

@@ -1,9 +1,10 @@
 """The plan of a run for `--plan`: what it would read, compute, score, write and refuse; reads no click."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
+from itertools import zip_longest
 from pathlib import Path
 
 import pyarrow as pa
@@ -17,7 +18,9 @@ from clickscore.reasons import FEATURE_FAILED, MISSING_FEATURE, SCORING_FAILED
 from clickscore.registry.registry import fetch_current, redacted
 from clickscore.registry.version import ModelVersion
 from clickscore.scoring.feature_engine import sql_type
-from clickscore.scoring.features import check_features
+from clickscore.scoring.feature_sql import fields_by_feature
+from clickscore.scoring.features import Features, check_features
+from clickscore.scoring.privacy import Protection
 from clickscore.spark_errors import SPARK_ERRORS
 from clickscore.stream.contract_changes import TableChanges, accepted_now, table_changes
 from clickscore.stream.field_counts import in_words, read_field_counts
@@ -107,6 +110,9 @@ def show(config: Config, found: Findings, challenger: Challenger, history: Histo
     say("features", str(config.features))
     if found.features:
         console.print(_features(found.features.schema, found.model, challenger.model))
+    if found.contract and (protection := found.contract.protection):
+        for label, line in zip_longest(("privacy",), _privacy(protection, found.features), fillvalue=""):
+            say(label, line)
     for role, uri, model in (
         ("model", config.model.uri, found.model),
         ("challenger", config.model.challenger, challenger.model),
@@ -164,6 +170,17 @@ def _model(uri: str, model: ModelVersion | None) -> list[str]:
         f"run {model.run_id}: {metrics}",
         f"SHA-256 {model.digest}, {'as registered' if model.is_pinned else 'not pinned in the registry'}",
     ]
+
+
+def _privacy(protection: Protection, features: Features | None) -> Iterator[str]:
+    """Yield what becomes of each protected field, and which features read it as it came."""
+    reads = fields_by_feature(features.select, features.click) if features else {}
+    for name, rule in sorted(protection.rules.items()):
+        readers = ", ".join(feature for feature, fields in reads.items() if name in fields)
+        yield f"{name}: {rule}, {f'read as it came by {readers}' if readers else 'read by no feature'}"
+    yield f"raw of rejected records: {protection.raw}"
+    if protection.key_id:
+        yield f"hashed with the key of id {protection.key_id}"
 
 
 def _features(produced: pa.Schema, champion: ModelVersion | None, challenger: ModelVersion | None) -> Grid:

@@ -25,9 +25,10 @@ from clickscore.storage import schemas
 from clickscore.storage.checkpoint import Checkpoint, check_belongs, check_logs, check_state, read_checkpoint
 from clickscore.storage.constraints import check_unconstrained
 from clickscore.storage.model_timeline import Pin, read_pin
+from clickscore.storage.privacy import check_privacy
 from clickscore.storage.protocol import check_readable, check_writable
 from clickscore.storage.table import Table
-from clickscore.stream.definition import Definition, define_contract, define_layout
+from clickscore.stream.definition import Definition, define_contract, define_layout, privacy_properties
 from clickscore.stream.placement import check_placement
 
 Part = TypeVar("Part")
@@ -152,6 +153,8 @@ def check(
     for table in sound:
         if table != scored:
             found.attempt(partial(check_unconstrained, spark, table))
+        if contract and table != timeline:
+            found.attempt(partial(check_privacy, spark, table, privacy_properties(contract)))
 
     pin = None
     if checkpoint and timeline in sound and timeline.exists(spark):

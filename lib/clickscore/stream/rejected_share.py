@@ -26,17 +26,19 @@ class RejectLimit:
     Attributes:
         share: of its records without the duplicates; 1 for all.
         click: the fields of a click, to find out what is wrong with an example.
+        quotes: whether the message may quote the example; not where rules of privacy protect fields of a click.
     """
 
     share: float
     click: pa.Schema
+    quotes: bool = True
 
     def refusal(self, counts: BatchCounts, batch_id: int) -> RejectLimitError | None:
         """Return the error that ends the run, if there is too much rejected among ``LEAST_RECORDS`` records or more."""
         records = counts.read - counts.duplicates
         if records < LEAST_RECORDS or counts.rejected <= self.share * records:
             return None
-        found = describe(counts.rejected, records, counts.cause, counts.example, self.click)
+        found = describe(counts.rejected, records, counts.cause, counts.example, self.click, self.quotes)
         return RejectLimitError(
             f"batch {batch_id}: more is rejected than reject_limit ({self.share:.0%}) allows: {found}. Nothing of this "
             f"micro-batch was written, and the next start tries it again: put the configuration right, or raise the "
@@ -55,10 +57,12 @@ class RejectWarning:
     Attributes:
         share: from which on a person should know.
         click: the fields of a click, to find out what is wrong with an example.
+        quotes: whether the warning may quote the example; not where rules of privacy protect fields of a click.
     """
 
     share: float
     click: pa.Schema
+    quotes: bool = True
     _records: int = 0
     _rejected: int = 0
     _example: Report | None = None
@@ -77,14 +81,16 @@ class RejectWarning:
         if was_told or not self._is_told:
             return None
         cause, example = (self._example.cause, self._example.example) if self._example else (None, None)
-        return describe(rejected, records, cause, example, self.click)
+        return describe(rejected, records, cause, example, self.click, self.quotes)
 
 
-def describe(rejected: int, records: int, cause: str | None, example: bytes | None, click: pa.Schema) -> str:
+def describe(
+    rejected: int, records: int, cause: str | None, example: bytes | None, click: pa.Schema, quotes: bool = True
+) -> str:
     """Say how much was rejected, most often why, with an example, and what to do about it."""
     said = f"{rejected:,} of {records:,} records ({rejected / records:.0%}) were rejected"
     said += f", most often {visible(cause)}" if cause else ""
-    said += f"; for example {_beginning(example)}" if example else ""
+    said += f"; for example {_beginning(example)}" if example and quotes else ""
     if example and (wrapping := recognise(example, click)):
         return f"{said}. In this example, {wrapping}"
     return f"{said}. Do they fit the click schema? jobs/try_clicks.py shows what becomes of a sample, and why"

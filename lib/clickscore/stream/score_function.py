@@ -66,7 +66,7 @@ def score_function(
             yield scorer.score(records)
         scorer.finish()
 
-    outcome = pa.schema(list(outcome_type(contract.click, champion.outputs, challenger is not None)))
+    outcome = pa.schema(list(outcome_type(contract, champion.outputs, challenger is not None)))
     # Otherwise Spark would score once more to find out which records have a score.
     return cast(Score, arrow_udf(score, as_spark(outcome, has_comments=False)).asNondeterministic())
 

@@ -2,9 +2,12 @@ import pyarrow as pa
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
-from clickscore.reconciliation.record_keys import of_offsets, of_records, of_rejected, of_scored
+from clickscore.reconciliation.record_keys import ClickId, has_id, of_offsets, of_records, of_rejected, of_scored
+from clickscore.scoring.privacy import Protection
+from clickscore.scoring.privacy_rules import HASH, Rule, hashed
 
-ID = pa.schema([pa.field("id", pa.string(), nullable=False)])
+ID = ClickId(pa.schema([pa.field("id", pa.string(), nullable=False)]))
+KEY = b"0123456789abcdef0123456789abcdef"
 WHOLE = b'{"id": "c1", "price": 1.5}'
 WRONG_ELSEWHERE = b'{"id": "c1", "price": "none"}'
 NO_TEXT = b'{"id": "c\xff"}'
@@ -49,11 +52,25 @@ def test_rejected_row_of_a_typed_table_is_known_by_its_id_alone(spark: SparkSess
 
 
 def test_id_that_is_a_number_has_the_same_key_in_record_and_row(spark: SparkSession) -> None:
-    number = pa.schema([pa.field("id", pa.decimal128(6, 2), nullable=False)])
+    number = ClickId(pa.schema([pa.field("id", pa.decimal128(6, 2), nullable=False)]))
     records = spark.createDataFrame([(bytearray(b'{"id": 1.5}'), "f")], "value BINARY, source STRING")
     scored = spark.range(1).select(F.expr("CAST(1.5 AS DECIMAL(6, 2))").alias("id"), F.lit("f").alias("source"),
                                    F.lit(0).alias("batch_id"))  # fmt: skip
     assert of_records(records, number).collect()[0].key == of_scored(scored, number).collect()[0].key
+
+
+def test_protected_record_has_the_key_of_its_row(spark: SparkSession) -> None:
+    hidden = ClickId(ID.record, Protection({"id": Rule(HASH)}, "masked", KEY))
+    columns = "value BINARY, source STRING, batch_id BIGINT"
+    records = spark.createDataFrame([(record, "f", 0) for record in (WHOLE, WRONG_ELSEWHERE, b"rubbish", b"")], columns)
+    stored = hashed("c1", KEY)
+    scored = spark.createDataFrame([(stored, "f", 0)], "id STRING, source STRING, batch_id BIGINT")
+    columns = "raw STRING, reason STRING, source STRING, batch_id BIGINT"
+    raw = [f'{{"id": "{stored}"}}', None, None]
+    rejected = spark.createDataFrame([(text, "wrong_type", "f", 0) for text in raw], columns)
+    found, rows = of_records(records, hidden), of_scored(scored, hidden).unionByName(of_rejected(rejected, hidden))
+    assert sorted(row.key for row in found.collect()) == sorted(row.key for row in rows.collect())
+    assert [row.label for row in has_id(found).collect()] == [stored, stored]
 
 
 def test_offset_is_the_key_in_a_topic(spark: SparkSession) -> None:

@@ -2,7 +2,7 @@ import pyarrow as pa
 import pytest
 
 from clickscore.errors import ConfigError
-from clickscore.scoring.feature_sql import check_select
+from clickscore.scoring.feature_sql import check_select, fields_by_feature
 
 CLICK = pa.schema({
     "id": pa.string(), "time": pa.timestamp("us", tz="UTC"), "price": pa.float64(), "returning": pa.bool_(),
@@ -21,6 +21,13 @@ def problems(sql: str) -> list[str]:
 def test_select_ends_with_click_and_names_the_fields_that_it_reads() -> None:
     sql = '-- é\nSELECT click.price AS a, [t + 1 FOR t IN tags] AS b, device.upper() AS c, "returning" AS d FROM click'
     assert check_select(f"{sql} ;\n-- FROM click\n", "f.sql", CLICK) == (sql, ("price", "returning", "device", "tags"))
+
+
+def test_each_feature_reads_its_fields_and_those_of_the_features_in_it() -> None:
+    sql = """SELECT price * 2 AS a, A + len(device) AS b, [t + 1 FOR t IN tags] AS c, 1 AS d, b + 1 AS "E" FROM click"""
+    assert fields_by_feature(sql, CLICK) == {
+        "a": ("price",), "b": ("price", "device"), "c": ("tags",), "d": (), "E": ("price", "device"),
+    }  # fmt: skip
 
 
 def test_name_with_quotes_is_found_in_a_struct() -> None:

@@ -2,7 +2,8 @@ import pytest
 from pyspark.sql import types as T
 
 from clickscore.errors import TableError
-from clickscore.storage.schemas import Scores, check_table, scored_clicks
+from clickscore.storage.schemas import Scores, scored_clicks
+from clickscore.storage.table_shape import check_table
 
 
 def fields(*fields: tuple[str, T.DataType, bool]) -> T.StructType:

@@ -1,4 +1,5 @@
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -6,14 +7,17 @@ import yaml
 from clickscore.config.run import Config, load
 from clickscore.errors import ConfigError
 from clickscore.storage.schemas import KEPT, SCORED
-from clickscore.stream.definition import read_definition
+from clickscore.stream.definition import privacy_properties, read_definition
+
+KEY = "0123456789abcdef0123456789abcdef"
 
 
-def config(tmp_path: Path, ddl: str, **model: object) -> Config:
+def config(tmp_path: Path, ddl: str, sections: dict[str, Any] | None = None, **model: object) -> Config:
     (tmp_path / "click.ddl").write_text(ddl)
     tree = yaml.safe_load(Path("conf/local.yaml").read_text())
     tree["click"]["schema"] = str(tmp_path / "click.ddl")
     tree["model"] |= model
+    tree |= sections or {}
     tree.pop("training")
     (tmp_path / "run.yaml").write_text(yaml.safe_dump(tree))
     return load(tmp_path / "run.yaml")
@@ -51,3 +55,37 @@ def test_further_outputs_and_a_challenger_are_columns(tmp_path: Path) -> None:
 def test_output_that_cannot_be_a_column_is_named(tmp_path: Path, output: str, message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         read_definition(config(tmp_path, Path("conf/click.ddl").read_text(), outputs={output: 1}))
+
+
+def test_tables_have_what_may_be_kept_of_a_click(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PRIVACY_KEY", KEY)
+    fields = {"user_agent": "drop", "viewport_width": "hash", "visitor_id": "hash", "price": {"coarsen": 10}}
+    privacy = {"key": "env:PRIVACY_KEY", "fields": fields}
+    found = read_definition(config(tmp_path, Path("conf/click.ddl").read_text(), {"privacy": privacy}))
+    assert "user_agent" in found.contract.click.names and "user_agent" not in found.layout.scored.names
+    assert found.layout.scored["viewport_width"].dataType.simpleString() == "string"
+    assert found.layout.scored["visitor_id"].metadata["comment"].endswith("(privacy: hash)")
+    assert not found.layout.scored["visitor_id"].nullable
+    assert "under the rules of privacy" in found.layout.rejected["raw"].metadata["comment"]
+    properties = privacy_properties(found.contract)
+    assert sorted(properties) == ["clickscore.privacy", "clickscore.privacy_key"]
+    assert KEY not in str(properties)
+    assert privacy_properties(read_definition(load(Path("conf/local.yaml"))).contract) == {}
+
+
+def test_key_and_headers_of_a_record_are_not_kept_beside_masked_records(tmp_path: Path) -> None:
+    source = {"kind": "kafka", "bootstrap_servers": "broker:9092", "topics": ["clicks"], "keep": ["key"]}
+    ddl, fields = Path("conf/click.ddl").read_text(), {"user_agent": "drop"}
+    with pytest.raises(ConfigError, match=r"source.keep: anything of a visitor may stand"):
+        read_definition(config(tmp_path, ddl, {"source": source, "privacy": {"fields": fields}}))
+    whole = config(tmp_path, ddl, {"source": source, "privacy": {"fields": fields, "raw": "keep"}})
+    assert "source_key" in read_definition(whole).layout.scored.names
+
+
+def test_rules_that_do_not_fit_are_named_all_at_once(tmp_path: Path) -> None:
+    privacy = {"fields": {"event_id": "drop", "pages": "drop"}}
+    with pytest.raises(ConfigError) as caught:
+        read_definition(config(tmp_path, Path("conf/click.ddl").read_text(), {"privacy": privacy}))
+    assert str(caught.value).startswith("privacy cannot be used:")
+    assert "privacy.fields.event_id: expected hash" in str(caught.value)
+    assert "privacy.fields.pages: there is no field pages" in str(caught.value)

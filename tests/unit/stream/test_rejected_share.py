@@ -70,4 +70,5 @@ def test_example_in_a_wrapping_comes_with_the_way_out_and_one_from_outside_is_ha
     told = describe(1, 1, None, b"\x1b[2J\xff" + b"x" * 500, contract.click)
     assert r"for example \x1b[2J\xff" in told
     assert "x" * 160 not in told
+    assert "for example" not in describe(1, 1, None, b"a person", contract.click, quotes=False)
     assert describe(1, 1, None, None, contract.click).startswith("1 of 1 records (100%) were rejected. Do they fit")
