@@ -60,13 +60,6 @@ def parse_path(text: str) -> tuple[Step, ...]:
     return tuple(steps)
 
 
-def as_step(name: str) -> str:
-    """Return the name of a field as a path writes it: bare, or in quotes where it has characters with a meaning."""
-    if re.fullmatch(_BARE, name):
-        return name
-    return next(f"{mark}{name}{mark}" for mark in "\"'`" if mark not in name or mark == "`")
-
-
 def _problem(text: str, steps: list[Step], at: int) -> str | None:
     if not steps or at < len(text):
         examples = 'context.page.url, items[0].sku, params[key=page].value, or "page.url" for a name with a dot'

@@ -13,7 +13,7 @@ import msgspec
 import pyarrow as pa
 import yaml
 
-from clickscore.config.record_path import as_step
+from clickscore.config.record_path import path_text
 from clickscore.console import visible
 from clickscore.scoring.reading import reading_of, steps_of
 
@@ -128,13 +128,13 @@ def _in_object(record: dict[str, Any], click: pa.Schema) -> Wrapping | None:
     return _at(*found, click) if found else None
 
 
-def _places(record: dict[str, Any], path: str = "") -> Iterator[tuple[str, Any, dict[str, Any]]]:
+def _places(record: dict[str, Any], above: tuple[str, ...] = ()) -> Iterator[tuple[str, Any, dict[str, Any]]]:
     """Yield the path, the value and the object around it, of the keys of an object and of the objects in it."""
     for key, value in record.items():
-        place = f"{path}.{as_step(key)}" if path else as_step(key)
-        yield place, value, record
-        if isinstance(value, dict) and not path:
-            yield from _places(value, place)
+        if place := path_text((*above, key)):
+            yield place, value, record
+        if isinstance(value, dict) and not above:
+            yield from _places(value, (key,))
 
 
 def _content(value: Any) -> tuple[str, dict[str, Any]]:
@@ -175,7 +175,7 @@ def _mapping(place: str, click: pa.Schema) -> str:
         if reading.constant is not None:
             mapping[field.name] = {"constant": reading.constant}
             continue
-        paths = [f"{place}.{path}" for path in reading.paths or (as_step(field.name),)]
+        paths = [f"{place}.{path}" for path in reading.paths or (path_text((field.name,)),)]
         spelling = {"format": reading.format, "zone": reading.zone}
         keys = {
             "path": paths if len(paths) > 1 else paths[0],

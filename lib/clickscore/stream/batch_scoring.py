@@ -240,22 +240,21 @@ class BatchScorer:
     def _broken(self, champion: ModelVersion, batch_id: int, what: str) -> BrokenModelError:
         self.withdraw(champion, what, batch_id)
         remedy = f"Let the {'endpoint have' if champion.is_remote else 'alias point to'} a version that works"
+        who, then = f"batch {batch_id}: {champion.label}", f"{what}. Nothing of this micro-batch was written. {remedy}"
         if HANGS in what:
             return BrokenModelError(
-                f"batch {batch_id}: {champion.label} repeatedly takes longer than model.time_limit "
-                f"({self.time_limit_s:g} s): {what}. Nothing of this micro-batch was written. {remedy}, or "
-                f"shorten the limit so that more such clicks can be rejected, and start again."
+                f"{who} repeatedly takes longer than model.time_limit ({self.time_limit_s:g} s): {then}, or shorten the "
+                f"limit so that more such clicks can be rejected, and start again."
             )
         return BrokenModelError(
-            f"batch {batch_id}: {champion.label} fails on more clicks than model.failure_limit "
-            f"({self.failure_limit:.2%}) allows: {what}. Nothing of this micro-batch was written. {remedy}, "
-            f"or raise the limit, and start again."
+            f"{who} fails on more clicks than model.failure_limit ({self.failure_limit:.2%}) allows: {then}, or raise "
+            f"the limit, and start again."
         )
 
     def _judge_challenger(self, challenger: ModelVersion, counts: BatchCounts, next_batch: int) -> None:
         tally = self._tallies.setdefault(challenger.key, Tally(self.failure_limit))
         failed, challenged = counts.challenger_failed, counts.challenged
         if failed > tally.allowed(challenged):
-            why = f"it failed on {failed} of {challenged} clicks: {counts.challenger_failure}"
-            self.suspend(challenger, why, next_batch)
+            cause = counts.challenger_failure
+            self.suspend(challenger, f"it failed on {failed} of {challenged} clicks: {cause}", next_batch)
         tally.add(failed, challenged)

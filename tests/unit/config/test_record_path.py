@@ -1,6 +1,6 @@
 import pytest
 
-from clickscore.config.record_path import Match, Step, as_step, parse_path, path_text
+from clickscore.config.record_path import Match, Step, parse_path, path_text
 
 
 @pytest.mark.parametrize(("text", "steps"), [
@@ -66,8 +66,3 @@ def test_name_that_no_text_can_have_is_no_path() -> None:
     assert path_text(("a", "")) is None
     assert path_text(("a", 'b"c')) is None
     assert path_text(("a", Match("key", "'\"`"), "b")) is None
-
-
-@pytest.mark.parametrize("name", ["messageId", "$current_url", "page.url", "First Name", 'a "b"', """a "b" 'c'"""])
-def test_name_of_any_characters_is_written_so_that_a_path_finds_it(name: str) -> None:
-    assert parse_path(f"data.{as_step(name)}") == ("data", name)
