@@ -1,0 +1,63 @@
+"""The page: one HTML file with its texts, its charts and the program that draws them; it loads nothing."""
+
+import base64
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from importlib.resources import files
+
+import vl_convert
+from jinja2 import Environment, StrictUndefined
+from markupsafe import Markup
+
+from clickscore.report.sections import Figure, Section, Spec, moment
+
+_SCRIPT_CHARACTERS = {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026"}
+"""In JSON inside of a page: without them, no text can end the element that it is in, or begin another one."""
+
+
+@dataclass(frozen=True)
+class Page:
+    """What a page shows.
+
+    Attributes:
+        title: its heading.
+        tables: the tables that it is made of, with their versions.
+        made: when, UTC.
+        figures: the numbers at the top.
+        sections: the answers.
+    """
+
+    title: str
+    tables: Sequence[tuple[str, int]]
+    made: datetime
+    figures: Sequence[Figure]
+    sections: Sequence[Section]
+
+
+def render(page: Page) -> str:
+    """Return the HTML of a page; every text of a table is escaped."""
+    environment = Environment(autoescape=True, undefined=StrictUndefined, keep_trailing_newline=True)
+    environment.filters["spec"] = _as_script_data
+    bundle, script = vl_convert.javascript_bundle(), _text("page.js")
+    return environment.from_string(_text("page.html.j2")).render(
+        title=page.title, versions=page.tables, made=moment(page.made), figures=page.figures, sections=page.sections,
+        style=Markup(_text("page.css")), bundle=Markup(bundle), script=Markup(script),
+        digests=[_digest(text) for text in (bundle, script)],
+    )  # fmt: skip
+
+
+def _text(name: str) -> str:
+    return files("clickscore.report").joinpath(name).read_text(encoding="utf-8")
+
+
+def _digest(script: str) -> Markup:
+    """Return what the page's policy names a script that may run."""
+    return Markup(f"'sha256-{base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()}'")
+
+
+def _as_script_data(spec: Spec) -> Markup:
+    text = json.dumps(spec, separators=(",", ":"), allow_nan=False)
+    return Markup("".join(_SCRIPT_CHARACTERS.get(character, character) for character in text))
