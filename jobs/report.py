@@ -18,7 +18,9 @@ from clickscore.console import make_console
 def main(argv: list[str] | None = None) -> int:
     """Run the job; 0 the page is written, 2 nothing is."""
     parser = job_parser(__doc__)
-    parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="the page; one that is there is replaced")
+    parser.add_argument(
+        "--out", type=Path, required=True, metavar="FILE", help="the page; one that is there is replaced"
+    )
     parser.add_argument(
         "--storage-option", action="append", default=[], metavar="NAME=VALUE",
         help="of the tables' storage, as delta-rs names it, such as AWS_REGION=eu-central-1; VALUE may be env:NAME, "

@@ -41,9 +41,7 @@ def count_features(tables: RunTables, features: Features, width: int, periods: l
     [found] = tables.ask(
         f"FROM feature SELECT {quantiles} WHERE {_PERIOD} = $1 AND _hash % $2 = 0", reference, held // _FOR_EDGES + 1
     )
-    bins = {
-        name: bin_of(name, edges_of(edges or ())) for name, edges in zip(numbers, found, strict=True)
-    }
+    bins = {name: bin_of(name, edges_of(edges or ())) for name, edges in zip(numbers, found, strict=True)}
     places = [f"b{number}" for number in range(len(numbers))]
     columns = ", ".join(f"{bins[name]} AS {place}" for name, place in zip(numbers, places, strict=True))
     sets = ", ".join(f"({_PERIOD}, {place})" for place in places)
@@ -79,7 +77,7 @@ def _with_columns(tables: RunTables, select: str, names: tuple[str, ...]) -> str
     """Return the select of the features file with further columns of the click."""
     [(own,), (more,)] = (
         tables.ask("SELECT json_serialize_sql($1::VARCHAR)", text)[0]
-        for text in (select, f"SELECT {', '.join(names)} FROM click")
+        for text in (select, f"FROM click SELECT {', '.join(names)}")
     )
     tree, columns = json.loads(own), json.loads(more)
     tree["statements"][0]["node"]["select_list"] += columns["statements"][0]["node"]["select_list"]

@@ -23,9 +23,9 @@ def section(tables: RunTables) -> Section:
             ("rejected at first, then scored by a replay (counted as scored)", count(replayed)),
         ),
     )
+    kept = plural(scored + still_open, "record")
     sentences = [
-        f"{count(scored)} scored + {count(still_open)} rejected = {plural(scored + still_open, 'record')} in exactly "
-        f"one row each.",
+        f"{count(scored)} scored + {count(still_open)} rejected = {kept} in exactly one row each.",
         *_commits(tables),
     ]
     offsets, of_offsets = _offsets(tables)
@@ -68,10 +68,10 @@ def _commits(tables: RunTables) -> list[str]:
             said.append(f"The log of {name} no longer says how many rows its micro-batches wrote.")
         elif different:
             batch = different[0]
+            wrote, there = plural(written[batch] or 0, "row"), count(held.get(batch, 0))
             said.append(
                 f"{name} differs from its log in {plural(len(different), 'micro-batch')}: micro-batch {batch} wrote "
-                f"{plural(written[batch] or 0, 'row')}, {count(held.get(batch, 0))} are there. Somebody has deleted or "
-                f"added rows."
+                f"{wrote}, {there} are there. Somebody has deleted or added rows."
             )
         else:
             batches = plural(len(written), "newest micro-batch")
@@ -81,25 +81,21 @@ def _commits(tables: RunTables) -> list[str]:
 
 def _offsets(tables: RunTables) -> tuple[Grid | None, list[str]]:
     """Compare the rows of each partition with the offsets between its first and its last row."""
-    lost = (
-        "SELECT source, sum(last_offset - first_offset + 1)::BIGINT AS lost FROM gaps WHERE last_offset IS NOT NULL "
-        "GROUP BY source"
-        if tables.gaps
-        else "SELECT NULL::VARCHAR AS source, NULL::BIGINT AS lost"
-    )
     found = tables.ask(
-        f"""
-        WITH lost AS ({lost}), place AS (
-          FROM scored SELECT source, source_offset WHERE source_offset IS NOT NULL
+        """
+        WITH place AS (
+          SELECT source, source_offset FROM scored WHERE source_offset IS NOT NULL
           UNION ALL
-          FROM rejected SELECT source, source_offset WHERE source_offset IS NOT NULL AND _is_open
+          SELECT source, source_offset FROM rejected WHERE source_offset IS NOT NULL AND _is_open
         ), part AS (
-          FROM place SELECT source, min(source_offset) AS first, max(source_offset) AS last, count(*) AS rows_
-          GROUP BY source
+          SELECT source, min(source_offset) AS first, max(source_offset) AS last, count(*) AS held
+          FROM place GROUP BY source
+        ), lost AS (
+          SELECT source, sum(greatest(0, least(last, last_offset) - greatest(first, first_offset) + 1))::BIGINT AS lost
+          FROM part JOIN gaps USING (source) GROUP BY source
         )
-        FROM part LEFT JOIN lost USING (source)
-        SELECT source, first, last, rows_, coalesce(lost, 0), last - first + 1 - rows_ - coalesce(lost, 0) AS missing
-        ORDER BY missing = 0, source
+        SELECT source, first, last, held, coalesce(lost, 0), last - first + 1 - held - coalesce(lost, 0) AS missing
+        FROM part LEFT JOIN lost USING (source) ORDER BY missing = 0, source
         """
     )
     if not found:
@@ -113,10 +109,11 @@ def _offsets(tables: RunTables) -> tuple[Grid | None, list[str]]:
     if twice:
         return grid, [f"{', '.join(twice)}: more rows than offsets. Run jobs/audit.py, which names the duplicates."]
     if missing:
-        return grid, [
+        said = (
             f"{plural(missing, 'offset')} between the first and the last row of a partition have no row. Duplicates "
             f"that were counted, marks of transactions and compacted records have none; jobs/audit.py tells them apart."
-        ]
+        )
+        return grid, [said]
     return grid, [f"Every offset of {plural(len(found), 'partition')} has one row, from the first to the last one."]
 
 

@@ -27,7 +27,8 @@ _TELLING = re.compile(r"(?P<standard>ISO 8601|RFC 2822|UTF-8|ISO 8859-1)|(?P<wor
 def masked_record(raw: str) -> str:
     """Return a record without its values, as far as the page shows it."""
     shown = "".join(
-        _shape(match["other"]) if match["other"] is not None else match[0] for match in _TOKEN.finditer(raw[:_LOOKED_AT])
+        _shape(match["other"]) if match["other"] is not None else match[0]
+        for match in _TOKEN.finditer(raw[:_LOOKED_AT])
     )
     return shown[:MOST_CHARACTERS] + (" …" if len(raw) > MOST_CHARACTERS else "")
 

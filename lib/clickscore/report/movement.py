@@ -1,7 +1,7 @@
 """Have scores or features moved? Each period against the first one, in the same bins."""
 
 from collections import defaultdict
-from math import floor, isfinite
+from math import isfinite
 
 from clickscore.errors import TableError
 from clickscore.report import charts
@@ -9,7 +9,7 @@ from clickscore.report.bins import MOVED, MOVED_FAR, QUANTILES, bin_of, edges_of
 from clickscore.report.features_over_time import Counts, count_features
 from clickscore.report.periods import DAY, MOST_PERIODS, WIDTHS, iso, label, name_of
 from clickscore.report.run_tables import RunTables
-from clickscore.report.sections import NOTHING, Chart, Grid, Section, count, listed, plural
+from clickscore.report.sections import Chart, Grid, Section, count, listed, plural
 from clickscore.scoring.features import Features
 
 LEAST_CLICKS = 500
@@ -29,10 +29,8 @@ def section(tables: RunTables, features: Features) -> Section:
         said = f"No {name_of(width)} has {LEAST_CLICKS} clicks or more: too few to compare."
         return Section("movement", _QUESTION, (said,))
     versions = _versions(tables)
-    said = [
-        f"The first {name_of(width)} in the table, {label(periods[0], width)} by {tables.contract.time}, is the reference: "
-        f"a baseline of the training is not in the tables."
-    ]
+    reference = f"The first {name_of(width)} in the table, {label(periods[0], width)} by {tables.contract.time}"
+    said = [f"{reference}, is the reference: a baseline of the training is not in the tables."]
     if others:
         said.append(f"{plural(others, 'click')} in periods of less than {LEAST_CLICKS} clicks are not compared.")
     found = [_histogram(tables, versions), _scores(tables, versions, width, periods)]
@@ -41,7 +39,9 @@ def section(tables: RunTables, features: Features) -> Section:
         return Section("movement", _QUESTION, tuple(said), tuple(found))
     said += _moved_scores(tables, versions, width, periods)
     if missing := [name for name in features.reads if name not in tables.scored.rows.schema.names]:
-        said.append(f"{tables.scored.name} lacks {listed(missing)}, which {features.where} reads: no feature is compared.")
+        said.append(
+            f"{tables.scored.name} lacks {listed(missing)}, which {features.where} reads: no feature is compared."
+        )
         return Section("movement", _QUESTION, tuple(said), tuple(found))
     try:
         counts = count_features(tables, features, width, periods)
@@ -100,7 +100,11 @@ def _histogram(tables: RunTables, versions: list[str]) -> Chart:
     for place in range(last + 1):
         start = low + place * step
         name = f"{start:.4g} to {start + step:.4g}"
-        parts = [100 * clicks[version].get(place, 0) / sum(clicks[version].values()) for version in versions if clicks[version]]
+        parts = [
+            100 * clicks[version].get(place, 0) / sum(clicks[version].values())
+            for version in versions
+            if clicks[version]
+        ]
         named = [version for version in versions if clicks[version]]
         rows += [
             {"kind": f"version {version}", "low": start, "bin": name, "number": part}
@@ -145,20 +149,30 @@ def _moved_scores(tables: RunTables, versions: list[str], width: int, periods: l
     """Compare the scores of each version with those of its own first period: a swap is not called a movement."""
     said = []
     for version in versions:
-        of_version = "FROM scored WHERE model_version = $2 AND score IS NOT NULL"
-        period = "(floor(_event_s / $1) * $1)::BIGINT"
-        counted: dict[int, int] = dict(tables.ask(f"SELECT {period}, count(*) {of_version} GROUP BY 1", width, version))
-        compared = sorted(start for start, clicks in counted.items() if clicks >= LEAST_CLICKS and start in periods)
-        if len(compared) < 2:  # noqa: PLR2004
+        counted: dict[int, int] = dict(
+            tables.ask(
+                """
+                SELECT (floor(_event_s / $1) * $1)::BIGINT AS period, count(*) AS clicks
+                FROM scored WHERE model_version = $2 AND score IS NOT NULL GROUP BY period HAVING clicks >= $3
+                """,
+                width, version, LEAST_CLICKS,
+            )
+        )  # fmt: skip
+        compared = sorted(counted.keys() & set(periods))
+        if not compared[1:]:
             continue
         [(quantiles,)] = tables.ask(
-            f"SELECT approx_quantile(score, {list(QUANTILES)}) {of_version} AND {period} = $3", width, version, compared[0]
-        )
+            f"FROM scored SELECT approx_quantile(score, {list(QUANTILES)}) "
+            "WHERE model_version = $2 AND score IS NOT NULL AND (floor(_event_s / $1) * $1)::BIGINT = $3",
+            width, version, compared[0],
+        )  # fmt: skip
         bins: dict[int, dict[int, int]] = defaultdict(dict)
         place = bin_of("score", edges_of(quantiles))
         for start, number, clicks in tables.ask(
-            f"SELECT {period}, {place} AS bin, count(*) {of_version} GROUP BY ALL", width, version
-        ):
+            f"FROM scored SELECT (floor(_event_s / $1) * $1)::BIGINT, {place}, count(*) "
+            "WHERE model_version = $2 AND score IS NOT NULL GROUP BY ALL",
+            width, version,
+        ):  # fmt: skip
             bins[start][number] = clicks
         most, when = max((psi(bins[compared[0]], bins[start]), start) for start in compared[1:])
         said.append(
@@ -178,7 +192,12 @@ def _features(counts: Counts, width: int, periods: list[int]) -> tuple[Chart, st
     }
     names = sorted(indices, key=lambda name: -max(indices[name].values()))
     rows = [
-        {"name": name, "period": label(start, width), "number": index, "level": _LEVELS[(index >= MOVED) + (index >= MOVED_FAR)]}
+        {
+            "name": name,
+            "period": label(start, width),
+            "number": index,
+            "level": _LEVELS[(index >= MOVED) + (index >= MOVED_FAR)],
+        }
         for name in names
         for start, index in indices[name].items()
     ]

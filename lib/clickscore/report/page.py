@@ -10,7 +10,6 @@ from importlib.resources import files
 
 import vl_convert
 from jinja2 import Environment, StrictUndefined
-from markupsafe import Markup
 
 from clickscore.report.sections import Figure, Section, Spec, moment
 
@@ -38,14 +37,12 @@ class Page:
 
 
 def render(page: Page) -> str:
-    """Return the HTML of a page; every text of a table is escaped."""
+    """Return the HTML of a page; every text of a table is escaped, and no script runs but those of the page."""
     environment = Environment(autoescape=True, undefined=StrictUndefined, keep_trailing_newline=True)
-    environment.filters["spec"] = _as_script_data
     bundle, script = vl_convert.javascript_bundle(), _text("page.js")
     return environment.from_string(_text("page.html.j2")).render(
-        title=page.title, versions=page.tables, made=moment(page.made), figures=page.figures, sections=page.sections,
-        style=Markup(_text("page.css")), bundle=Markup(bundle), script=Markup(script),
-        digests=[_digest(text) for text in (bundle, script)],
+        page=page, made=moment(page.made), style=_text("page.css"), bundle=bundle, script=script,
+        digests=[_digest(text) for text in (bundle, script)], as_json=_as_json,
     )  # fmt: skip
 
 
@@ -53,11 +50,11 @@ def _text(name: str) -> str:
     return files("clickscore.report").joinpath(name).read_text(encoding="utf-8")
 
 
-def _digest(script: str) -> Markup:
-    """Return what the page's policy names a script that may run."""
-    return Markup(f"'sha256-{base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()}'")
+def _digest(script: str) -> str:
+    """Return how the page's policy names a script that may run."""
+    return f"'sha256-{base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()}'"
 
 
-def _as_script_data(spec: Spec) -> Markup:
+def _as_json(spec: Spec) -> str:
     text = json.dumps(spec, separators=(",", ":"), allow_nan=False)
-    return Markup("".join(_SCRIPT_CHARACTERS.get(character, character) for character in text))
+    return "".join(_SCRIPT_CHARACTERS.get(character, character) for character in text)

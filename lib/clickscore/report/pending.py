@@ -21,8 +21,8 @@ def cost(tables: RunTables) -> Section:
     """Return the section about CPU time."""
     if tables.metrics is None:
         said = (
-            f"Unknown: CPU time is not in the tables, there is no stream_metrics beside {tables.scored.name}. make bench "
-            f"measures what clicks cost on a machine."
+            f"Unknown: CPU time is not in the tables, there is no stream_metrics beside {tables.scored.name}. "
+            f"make bench measures what clicks cost on a machine."
         )
     else:
         said = f"This version of the report does not read {tables.metrics.name} yet."

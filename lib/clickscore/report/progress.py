@@ -7,6 +7,7 @@ from clickscore.report.periods import iso, label, name_of, utc, width_for
 from clickscore.report.run_tables import RunTables
 from clickscore.report.sections import NOTHING, Chart, Figure, Grid, Section, count, duration, moment, plural, unit_of
 
+_QUESTION = "Is it keeping up?"
 NEWEST = 200
 """Micro-batches whose durations are shown."""
 
@@ -30,13 +31,13 @@ def section(tables: RunTables) -> Section:
         "SELECT min(began_s), max(began_s), count(DISTINCT batch_id) FROM micro_batch WHERE batch_id >= 0"
     )
     if not batches:
-        return Section("progress", "Is it keeping up?", ("The tables hold rows of replays only, and none of the stream.",))
+        return Section("progress", _QUESTION, ("The tables hold rows of replays, and none of the stream.",))
     width = width_for(last_s - first_s)
     sentences, lag = _lag(tables, width)
     words, durations = _durations(tables)
     about = f"{plural(batches, 'micro-batch')} from {moment(utc(first_s))} to {moment(utc(last_s))} UTC."
     found = [chart for chart in (_rate(tables, width), lag, durations) if chart]
-    return Section("progress", "Is it keeping up?", (about, *words, *sentences), tuple(found))
+    return Section("progress", _QUESTION, (about, *words, *sentences), tuple(found))
 
 
 def _rate(tables: RunTables, width: int) -> Chart:
@@ -49,10 +50,9 @@ def _rate(tables: RunTables, width: int) -> Chart:
     )
     kinds = ("scored", "rejected")
     rows = [
-        {"at": iso(start), "until": iso(start + width), "period": label(start, width), "kind": kind, "number": number,
-         "rank": rank}
+        {"at": iso(start), "until": iso(start + width), "period": label(start, width), "kind": kind, "number": number}
         for start, *numbers in found
-        for rank, (kind, number) in enumerate(zip(kinds, numbers, strict=True))
+        for kind, number in zip(kinds, numbers, strict=True)
     ]  # fmt: skip
     per = name_of(width)
     grid = Grid(
@@ -88,14 +88,13 @@ def _lag(tables: RunTables, width: int) -> tuple[tuple[str, ...], Chart | None]:
         ("from, UTC", ">clicks", *(f">{kind} within" for kind in kinds)),
         tuple((label(start, width), count(clicks), *map(duration, values)) for start, values, clicks in found),
     )
-    middle, most = found[-1][1]
+    half, most = map(duration, found[-1][1])
     said = (
-        f"In the newest {name_of(width)}, half of the clicks were scored within {duration(middle)} of their event time, "
-        f"95% within {duration(most)}.",
+        f"In the newest {name_of(width)}, half of the clicks were scored within {half} of the click, 95% within {most}."
     )
-    note = "Time from the click itself until its micro-batch was scored. Old clicks that were loaded late count as late."
+    note = "Time from the click until its micro-batch was scored. Old clicks that were loaded late count as late."
     spec = charts.lines_over_time(rows, kinds, f"lag in {unit}", (charts.BLUE, charts.ORANGE))
-    return said, Chart("lag", f"Lag in {unit}: scored_at minus {tables.contract.time}", spec, grid, note)
+    return (said,), Chart("lag", f"Lag in {unit}: scored_at minus {tables.contract.time}", spec, grid, note)
 
 
 def _durations(tables: RunTables) -> tuple[tuple[str, ...], Chart | None]:
@@ -128,10 +127,10 @@ def _durations(tables: RunTables) -> tuple[tuple[str, ...], Chart | None]:
         ),
     )
     times = sorted(took for _, _, took, _ in found)
+    newest_ones = f"the newest {plural(len(found), 'micro-batch')}"
     said = (
-        f"Of the newest {plural(len(found), 'micro-batch')}, the median one took {duration(times[len(times) // 2])}, the "
-        f"longest {duration(times[-1])}.",
+        f"Of {newest_ones}, the median one took {duration(times[len(times) // 2])}, the longest {duration(times[-1])}."
     )
     note = "From the moment at which the micro-batch was given to the job until the last commit of its rows."
-    title = f"Duration of each of the newest {plural(len(found), 'micro-batch')}, in {unit}"
-    return said, Chart("durations", title, charts.points_over_time(rows, f"duration in {unit}"), grid, note)
+    title = f"Duration of each of {newest_ones}, in {unit}"
+    return (said,), Chart("durations", title, charts.points_over_time(rows, f"duration in {unit}"), grid, note)

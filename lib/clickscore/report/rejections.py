@@ -7,8 +7,8 @@ from clickscore.report.run_tables import RunTables
 from clickscore.report.sections import NOTHING, Chart, Grid, Section, count, moment, plural, share
 
 REST = "other reasons"
-_MOST_REASONS = len(charts.PALETTE) - 1
-"""Reasons with a colour of their own, the most frequent ones."""
+_COLOURS = len(charts.PALETTE)
+"""Where there are more reasons, the rarest ones share the last colour."""
 _QUESTION = "What was rejected?"
 
 
@@ -26,9 +26,9 @@ def section(tables: RunTables) -> Section:
     [(scored,)] = tables.ask("SELECT sum(scored)::BIGINT FROM micro_batch")
     rejected = sum(row[1] for row in reasons)
     still_open = sum(row[2] for row in reasons)
+    part, most = share(rejected, scored + still_open), share(reasons[0][1], rejected)
     said = (
-        f"{plural(rejected, 'record')} were rejected, {share(rejected, scored + still_open)} of all; most often "
-        f"{reasons[0][0]} ({share(reasons[0][1], rejected)} of the rejected).",
+        f"{plural(rejected, 'record')} were rejected, {part} of all; most often {reasons[0][0]} ({most} of the rejected).",
         f"A replay has scored {count(rejected - still_open)} of them since."
         if rejected > still_open
         else "None of them has been scored by a replay.",
@@ -59,9 +59,11 @@ def _examples(reasons: list[tuple]) -> Grid:
 
 
 def _over_time(tables: RunTables, names: list[str]) -> Chart:
-    [(first_s, last_s)] = tables.ask("SELECT min(epoch_us(received_at)) / 1e6, max(epoch_us(received_at)) / 1e6 FROM rejected")
+    [(first_s, last_s)] = tables.ask(
+        "SELECT min(epoch_us(received_at)) / 1e6, max(epoch_us(received_at)) / 1e6 FROM rejected"
+    )
     width = width_for(last_s - first_s)
-    coloured = names if len(names) <= _MOST_REASONS else [*names[: _MOST_REASONS - 1], REST]
+    coloured = names if len(names) <= _COLOURS else [*names[: _COLOURS - 1], REST]
     found = tables.ask(
         """
         SELECT floor(epoch_us(received_at) / 1e6 / $1) * $1 AS period,
@@ -71,8 +73,7 @@ def _over_time(tables: RunTables, names: list[str]) -> Chart:
         width, coloured, REST,
     )  # fmt: skip
     rows = [
-        {"at": iso(start), "until": iso(start + width), "period": label(start, width), "kind": kind, "number": number,
-         "rank": coloured.index(kind)}
+        {"at": iso(start), "until": iso(start + width), "period": label(start, width), "kind": kind, "number": number}
         for start, kind, number in found
     ]  # fmt: skip
     periods = sorted({start for start, _, _ in found})

@@ -26,6 +26,10 @@ _SETTINGS = (
     "SET autoload_known_extensions = false",
     "SET enable_external_access = false",
 )
+_NO_GAPS = """
+CREATE VIEW gaps AS
+SELECT NULL::VARCHAR AS source, NULL::BIGINT AS first_offset, NULL::BIGINT AS last_offset WHERE false
+"""
 _ONCE_REPLAYED = "replay_id"
 """A column that the first replay adds: the replay that has scored the record."""
 
@@ -42,9 +46,9 @@ class RunTables:
         metrics: ``stream_metrics``, where it exists.
         outcomes: ``outcomes``, where it exists.
         contract: the fields of a click, and the roles of some.
-        database: has the views ``scored`` (``scored_clicks`` with ``_event_s``, the click's time in seconds since 1970),
-            ``rejected`` (with ``_is_open``, whether no replay has scored it), ``timeline`` and ``gaps``, and the table
-            ``micro_batch``: rows per micro-batch and model version.
+        database: has the views ``scored`` (``scored_clicks`` with ``_event_s``, the click's time in seconds since
+            1970), ``rejected`` (with ``_is_open``, whether no replay has scored it), ``timeline`` and ``gaps``, and the
+            table ``micro_batch``: rows per micro-batch and model version.
     """
 
     scored: StoredTable
@@ -122,6 +126,8 @@ def _prepare(tables: RunTables) -> None:
     for setting in _SETTINGS:
         database.execute(setting)
     is_open = f"{_ONCE_REPLAYED} IS NULL" if _ONCE_REPLAYED in tables.rejected.rows.schema.names else "true"
+    if tables.gaps is None:
+        database.execute(_NO_GAPS)
     database.execute(f"CREATE VIEW rejected AS FROM stored_rejected SELECT *, {is_open} AS _is_open")
     event_s = f"epoch_us({quoted(tables.contract.time)}) / 1e6"
     database.execute(f"CREATE VIEW scored AS FROM stored_scored SELECT *, {event_s} AS _event_s")
@@ -148,8 +154,8 @@ def _prepare(tables: RunTables) -> None:
 def _readable(what: str) -> Iterator[None]:
     try:
         yield
-    # Arrow's errors about files are errors of the operating system, or of its own.
-    except (duckdb.Error, pa.ArrowException, OSError) as error:
+    # DuckDB passes on what Arrow and delta-rs say about a file as an error of its own.
+    except (duckdb.IOException, duckdb.InvalidInputException, pa.ArrowException, OSError) as error:
         raise TableError(
             f"{what} cannot be read to the end: {gist(error)} If VACUUM has just removed old files, start again."
         ) from None

@@ -37,10 +37,10 @@ def section(tables: RunTables) -> Section:
     ]
     if tables.timeline is None:
         said.append(f"There is no model_timeline beside {tables.scored.name}, so that decisions are not shown.")
-    return Section("versions", _QUESTION, tuple(said), (_over_time(tables, found),), grids)
+    return Section("versions", _QUESTION, tuple(said), (_over_time(found),), grids)
 
 
-def _over_time(tables: RunTables, spans: list[tuple]) -> Chart:
+def _over_time(spans: list[tuple]) -> Chart:
     names = list(dict.fromkeys(f"version {row[0]}" for row in reversed(spans)))
     rows = [
         {"at": iso(start), "until": iso(end), "period": moment(utc(start)), "to": moment(utc(end)),
