@@ -29,6 +29,7 @@ IMPORTS = {
     "sources": {"config", "storage"},
     "training": {"config", "scoring", "registry", "sources", "storage"},
     "service": {"config", "scoring", "registry"},
+    "report": {"config", "scoring"},
     "monitoring": {"config", "storage", "sources"},
     "stream": {"config", "scoring", "registry", "storage", "sources", "monitoring"},
     "reconciliation": {"config", "scoring", "registry", "storage", "sources", "monitoring", "stream"},

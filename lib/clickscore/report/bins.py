@@ -1,6 +1,7 @@
 """Bins of a number line, and how far the shares of two periods in the same bins differ."""
 
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from math import log
 
 from clickscore.scoring.feature_engine import quoted
@@ -16,22 +17,32 @@ MOVED, MOVED_FAR = 0.1, 0.25
 """From these values of the PSI on, by the convention of the field, a distribution has moved, and moved far."""
 
 
-def bin_of(column: str, edges: Sequence[float]) -> str:
-    """Return the SQL expression for the number of a value's bin: an edge belongs to the bin below it.
-
-    Args:
-        column: a column of DOUBLE.
-        edges: in ascending order; below the first one is bin 0.
-    """
-    value = quoted(column)
-    below = "".join(f" WHEN {value} < {edge!r}::DOUBLE THEN 0" for edge in edges[:1])
-    cases = "".join(f" WHEN {value} <= {edge!r}::DOUBLE THEN {number}" for number, edge in enumerate(edges, 1))
-    return f"CASE WHEN {value} IS NULL OR isnan({value}) THEN {NULLS}{below}{cases} ELSE {len(edges) + 1} END"
-
-
 def edges_of(quantiles: Sequence[float | None]) -> list[float]:
     """Return the edges that differ, in ascending order; of a column that is null everywhere, none."""
     return sorted({edge for edge in quantiles if edge is not None})
+
+
+def counts_below(column: str, edges: Sequence[float]) -> list[str]:
+    """Return the SQL aggregates that ``in_bins`` takes; counting below edges is cheaper than finding bins.
+
+    Args:
+        column: a column of DOUBLE.
+        edges: in ascending order; an edge belongs to the bin below it, but for the first one, which is a least value.
+    """
+    value = quoted(column)
+    below = [_count(f"{value} < {edge!r}::DOUBLE") for edge in edges[:1]]
+    up_to = [_count(f"{value} <= {edge!r}::DOUBLE") for edge in edges]
+    return ["count(*)", _count(f"NOT isnan({value})"), *below, *up_to]
+
+
+def _count(condition: str) -> str:
+    return f"count(*) FILTER ({condition})"  # count_if() is null where the condition is null in every row
+
+
+def in_bins(counted: Sequence[int]) -> dict[int, int]:
+    """Return the number of values by bin: ``NULLS``, 0 below the first edge, and so on."""
+    every, numbers, *below = counted
+    return {NULLS: every - numbers} | dict(enumerate(end - start for start, end in pairwise([0, *below, numbers])))
 
 
 def psi(reference: Mapping[int, int], other: Mapping[int, int]) -> float:

@@ -6,15 +6,20 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import Any
 
+import pyarrow as pa
 import pyarrow.dataset as ds
 from deltalake import DeltaTable
 from deltalake.exceptions import DeltaError, DeltaProtocolError, TableNotFoundError
 
 from clickscore.errors import TableError, gist
 
+_UNKNOWN_SCHEME = "Unknown scheme"
+"""The words of delta-rs about a storage that it does not know; the class of the error is that of a missing table."""
 NEWEST_COMMITS = 500
 """Commits of a table whose words are read; each is a file of its own."""
 _MILLISECONDS = 1_000
+_READERS, _DECODERS = 2, 1
+"""Threads: DuckDB computes meanwhile, and more of them only fill the memory with rows that wait for it."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +54,13 @@ class StoredTable:
     commits: tuple[BatchCommit, ...]
 
 
+def read_frugally() -> None:
+    """Let Arrow, in this whole process, read ahead by little and give memory back at once."""
+    pa.set_memory_pool(pa.system_memory_pool())
+    pa.set_io_thread_count(_READERS)
+    pa.set_cpu_count(_DECODERS)
+
+
 def beside(name: str, other: str) -> str:
     """Return the path of the table ``other`` in the folder of the table ``name``."""
     parent, slash, _ = name.rstrip("/").rpartition("/")
@@ -79,7 +91,9 @@ def open_table(name: str, columns: Iterable[str], options: Mapping[str, str]) ->
         table = DeltaTable(name, storage_options=dict(options))
         rows = table.to_pyarrow_dataset()
         commits = tuple(_of_batches(table.history(NEWEST_COMMITS)))
-    except TableNotFoundError:
+    except TableNotFoundError as error:
+        if _UNKNOWN_SCHEME in str(error):
+            raise _unreadable(name, error) from None
         return None
     except DeltaProtocolError as error:
         raise TableError(
@@ -87,18 +101,21 @@ def open_table(name: str, columns: Iterable[str], options: Mapping[str, str]) ->
             f"(CREATE TABLE ... CLONE does not drop it, CREATE TABLE ... AS SELECT does), or drop it with ALTER TABLE "
             f"... DROP FEATURE."
         ) from None
-    # ValueError: of a storage that nobody knows; OSError: of one that does not answer, or refuses.
-    except (DeltaError, OSError, ValueError) as error:
-        raise TableError(
-            f"{name} cannot be read: {gist(error)} Expected a Delta table; check the path, the rights to it, and "
-            f"--storage-option for a storage that asks for more than its environment variables say."
-        ) from None
+    except (DeltaError, OSError) as error:  # the latter of a storage that does not answer, or refuses
+        raise _unreadable(name, error) from None
     if missing := [column for column in columns if column not in rows.schema.names]:
         raise TableError(
             f"{name} is a table of something else: expected the columns {', '.join(columns)}, found no "
             f"{' and no '.join(missing)}. Name the tables of a run under output in the configuration."
         )
     return StoredTable(name, table.version(), rows, commits)
+
+
+def _unreadable(name: str, error: Exception) -> TableError:
+    return TableError(
+        f"{name} cannot be read: {gist(error)}. Expected a Delta table; check the path, the rights to it, and "
+        f"--storage-option for a storage that asks for more than its environment variables say."
+    )
 
 
 def _of_batches(history: Iterable[Mapping[str, Any]]) -> Iterator[BatchCommit]:

@@ -1,11 +1,11 @@
 """Features of the scored clicks, computed anew by the features file and counted in bins, period by period."""
 
 import json
-from collections import defaultdict
+from itertools import islice
 
 import pyarrow as pa
 
-from clickscore.report.bins import QUANTILES, bin_of, edges_of
+from clickscore.report.bins import QUANTILES, counts_below, edges_of, in_bins
 from clickscore.report.run_tables import RunTables
 from clickscore.scoring.feature_engine import quoted, sql_type
 from clickscore.scoring.features import Features
@@ -16,6 +16,9 @@ Counts = dict[str, dict[int, dict[int, int]]]
 _FOR_EDGES = 100_000
 """Clicks of the reference that set the edges of the bins; all are counted in them."""
 _PERIOD = "_period"
+_BESIDE = (_PERIOD, "_time", "_hash")
+"""Columns that stand beside the features: period and time of the click, and a hash of its id."""
+_MICROSECONDS = 1_000_000
 
 
 def count_features(tables: RunTables, features: Features, width: int, periods: list[int]) -> Counts:
@@ -34,30 +37,31 @@ def count_features(tables: RunTables, features: Features, width: int, periods: l
     if not numbers:
         return {}
     _define(tables, features, numbers, width)
-    reference = periods[0]
-    [(held,)] = tables.ask(f"FROM click SELECT count(*) WHERE {_PERIOD} = $1", reference)
-    quantiles = ", ".join(f"quantile_disc({quoted(name)}, {list(QUANTILES)})" for name in numbers)
-    # Every nth click, by a hash of its id: the same ones in each report.
-    [found] = tables.ask(
-        f"FROM feature SELECT {quantiles} WHERE {_PERIOD} = $1 AND _hash % $2 = 0", reference, held // _FOR_EDGES + 1
-    )
-    bins = {name: bin_of(name, edges_of(edges or ())) for name, edges in zip(numbers, found, strict=True)}
-    places = [f"b{number}" for number in range(len(numbers))]
-    columns = ", ".join(f"{bins[name]} AS {place}" for name, place in zip(numbers, places, strict=True))
-    sets = ", ".join(f"({_PERIOD}, {place})" for place in places)
+    edges = _edges(tables, numbers, width, periods[0])
+    aggregates = {name: counts_below(name, edges[name]) for name in numbers}
     rows = tables.ask(
-        f"""
-        FROM (FROM feature SELECT {_PERIOD}, {columns} WHERE {_PERIOD} IN (SELECT unnest($1::BIGINT[])))
-        SELECT {_PERIOD}, count(*), {", ".join(places)} GROUP BY GROUPING SETS ({sets})
-        """,
+        f"FROM feature SELECT {_PERIOD}, {', '.join(part for parts in aggregates.values() for part in parts)} "
+        f"WHERE {_PERIOD} IN (SELECT unnest($1::BIGINT[])) GROUP BY {_PERIOD}",
         periods,
     )
-    counts: Counts = {name: defaultdict(dict) for name in numbers}
-    for period, clicks, *found_bins in rows:
-        # Of the bins, the one that the row is grouped by is there, and no other.
-        [(name, number)] = [pair for pair in zip(numbers, found_bins, strict=True) if pair[1] is not None]
-        counts[name][period][number] = clicks
+    counts: Counts = {name: {} for name in numbers}
+    for period, *counted in rows:
+        found = iter(counted)
+        for name, parts in aggregates.items():
+            counts[name][period] = in_bins(list(islice(found, len(parts))))
     return counts
+
+
+def _edges(tables: RunTables, numbers: list[str], width: int, reference: int) -> dict[str, list[float]]:
+    """Return the edges of each feature's bins: the tenths of the reference."""
+    # A range of the column itself lets delta-rs and Arrow pass over files of other times.
+    span = (reference * _MICROSECONDS, (reference + width) * _MICROSECONDS)
+    where = "WHERE _time >= make_timestamptz($1) AND _time < make_timestamptz($2)"
+    [(held,)] = tables.ask(f"FROM feature SELECT count(*) {where}", *span)
+    quantiles = ", ".join(f"quantile_disc({quoted(name)}, {list(QUANTILES)})" for name in numbers)
+    # Every nth click, by a hash of its id: the same ones in each report.
+    [found] = tables.ask(f"FROM feature SELECT {quantiles} {where} AND _hash % $3 = 0", *span, held // _FOR_EDGES + 1)
+    return {name: edges_of(values or ()) for name, values in zip(numbers, found, strict=True)}
 
 
 def _define(tables: RunTables, features: Features, numbers: list[str], width: int) -> None:
@@ -65,12 +69,13 @@ def _define(tables: RunTables, features: Features, numbers: list[str], width: in
     fields = ", ".join(
         f"{quoted(name)}::{sql_type(features.click.field(name).type)} AS {quoted(name)}" for name in features.reads
     )
-    period = f"(floor(_event_s / {width}) * {width})::BIGINT AS {_PERIOD}"
-    by_id = f"hash({quoted(tables.contract.id)}) AS _hash"
-    tables.database.execute(f"CREATE OR REPLACE TEMP VIEW click AS FROM scored SELECT {fields}, {period}, {by_id}")
+    time, click_id = quoted(tables.contract.time), quoted(tables.contract.id)
+    more = f"(floor(_event_s / {width}) * {width})::BIGINT AS {_PERIOD}, {time} AS _time, hash({click_id}) AS _hash"
+    tables.database.execute(f"CREATE OR REPLACE TEMP VIEW click AS FROM scored SELECT {fields}, {more}")
     casts = ", ".join(f"TRY_CAST({quoted(name)} AS DOUBLE) AS {quoted(name)}" for name in numbers)
-    select = _with_columns(tables, features.select, (_PERIOD, "_hash"))
-    tables.database.execute(f"CREATE OR REPLACE TEMP VIEW feature AS FROM ({select}) SELECT {casts}, {_PERIOD}, _hash")
+    select = _with_columns(tables, features.select, _BESIDE)
+    beside = ", ".join(_BESIDE)
+    tables.database.execute(f"CREATE OR REPLACE TEMP VIEW feature AS FROM ({select}) SELECT {casts}, {beside}")
 
 
 def _with_columns(tables: RunTables, select: str, names: tuple[str, ...]) -> str:

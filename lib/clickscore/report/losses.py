@@ -74,8 +74,8 @@ def _commits(tables: RunTables) -> list[str]:
                 f"{wrote}, {there} are there. Somebody has deleted or added rows."
             )
         else:
-            batches = plural(len(written), "newest micro-batch")
-            said.append(f"{name} has exactly the rows that its {batches} wrote.")
+            batches = plural(len(written), "micro-batch")
+            said.append(f"{name} has exactly the rows that its log counts, over the newest {batches}.")
     return said
 
 
@@ -92,7 +92,7 @@ def _offsets(tables: RunTables) -> tuple[Grid | None, list[str]]:
           FROM place GROUP BY source
         ), lost AS (
           SELECT source, sum(greatest(0, least(last, last_offset) - greatest(first, first_offset) + 1))::BIGINT AS lost
-          FROM part JOIN gaps USING (source) GROUP BY source
+          FROM part JOIN gaps USING (source) WHERE last_offset IS NOT NULL GROUP BY source
         )
         SELECT source, first, last, held, coalesce(lost, 0), last - first + 1 - held - coalesce(lost, 0) AS missing
         FROM part LEFT JOIN lost USING (source) ORDER BY missing = 0, source
@@ -110,7 +110,7 @@ def _offsets(tables: RunTables) -> tuple[Grid | None, list[str]]:
         return grid, [f"{', '.join(twice)}: more rows than offsets. Run jobs/audit.py, which names the duplicates."]
     if missing:
         said = (
-            f"{plural(missing, 'offset')} between the first and the last row of a partition have no row. Duplicates "
+            f"Offsets without a row, between the first and the last row of a partition: {count(missing)}. Duplicates "
             f"that were counted, marks of transactions and compacted records have none; jobs/audit.py tells them apart."
         )
         return grid, [said]
@@ -133,4 +133,4 @@ def _gaps(tables: RunTables) -> tuple[Grid | None, list[str]]:
         ),
     )
     beyond = f", and {plural(unknown, 'gap')} of unknown length" if unknown else ""
-    return grid, [f"{plural(lost, 'record')} were lost in accepted gaps{beyond}."]
+    return grid, [f"Records lost in accepted gaps: {count(lost)}{beyond}."]

@@ -5,7 +5,7 @@ from math import isfinite
 
 from clickscore.errors import TableError
 from clickscore.report import charts
-from clickscore.report.bins import MOVED, MOVED_FAR, QUANTILES, bin_of, edges_of, psi
+from clickscore.report.bins import MOVED, MOVED_FAR, QUANTILES, counts_below, edges_of, in_bins, psi
 from clickscore.report.features_over_time import Counts, count_features
 from clickscore.report.periods import DAY, MOST_PERIODS, WIDTHS, iso, label, name_of
 from clickscore.report.run_tables import RunTables
@@ -166,14 +166,15 @@ def _moved_scores(tables: RunTables, versions: list[str], width: int, periods: l
             "WHERE model_version = $2 AND score IS NOT NULL AND (floor(_event_s / $1) * $1)::BIGINT = $3",
             width, version, compared[0],
         )  # fmt: skip
-        bins: dict[int, dict[int, int]] = defaultdict(dict)
-        place = bin_of("score", edges_of(quantiles))
-        for start, number, clicks in tables.ask(
-            f"FROM scored SELECT (floor(_event_s / $1) * $1)::BIGINT, {place}, count(*) "
-            "WHERE model_version = $2 AND score IS NOT NULL GROUP BY ALL",
-            width, version,
-        ):  # fmt: skip
-            bins[start][number] = clicks
+        counted = ", ".join(counts_below("score", edges_of(quantiles)))
+        bins = {
+            start: in_bins(numbers)
+            for start, *numbers in tables.ask(
+                f"FROM scored SELECT (floor(_event_s / $1) * $1)::BIGINT AS period, {counted} "
+                "WHERE model_version = $2 AND score IS NOT NULL GROUP BY period",
+                width, version,
+            )
+        }  # fmt: skip
         most, when = max((psi(bins[compared[0]], bins[start]), start) for start in compared[1:])
         said.append(
             f"Scores of version {version}: {_verdict(most)}, the PSI is {most:.3f} at most "

@@ -4,7 +4,7 @@ from clickscore.report import charts
 from clickscore.report.masking import masked_detail, masked_record
 from clickscore.report.periods import iso, label, name_of, utc, width_for
 from clickscore.report.run_tables import RunTables
-from clickscore.report.sections import NOTHING, Chart, Grid, Section, count, moment, plural, share
+from clickscore.report.sections import NOTHING, Chart, Grid, Section, count, moment, share
 
 REST = "other reasons"
 _COLOURS = len(charts.PALETTE)
@@ -26,9 +26,10 @@ def section(tables: RunTables) -> Section:
     [(scored,)] = tables.ask("SELECT sum(scored)::BIGINT FROM micro_batch")
     rejected = sum(row[1] for row in reasons)
     still_open = sum(row[2] for row in reasons)
-    part, most = share(rejected, scored + still_open), share(reasons[0][1], rejected)
+    part = share(rejected, scored + still_open)
+    most = f"{reasons[0][0]} ({share(reasons[0][1], rejected)} of the rejected)"
     said = (
-        f"{plural(rejected, 'record')} were rejected, {part} of all; most often {reasons[0][0]} ({most} of the rejected).",
+        f"Rejected records: {count(rejected)}, {part} of all; most often {most}.",
         f"A replay has scored {count(rejected - still_open)} of them since."
         if rejected > still_open
         else "None of them has been scored by a replay.",

@@ -8,6 +8,7 @@ from pathlib import Path
 from clickscore.config.run import Config
 from clickscore.errors import ConfigError
 from clickscore.report import losses, movement, pending, progress, rejections, versions
+from clickscore.report.delta_tables import read_frugally
 from clickscore.report.page import Page, render
 from clickscore.report.run_tables import RunTables, open_tables
 from clickscore.scoring.contract import contract_of
@@ -29,6 +30,7 @@ def write_report(config: Config, out: Path, options: Mapping[str, str]) -> int:
         ConfigError: if the click schema or the features file cannot be used, or the file cannot be written.
         TableError: if a table is missing, empty, of something else, or cannot be read.
     """
+    read_frugally()
     contract = contract_of(config.click)
     features = read_features(config.features, contract.click)
     page = make_page(open_tables(config.output, contract, options), features, datetime.now(timezone.utc))
@@ -63,6 +65,7 @@ def _replace(out: Path, content: bytes) -> int:
         beside.write_bytes(content)
         beside.replace(out)
     except OSError as error:
-        beside.unlink(missing_ok=True)
+        if beside.exists():
+            beside.unlink()
         raise ConfigError(f"--out {out}", [f"the page cannot be written there: {error.strerror}"]) from None
     return len(content)

@@ -22,6 +22,8 @@ def parse(texts: Iterable[str]) -> dict[str, str]:
     for text in texts:
         name, equals, value = text.partition("=")
         if not (name and equals):
-            raise ConfigError(_ARGUMENT, [f"expected NAME=VALUE, found a text of {len(text)} characters without ="])
+            raise ConfigError(
+                _ARGUMENT, [f"expected NAME=VALUE, found a text of {len(text)} characters without a name or a ="]
+            )
         options[name] = resolve(value, f"{_ARGUMENT} {name}") if is_reference(value) else value
     return options
