@@ -30,18 +30,15 @@ def counts_below(column: str, edges: Sequence[float]) -> list[str]:
         edges: in ascending order; an edge belongs to the bin below it, but for the first one, which is a least value.
     """
     value = quoted(column)
-    below = [_count(f"{value} < {edge!r}::DOUBLE") for edge in edges[:1]]
-    up_to = [_count(f"{value} <= {edge!r}::DOUBLE") for edge in edges]
-    return ["count(*)", _count(f"NOT isnan({value})"), *below, *up_to]
+    below = [f"count_if({value} < {edge!r}::DOUBLE)" for edge in edges[:1]]
+    up_to = [f"count_if({value} <= {edge!r}::DOUBLE)" for edge in edges]
+    return ["count(*)", f"count_if(NOT isnan({value}))", *below, *up_to]
 
 
-def _count(condition: str) -> str:
-    return f"count(*) FILTER ({condition})"  # count_if() is null where the condition is null in every row
-
-
-def in_bins(counted: Sequence[int]) -> dict[int, int]:
+def in_bins(counted: Sequence[int | None]) -> dict[int, int]:
     """Return the number of values by bin: ``NULLS``, 0 below the first edge, and so on."""
-    every, numbers, *below = counted
+    # count_if() is null where its condition is null in every row; with FILTER, counting takes four times as long.
+    every, numbers, *below = (number or 0 for number in counted)
     return {NULLS: every - numbers} | dict(enumerate(end - start for start, end in pairwise([0, *below, numbers])))
 
 

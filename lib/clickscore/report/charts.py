@@ -148,7 +148,7 @@ def _number(name: str, title: str) -> alt.Tooltip:
     return alt.Tooltip(f"{name}:Q", title=title, format=",.4~g")
 
 
-def _spec(chart: alt.Chart | alt.LayerChart, height: int) -> Spec:
+def _spec(chart: alt.Chart | alt.LayerChart | alt.FacetChart, height: int) -> Spec:
     fit = alt.AutoSizeParams(type="fit-x", contains="padding")  # as wide as the page, axes included
     spec: Spec = chart.properties(width="container", height=height, autosize=fit).to_dict()
     return spec

@@ -3,10 +3,12 @@
 from collections import defaultdict
 from math import isfinite
 
-from clickscore.errors import TableError
+import duckdb
+
+from clickscore.errors import gist
 from clickscore.report import charts
 from clickscore.report.bins import MOVED, MOVED_FAR, QUANTILES, counts_below, edges_of, in_bins, psi
-from clickscore.report.features_over_time import Counts, count_features
+from clickscore.report.features_over_time import count_features
 from clickscore.report.periods import DAY, MOST_PERIODS, WIDTHS, iso, label, name_of
 from clickscore.report.run_tables import RunTables
 from clickscore.report.sections import Chart, Grid, Section, count, listed, plural
@@ -26,8 +28,9 @@ def section(tables: RunTables, features: Features) -> Section:
     """Return the section about the distributions of scores and features."""
     width, periods, others = _periods(tables)
     if not periods:
-        said = f"No {name_of(width)} has {LEAST_CLICKS} clicks or more: too few to compare."
-        return Section("movement", _QUESTION, (said,))
+        return Section(
+            "movement", _QUESTION, (f"No {name_of(width)} has {LEAST_CLICKS} clicks or more: too few to compare.",)
+        )
     versions = _versions(tables)
     reference = f"The first {name_of(width)} in the table, {label(periods[0], width)} by {tables.contract.time}"
     said = [f"{reference}, is the reference: a baseline of the training is not in the tables."]
@@ -38,21 +41,9 @@ def section(tables: RunTables, features: Features) -> Section:
         said.append(f"There is no second {name_of(width)} to compare it with.")
         return Section("movement", _QUESTION, tuple(said), tuple(found))
     said += _moved_scores(tables, versions, width, periods)
-    if missing := [name for name in features.reads if name not in tables.scored.rows.schema.names]:
-        said.append(
-            f"{tables.scored.name} lacks {listed(missing)}, which {features.where} reads: no feature is compared."
-        )
-        return Section("movement", _QUESTION, tuple(said), tuple(found))
-    try:
-        counts = count_features(tables, features, width, periods)
-    except TableError as error:
-        said.append(f"Features are not compared: {features.where} cannot be computed over the table. {error}")
-        return Section("movement", _QUESTION, tuple(said), tuple(found))
-    if counts:
-        chart, sentence = _features(counts, width, periods)
-        said.append(sentence)
-        found.append(chart)
-    return Section("movement", _QUESTION, tuple(said), tuple(found))
+    chart, sentence = _moved_features(tables, features, width, periods)
+    found += [chart] if chart else []
+    return Section("movement", _QUESTION, (*said, sentence), tuple(found))
 
 
 def _periods(tables: RunTables) -> tuple[int, list[int], int]:
@@ -166,11 +157,11 @@ def _moved_scores(tables: RunTables, versions: list[str], width: int, periods: l
             "WHERE model_version = $2 AND score IS NOT NULL AND (floor(_event_s / $1) * $1)::BIGINT = $3",
             width, version, compared[0],
         )  # fmt: skip
-        counted = ", ".join(counts_below("score", edges_of(quantiles)))
+        below = ", ".join(counts_below("score", edges_of(quantiles)))
         bins = {
             start: in_bins(numbers)
             for start, *numbers in tables.ask(
-                f"FROM scored SELECT (floor(_event_s / $1) * $1)::BIGINT AS period, {counted} "
+                f"FROM scored SELECT (floor(_event_s / $1) * $1)::BIGINT AS period, {below} "
                 "WHERE model_version = $2 AND score IS NOT NULL GROUP BY period",
                 width, version,
             )
@@ -187,7 +178,16 @@ def _verdict(index: float) -> str:
     return "moved far" if index >= MOVED_FAR else "moved" if index >= MOVED else "not moved"
 
 
-def _features(counts: Counts, width: int, periods: list[int]) -> tuple[Chart, str]:
+def _moved_features(tables: RunTables, features: Features, width: int, periods: list[int]) -> tuple[Chart | None, str]:
+    if missing := [name for name in features.reads if name not in tables.scored.rows.schema.names]:
+        lacks = f"{tables.scored.name} lacks {listed(missing)}"
+        return None, f"{lacks}, which {features.where} reads: no feature is compared."
+    try:
+        counts = count_features(tables, features, width, periods)
+    except duckdb.Error as error:  # the file has changed since, or the table has fields of other types
+        return None, f"Features are not compared: DuckDB cannot compute {features.where} over the table. {gist(error)}"
+    if not counts:
+        return None, f"{features.where} has no feature that is a number: none is compared."
     indices = {
         name: {start: psi(bins[periods[0]], bins[start]) for start in periods[1:]} for name, bins in counts.items()
     }

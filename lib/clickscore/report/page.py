@@ -13,6 +13,7 @@ from jinja2 import Environment, StrictUndefined
 
 from clickscore.report.sections import Figure, Section, Spec, moment
 
+_GLOBALS = "window.vegaEmbed = vegaEmbed;"
 _SCRIPT_CHARACTERS = {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026"}
 """In JSON inside of a page: without them, no text can end the element that it is in, or begin another one."""
 
@@ -39,7 +40,7 @@ class Page:
 def render(page: Page) -> str:
     """Return the HTML of a page; every text of a table is escaped, and no script runs but those of the page."""
     environment = Environment(autoescape=True, undefined=StrictUndefined, keep_trailing_newline=True)
-    bundle, script = vl_convert.javascript_bundle(), _text("page.js")
+    bundle, script = vl_convert.javascript_bundle(_GLOBALS), _text("page.js")
     return environment.from_string(_text("page.html.j2")).render(
         page=page, made=moment(page.made), style=_text("page.css"), bundle=bundle, script=script,
         digests=[_digest(text) for text in (bundle, script)], as_json=_as_json,

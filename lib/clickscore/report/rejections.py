@@ -1,5 +1,7 @@
 """What was rejected? Reasons over time, with one masked example of each."""
 
+from typing import Any
+
 from clickscore.report import charts
 from clickscore.report.masking import masked_detail, masked_record
 from clickscore.report.periods import iso, label, name_of, utc, width_for
@@ -39,7 +41,7 @@ def section(tables: RunTables) -> Section:
     return Section("rejections", _QUESTION, said, (_over_time(tables, names),), grids)
 
 
-def _counts(reasons: list[tuple], rejected: int) -> Grid:
+def _counts(reasons: list[tuple[Any, ...]], rejected: int) -> Grid:
     return Grid(
         ("reason", ">records", ">of the rejected", ">not replayed", "first, UTC", "newest, UTC"),
         tuple(
@@ -49,7 +51,7 @@ def _counts(reasons: list[tuple], rejected: int) -> Grid:
     )
 
 
-def _examples(reasons: list[tuple]) -> Grid:
+def _examples(reasons: list[tuple[Any, ...]]) -> Grid:
     return Grid(
         ("reason", "detail", "record: letters are x, digits are 0"),
         tuple(

@@ -1,5 +1,7 @@
 """Which model scored? The versions over time, and the decisions about them."""
 
+from typing import Any
+
 from clickscore.report import charts
 from clickscore.report.periods import iso, utc
 from clickscore.report.run_tables import RunTables
@@ -40,7 +42,7 @@ def section(tables: RunTables) -> Section:
     return Section("versions", _QUESTION, tuple(said), (_over_time(found),), grids)
 
 
-def _over_time(spans: list[tuple]) -> Chart:
+def _over_time(spans: list[tuple[Any, ...]]) -> Chart:
     names = list(dict.fromkeys(f"version {row[0]}" for row in reversed(spans)))
     rows = [
         {"at": iso(start), "until": iso(end), "period": moment(utc(start)), "to": moment(utc(end)),

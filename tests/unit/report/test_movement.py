@@ -8,7 +8,7 @@ from clickscore.report import movement
 from clickscore.report.movement import LEAST_CLICKS
 from clickscore.report.run_tables import open_tables
 from clickscore.report.sections import Section
-from clickscore.scoring import Contract, Features
+from clickscore.scoring import Contract, Features, read_features
 
 
 def day(number: int, price: float, score: float, clicks: int = LEAST_CLICKS) -> list[dict]:
@@ -99,3 +99,18 @@ def test_features_that_the_table_cannot_give_are_left_out(
     narrow.reject(0, [])
     said = report(narrow, contract, features).sentences[-1]
     assert f"lacks price, which {features.where} reads: no feature is compared." in said
+
+
+@pytest.mark.parametrize(("select", "said"), [
+    ("SELECT ln(price) AS l FROM click", "Features are not compared: DuckDB cannot compute"),
+    ("SELECT visitor AS who FROM click", "has no feature that is a number: none is compared."),
+])  # fmt: skip
+def test_features_file_that_gives_no_numbers_is_told(
+    long_run: Run, contract: Contract, tmp_path: Path, select: str, said: str
+) -> None:
+    file = tmp_path / "features.sql"
+    file.write_text(select)
+    long_run.score(0, [*day(0, -5, 0), *day(1, -5, 0)])
+    found = report(long_run, contract, read_features(file, contract.click))
+    assert said in found.sentences[-1]
+    assert len(found.charts) == 2
