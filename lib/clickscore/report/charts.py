@@ -22,6 +22,8 @@ PALETTE = (BLUE, ORANGE, GREEN, "#9a6fd0", "#c25b9b", "#5aa6a6", GREY)
 HEIGHT = 220
 _STEP = 20
 """Height of a row, where the rows of a chart have names."""
+_BETWEEN_CELLS = 0.06
+"""Part of a cell."""
 _MOST_TICKS = 6
 """On a time axis: labels of more run into each other on a phone."""
 _POINT = 45
@@ -115,9 +117,10 @@ def shares(rows: Rows, names: Sequence[str], x_title: str, y_title: str) -> Spec
 
 def heat(rows: Rows, names: Sequence[str], levels: Sequence[str], legend: str) -> Spec:
     """Draw a cell per ``name`` and ``period``, coloured by its ``level``, the first of which is the calmest."""
-    chart = _base(rows).mark_rect(stroke="white", strokeOpacity=0.2).encode(
-        x=alt.X("period:O", title=None, axis=alt.Axis(labelAngle=-45, labelOverlap="greedy")),
-        y=alt.Y("name:N", title=None, sort=list(names)),
+    cells = alt.Scale(paddingInner=_BETWEEN_CELLS)
+    chart = _base(rows).mark_rect().encode(
+        x=alt.X("period:O", title=None, scale=cells, axis=alt.Axis(labelAngle=-45, labelOverlap="greedy")),
+        y=alt.Y("name:N", title=None, scale=cells, sort=list(names)),
         color=alt.Color(
             "level:N", title=legend, scale=alt.Scale(domain=list(levels), range=[PALE, ORANGE, RED])
         ),
