@@ -31,7 +31,8 @@ def count_features(tables: RunTables, features: Features, width: int, periods: l
         periods: their starts, in seconds since 1970; the first one is the reference, whose tenths are the bins.
 
     Raises:
-        TableError: if the features cannot be computed from the rows.
+        duckdb.Error: if the features cannot be computed from the rows.
+        TableError: if a file of the table cannot be read.
     """
     numbers = [field.name for field in features.schema if _is_number(field.type)]
     if not numbers:

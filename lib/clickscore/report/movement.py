@@ -9,13 +9,14 @@ from clickscore.errors import gist
 from clickscore.report import charts
 from clickscore.report.bins import MOVED, MOVED_FAR, QUANTILES, counts_below, edges_of, in_bins, psi
 from clickscore.report.features_over_time import count_features
+from clickscore.report.masking import masked_detail
 from clickscore.report.periods import DAY, MOST_PERIODS, WIDTHS, iso, label, name_of
 from clickscore.report.run_tables import RunTables
 from clickscore.report.sections import Chart, Grid, Section, count, listed, plural
 from clickscore.scoring.features import Features
 
-LEAST_CLICKS = 500
-"""Of a period that is compared: the shares of fewer clicks differ by chance."""
+LEAST_CLICKS, LEAST_PART = 500, 0.0001
+"""Of a period that is compared: the shares of fewer clicks differ by chance, and a small part has a wrong clock."""
 _MOST_VERSIONS = 6
 """In one chart, the newest ones."""
 _BINS = 40
@@ -35,7 +36,7 @@ def section(tables: RunTables, features: Features) -> Section:
     reference = f"The first {name_of(width)} in the table, {label(periods[0], width)} by {tables.contract.time}"
     said = [f"{reference}, is the reference: a baseline of the training is not in the tables."]
     if others:
-        said.append(f"{plural(others, 'click')} in periods of less than {LEAST_CLICKS} clicks are not compared.")
+        said.append(f"{plural(others, 'click')} in other periods, with few clicks or long ago, are not compared.")
     found = [_histogram(tables, versions), _scores(tables, versions, width, periods)]
     if len(periods) == 1:
         said.append(f"There is no second {name_of(width)} to compare it with.")
@@ -49,7 +50,8 @@ def section(tables: RunTables, features: Features) -> Section:
 def _periods(tables: RunTables) -> tuple[int, list[int], int]:
     """Return the width of the periods, the starts of those that are compared, and the clicks outside of them."""
     days = tables.ask("SELECT floor(_event_s / $1)::BIGINT, count(*) FROM scored GROUP BY 1", DAY)
-    many = [day for day, clicks in days if clicks >= LEAST_CLICKS]
+    least = max(LEAST_CLICKS, LEAST_PART * sum(clicks for _, clicks in days))
+    many = [day for day, clicks in days if clicks >= least]
     if len(many) == 1:
         width = WIDTHS[WIDTHS.index(DAY) - 2]
     else:
@@ -58,7 +60,7 @@ def _periods(tables: RunTables) -> tuple[int, list[int], int]:
     clicks_of: dict[int, int] = dict(
         tables.ask("SELECT (floor(_event_s / $1) * $1)::BIGINT, count(*) FROM scored GROUP BY 1", width)
     )
-    periods = sorted(start for start, clicks in clicks_of.items() if clicks >= LEAST_CLICKS)
+    periods = sorted(start for start, clicks in clicks_of.items() if clicks >= least)
     kept = [periods[0], *periods[1:][-MOST_PERIODS:]] if periods else []
     return width, kept, sum(clicks for start, clicks in clicks_of.items() if start not in kept)
 
@@ -185,7 +187,8 @@ def _moved_features(tables: RunTables, features: Features, width: int, periods: 
     try:
         counts = count_features(tables, features, width, periods)
     except duckdb.Error as error:  # the file has changed since, or the table has fields of other types
-        return None, f"Features are not compared: DuckDB cannot compute {features.where} over the table. {gist(error)}"
+        why = masked_detail(gist(error))  # DuckDB quotes values
+        return None, f"Features are not compared: DuckDB cannot compute {features.where} over the table: {why}"
     if not counts:
         return None, f"{features.where} has no feature that is a number: none is compared."
     indices = {

@@ -1,3 +1,5 @@
+import subprocess
+import sys
 from datetime import datetime, timezone
 from pathlib import Path
 
@@ -52,3 +54,20 @@ def test_what_cannot_be_used_is_one_message_and_status_2(
     said = capsys.readouterr().err
     assert message in said
     assert "Traceback" not in said
+
+
+def test_missing_package_is_told_with_its_extra(arguments: list[str]) -> None:
+    program = (
+        f"import sys; sys.modules['deltalake'] = None\nfrom jobs import report; sys.exit(report.main({arguments!r}))"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert done.stderr.endswith("install what the report needs with pip install 'clickscore[report]'\n")
+
+
+def test_report_needs_no_spark(arguments: list[str]) -> None:
+    program = (
+        f"import sys; sys.modules['pyspark'] = None\nfrom jobs import report; sys.exit(report.main({arguments!r}))"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
