@@ -232,7 +232,7 @@ build/jars/.%-ready: conf/ivy.xml $(VENV)/.ready
 	  || { echo "The $* jars cannot be fetched: check the network; build/jars.log has the details"; exit 2; }
 	@touch $@
 
-dist/clickscore.zip: $(VENV)/.package-ready Makefile pyproject.toml README.md LICENSE $(shell find lib jobs -name '*.py')
+dist/clickscore.zip: $(VENV)/.package-ready Makefile pyproject.toml README.md LICENSE $(shell find lib jobs -name '*.py' -o -name 'page.*')
 	rm -rf dist/*.whl build/zip build/lib build/bdist.*
 	@# The same sources give the same bytes: every file in both archives has this time and these rights.
 	umask 022 && SOURCE_DATE_EPOCH=$(EPOCH) $(BIN)/python -m build --quiet --wheel --no-isolation
