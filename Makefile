@@ -10,6 +10,7 @@ CONFIG ?= conf/local.yaml
 
 RATE       ?= 1000
 KAFKA_PORT ?= 9092
+BROWSER    := $(shell command -v chromium || command -v chromium-browser || command -v google-chrome)
 KAFKA      := --servers 127.0.0.1:$(KAFKA_PORT)
 CHAOS      ?=
 BENCH      ?=
@@ -80,6 +81,10 @@ demo-trackers: $(VENV)/.ready ## Score samples of Snowplow, Segment, GA4, PostHo
 serve: $(VENV)/.service-ready ## Answer clicks over HTTP with the model of the demo; needs no Java; CONFIG=conf/local.yaml
 	$(JOB) jobs/serve.py --config $(CONFIG)
 
+.PHONY: report
+report: $(VENV)/.report-ready ## One HTML page about the run of the demo; needs no Java; CONFIG=conf/local.yaml
+	$(JOB) jobs/report.py --config $(CONFIG) --out build/report.html
+
 .PHONY: kafka-up
 kafka-up: setup-kafka ## Start a Kafka broker on this machine; KAFKA_PORT=9092
 	$(JOB) -m shopsim.broker up --port $(KAFKA_PORT)
@@ -92,7 +97,8 @@ kafka-down: $(VENV)/.demos-ready ## Stop it; its data stays in build/kafka
 
 .PHONY: test
 test: setup-dev package environment ## Run all tests, in two processes; the slowest first, and named at the end
-	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --durations 40
+	@$(if $(BROWSER),,echo "Chromium is missing, so tests/browser is left out: apt install chromium")
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --durations 40 $(if $(BROWSER),,--ignore tests/browser)
 
 .PHONY: chaos
 chaos: setup-dev ## Inject faults into the job, and check that nothing is lost or duplicated
@@ -168,6 +174,10 @@ bench-service: $(VENV)/.bench-ready ## Measure the microservice against `mlflow 
 bench-embedded: $(VENV)/.bench-ready ## Measure the first score and the memory of an exported folder, 1 min; needs no Java
 	$(JOB) -m benchmarks.embedded
 
+.PHONY: bench-report
+bench-report: $(VENV)/.bench-ready ## Measure the report over ten million clicks, 3 min; needs no Java
+	$(JOB) -m benchmarks.report
+
 .PHONY: bench-scale
 bench-scale: setup-bench ## Measure 64 partitions, and commits of 1,000 files
 	$(JOB) -m benchmarks.scale
@@ -181,7 +191,7 @@ environment: dist/environment.tar.gz ## Pack the Python packages that a cluster 
 .PHONY: clean
 clean: ## Remove what the demo and the tests have left; keeps .venv and build/jars
 	if [ -e build/kafka/broker.pid ]; then $(JOB) -m shopsim.broker down; fi
-	rm -rf build/demo build/demo-kafka build/demo-models build/kafka build/chaos build/test dist .mypy_cache .pytest_cache .ruff_cache
+	rm -rf build/demo build/demo-kafka build/demo-models build/kafka build/chaos build/test build/report.html dist .mypy_cache .pytest_cache .ruff_cache
 
 # The parts
 
@@ -234,7 +244,8 @@ build/jars/.%-ready: conf/ivy.xml $(VENV)/.ready
 	  || { echo "The $* jars cannot be fetched: check the network; build/jars.log has the details"; exit 2; }
 	@touch $@
 
-dist/clickscore.zip: $(VENV)/.package-ready Makefile pyproject.toml README.md LICENSE $(shell find lib jobs -name '*.py') $(wildcard conf/trackers/*/*)
+dist/clickscore.zip: $(VENV)/.package-ready Makefile pyproject.toml README.md LICENSE $(wildcard conf/trackers/*/*) \
+  $(shell find lib jobs -name '*.py' -o -name 'page.*')
 	rm -rf dist/*.whl build/zip build/lib build/bdist.*
 	@# The same sources give the same bytes: every file in both archives has this time and these rights.
 	umask 022 && SOURCE_DATE_EPOCH=$(EPOCH) $(BIN)/python -m build --quiet --wheel --no-isolation

@@ -43,7 +43,7 @@ DAY_MS = 86_400_000
 LONG_LIVED = "-XX:+UseSerialGC"
 """Settings of the JVM of a session that all tests of a process share."""
 
-SLOWEST_FIRST = ("chaos", "kafka", "cluster", "connect", "streaming", "spark", "unit")
+SLOWEST_FIRST = ("chaos", "kafka", "cluster", "connect", "streaming", "spark", "browser", "unit")
 """Folders in the order in which they run: what takes minutes in one piece is not left for the end."""
 
 settings.register_profile("repo", max_examples=200, derandomize=True, deadline=None)

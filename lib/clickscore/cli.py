@@ -14,6 +14,8 @@ from clickscore.errors import ClickscoreError, WiringError
 
 _ENGINE = frozenset({"pyspark", "py4j", "delta", "pyarrow", "pandas", "numpy"})
 """Packages that the wheel does not declare: a cluster brings its own."""
+_REPORT = frozenset({"deltalake", "altair", "vl_convert", "jinja2"})
+"""Packages of the report, which nobody else needs."""
 _SERVICE = frozenset({"fastapi", "starlette", "uvicorn"})
 """Packages of the microservice, which nobody else needs."""
 
@@ -55,6 +57,8 @@ def run_guarded(job: Callable[[], int]) -> int:
         missing = (error.name or "").partition(".")[0]
         if missing in _SERVICE:
             remedy = "install what the service needs with pip install 'clickscore[service]'"
+        elif missing in _REPORT:
+            remedy = "install what the report needs with pip install 'clickscore[report]'"
         elif missing in _ENGINE:
             remedy = (
                 "run the job with the cluster's spark-submit, or install Spark on this machine with "

@@ -12,6 +12,7 @@ from tests.support.shop import Shop
 
 from clickscore.config.model import split_uri
 from clickscore.errors import StreamError
+from clickscore.registry.alias_follower import Follower
 from clickscore.registry.registry import Registry
 from clickscore.storage.model_timeline import Timeline
 from clickscore.storage.table import Table
@@ -37,7 +38,7 @@ def run_until(
     note, append, models_for = Timeline.note, Table.append, ActiveModels.models_for
     end = StreamError(f"batch {batch} has ended {POINTS[point]}")
 
-    def note_and_end(timeline: Timeline, number: int, *arguments: Any) -> None:
+    def note_and_end(timeline: Timeline[Any], number: int, *arguments: Any) -> None:
         if (point, number) == ("planned", batch):
             raise end
         note(timeline, number, *arguments)
@@ -53,6 +54,7 @@ def run_until(
         if moves_to and number == batch:
             name, alias, _ = split_uri(shop.config.model.uri)
             Registry(shop.config.model.registry).set_alias(name, str(alias), moves_to)
+            assert isinstance(models.champion, Follower)
             models.champion.poll()
             assert models.champion.current
             assert models.champion.current.version == moves_to

@@ -32,6 +32,7 @@ IMPORTS = {
     "sources": {"config", "storage"},
     "training": {"config", "scoring", "registry", "sources", "storage"},
     "service": {"config", "scoring", "registry"},
+    "report": {"config", "scoring"},
     "monitoring": {"config", "storage", "sources"},
     "stream": {"config", "scoring", "samples", "endpoint", "registry", "storage", "sources", "monitoring"},
     "batch": {"config", "scoring", "registry", "storage", "sources", "monitoring", "stream"},

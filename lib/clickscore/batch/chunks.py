@@ -57,7 +57,7 @@ class OneVersion:
 
     model: ModelVersion
 
-    def models_for(self, _batch_id: int, _planned_before: bool) -> tuple[ModelVersion, ModelVersion | None]:
+    def models_for(self, *_: object) -> tuple[ModelVersion, ModelVersion | None]:
         """Return the version."""
         return self.model, None
 

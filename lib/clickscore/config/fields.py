@@ -76,8 +76,13 @@ def interval_ms(value: object) -> int:
     return int(match[1]) * _UNITS_MS[match[2]]
 
 
+def is_reference(text: str) -> bool:
+    """Tell whether the text is a reference to a secret."""
+    return _REFERENCE.fullmatch(text) is not None
+
+
 def _reference(text: str) -> str:
-    if not _REFERENCE.fullmatch(text):
+    if not is_reference(text):
         # Without what was found: it may be the secret itself.
         raise ValueError("expected a reference to a secret: env:NAME, file:PATH or secret:scope/key, found a literal")
     return text

@@ -73,7 +73,7 @@ class ActiveModels:
         return tuple(each.current for each in (self.champion, self.challenger) if each and each.current)
 
     def models_for(
-        self, batch_id: int, planned_before: bool, is_written: bool = False
+        self, batch_id: int, planned_before: bool, is_written: bool
     ) -> tuple[ModelVersion, ModelVersion | None]:
         """Return champion and challenger of a micro-batch; afterwards the timeline knows them.
 

@@ -243,8 +243,8 @@ class BatchScorer:
         who, then = f"batch {batch_id}: {champion.label}", f"{what}. Nothing of this micro-batch was written. {remedy}"
         if HANGS in what:
             return BrokenModelError(
-                f"{who} repeatedly takes longer than model.time_limit ({self.time_limit_s:g} s): {then}, or shorten the "
-                f"limit so that more such clicks can be rejected, and start again."
+                f"{who} repeatedly takes longer than model.time_limit ({self.time_limit_s:g} s): {then}, or shorten "
+                f"the limit so that more such clicks can be rejected, and start again."
             )
         return BrokenModelError(
             f"{who} fails on more clicks than model.failure_limit ({self.failure_limit:.2%}) allows: {then}, or raise "

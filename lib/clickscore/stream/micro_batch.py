@@ -39,7 +39,9 @@ class ConstraintsChangedError(Exception):
 class Models(Protocol):
     """What chooses the versions that score: those of a stream follow their aliases."""
 
-    def models_for(self, batch_id: int, planned_before: bool) -> tuple[ModelVersion, ModelVersion | None]:
+    def models_for(
+        self, batch_id: int, planned_before: bool, is_written: bool
+    ) -> tuple[ModelVersion, ModelVersion | None]:
         """Return champion and challenger of a micro-batch, which an earlier run may have begun."""
 
 
