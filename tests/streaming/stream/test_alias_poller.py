@@ -96,5 +96,5 @@ def test_challenger_that_is_there_already_is_ready_before_the_first_micro_batch(
     watch, models = open_watch([])
     watch.start()
     assert [model.key for model in models.in_service][1:] == [("ready", version)]
-    assert models.models_for(0, False)[1] is not None
+    assert models.models_for(0, False, False)[1] is not None
     watch.stop()
