@@ -139,9 +139,9 @@ def check(spark: SparkSession, config: Config, model: ModelVersion) -> Definitio
                 f"let it run first: jobs/score_stream.py --config ..."
             )
         table.check(spark, shape)
-        check_writable(spark, table)
+        check_writable(spark, table, table.properties(spark))
     rejected = Table(config.output.rejected)
-    check_unconstrained(spark, rejected)
+    check_unconstrained(spark, rejected, rejected.properties(spark))
     check_changeable(spark, rejected)
     return definition
 

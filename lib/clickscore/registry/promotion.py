@@ -15,6 +15,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 from rich.console import Console
 from rich.table import Table as Grid
+from rich.text import Text
 
 from clickscore.config.model import Model, split_uri
 from clickscore.config.run import Config, Training
@@ -227,7 +228,7 @@ def with_outcome(scored: DataFrame, training: Training | None) -> DataFrame:
 def _show(console: Console, title: str, verdicts: list[Verdict]) -> None:
     grid = Grid("criterion", "found", "wanted", "holds", title=title, title_justify="left", title_style="bold")
     for verdict in verdicts:
-        grid.add_row(verdict.what, verdict.found, verdict.wanted, _WORDS[verdict.holds])
+        grid.add_row(*map(Text, (verdict.what, verdict.found, verdict.wanted)), _WORDS[verdict.holds])
     console.print(grid)
 
 

@@ -144,6 +144,11 @@ def files_ahead(*_: object) -> None:
     """Return nothing: topics have no files."""
 
 
+def lost_files(*_: object) -> list[str]:
+    """Return nothing: topics have no files."""
+    return []
+
+
 def plan_of(spark: SparkSession, _source: KafkaSource, checkpoint: str, batch_id: int) -> BatchPlan:
     """Return the offsets that a micro-batch was planned to read."""
     begin, end = (planned_offsets(spark, checkpoint, batch) for batch in (batch_id - 1, batch_id))

@@ -112,6 +112,10 @@ class Table:
         """Return the table's properties, with those of its protocol; Spark hides values that may be secrets."""
         return {row.key: row.value for row in spark.sql(f"SHOW TBLPROPERTIES {self.sql_name}").collect()}
 
+    def found_properties(self, spark: SparkSession) -> dict[str, str]:
+        """Return the table's properties, of which one that exists has some; none if there is no such table."""
+        return self.properties(spark) if self.exists(spark) else {}
+
     def set_properties(self, spark: SparkSession, properties: Mapping[str, str]) -> None:
         """Set properties of the table."""
         spark.sql(f"ALTER TABLE {self.sql_name} SET TBLPROPERTIES ({_pairs(properties)})")
