@@ -154,6 +154,10 @@ class Config(Section):
         return None if self.trigger == AVAILABLE_NOW else interval_ms(self.trigger) / 1000
 
 
+_MISREAD = (ValueError, LookupError, TypeError, AttributeError, RecursionError)
+"""What PyYAML raises beside its own errors: for a value that does not fit its tag, and for deep nesting."""
+
+
 def load(path: Path, overrides: Iterable[str] = ()) -> Config:
     """Read and check a configuration.
 
@@ -165,14 +169,19 @@ def load(path: Path, overrides: Iterable[str] = ()) -> Config:
         ConfigError: with every unknown key, wrong type and missing file in one message.
     """
     try:
-        tree = yaml.safe_load(read_text(existing_file(path)))
+        text = read_text(existing_file(path))
+    except ValueError as error:
+        raise ConfigError(str(path), [str(error)]) from None
+    try:
+        tree = yaml.safe_load(text)
     except yaml.MarkedYAMLError as error:
         where = f" at line {error.problem_mark.line + 1}" if error.problem_mark else ""
         raise ConfigError(str(path), [f"it is not readable as YAML: {error.problem}{where}"]) from None
     except yaml.YAMLError as error:
         raise ConfigError(str(path), [f"it is not readable as YAML: {error}"]) from None
-    except ValueError as error:
-        raise ConfigError(str(path), [str(error)]) from None
+    except _MISREAD as error:
+        problem = "it is nested too deeply" if isinstance(error, RecursionError) else "a value does not fit its tag"
+        raise ConfigError(str(path), [f"it is not readable as YAML: {problem}"]) from None
     if not isinstance(tree, dict):
         raise ConfigError(str(path), [f"expected keys such as source and model, found {type(tree).__name__}"])
     for override in overrides:
@@ -194,7 +203,7 @@ def _override(tree: dict[str, Any], override: str) -> None:
             raise ConfigError(f"--set {override}", [f"{parent} is a single value, it has no keys of its own"])
     try:
         tree[last] = yaml.safe_load(value)
-    except yaml.YAMLError:
+    except (yaml.YAMLError, *_MISREAD):
         # Without the value: it may be a secret that somebody has mistyped.
         raise ConfigError(f"--set {key_path}", ["its value is not readable as YAML"]) from None
 

@@ -125,6 +125,13 @@ def read_again(spark: SparkSession, source: KafkaSource, checkpoint: str, batch_
         earliest = read_topic_state(spark, source).earliest
         begin = {**begin, **{partition: earliest.get(partition, 0) for partition in missing}}
     bounds = {partition: (begin[partition], upto) for partition, upto in end.items() if begin[partition] < upto}
+    return read_past_times(spark, source, bounds)
+
+
+def read_past_times(
+    spark: SparkSession, source: KafkaSource, bounds: Mapping[Partition, tuple[int, int]]
+) -> DataFrame | None:
+    """Read as ``read_range`` does, with null for times that Spark cannot hold; None if no record has one."""
     spans = kafka_records.spans_beyond_time(spark, source, bounds)
     if not spans:
         return None

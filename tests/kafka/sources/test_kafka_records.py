@@ -4,6 +4,7 @@ from collections.abc import Callable
 from io import StringIO
 from typing import Any
 
+import deltalake
 import pytest
 from pyspark.sql import SparkSession
 from rich.console import Console
@@ -50,6 +51,9 @@ def test_record_with_a_time_that_overflows_is_scored_without_its_time(
     assert len(kafka_shop.scored) == 8
     seen = StringIO()
     assert audit.run(kafka_shop.config, lambda: spark, Console(file=seen, width=160), None, None), seen.getvalue()
+    deltalake.DeltaTable(str(kafka_shop.home / "scored_clicks")).delete("id IN ('c1', 'c2')")
+    assert not audit.run(kafka_shop.config, lambda: spark, Console(file=seen, width=160), None, None)
+    assert "2 missing: the source has them, the tables do not (1 … 4)" in seen.getvalue()
 
 
 def test_stream_that_looks_for_duplicates_says_which_time_it_cannot_pass(
