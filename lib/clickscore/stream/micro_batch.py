@@ -14,7 +14,7 @@ from clickscore.errors import StreamError
 from clickscore.monitoring.report import Report
 from clickscore.reasons import UNREADABLE_FILE
 from clickscore.registry.version import ModelVersion
-from clickscore.sources.records import shortened
+from clickscore.sources.records import BatchPlan, shortened
 from clickscore.sources.unreadable_files import GONE, UnreadableFileError, as_unreadable_file
 from clickscore.spark_errors import SPARK_ERRORS, is_time_overflow, row_refusal
 from clickscore.storage.batch_rows import read_batch_rows
@@ -66,6 +66,7 @@ class MicroBatches:
         unreadable: files of a micro-batch that cannot be read.
         unwritable: finds the clicks that cannot be written.
         read_again: reads the records of a micro-batch past times that Spark cannot hold, if there are any.
+        plan_of: says what a micro-batch was planned to be made of.
         lost_files: names the files of a micro-batch that were gone before they were read, beside those that are known.
         has_taken: tells whether a file is one of the source's, which the stream can do without.
         has_duplicates: whether the stream looks for duplicates.
@@ -83,6 +84,7 @@ class MicroBatches:
     unreadable: Sequence[UnreadableFileError]
     unwritable: Unwritable
     read_again: Callable[[int], DataFrame | None]
+    plan_of: Callable[[int], BatchPlan]
     lost_files: Callable[[int, Sequence[str]], Sequence[str]]
     has_taken: Callable[[str], bool]
     has_duplicates: bool = False
@@ -110,11 +112,13 @@ class MicroBatches:
     def _past_times(self, batch_id: int, error: Exception) -> DataFrame:
         """Read the micro-batch again, past a time of a record that Spark cannot hold."""
         if self.has_duplicates:  # the search for them is a part of the stream's own plan, before this one
+            plan = self.plan_of(batch_id)
             raise StreamError(
                 f"batch {batch_id}: a record has a time that Spark cannot hold, such as one in nanoseconds instead of "
-                f"milliseconds, and a stream with deduplicate cannot pass it. Let the producers send milliseconds, or "
-                f"set message.timestamp.type=LogAppendTime for the topic, which helps the records to come; then begin "
-                f"anew with a new checkpoint and source.start behind it."
+                f"milliseconds, and a stream with deduplicate cannot pass it. The batch holds {plan.what}. Let the "
+                f"producers send milliseconds, or set message.timestamp.type=LogAppendTime for the topic, which helps "
+                f"the records to come. For those that are there: send them once more, and then {plan.way_past}; or "
+                f"begin anew with a new checkpoint and source.start behind them."
             ) from error
         raw = self.read_again(batch_id)
         if raw is None:
