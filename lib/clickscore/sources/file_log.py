@@ -50,9 +50,14 @@ def lost_files(spark: SparkSession, checkpoint: str, batch_id: int, known: Colle
 
 
 def planned_files(spark: SparkSession, checkpoint: str, batch_id: int) -> list[str]:
-    """Return the paths of the files that a micro-batch was planned to read, as the log writes them."""
+    """Return the paths of the files that a micro-batch was planned to read, as the log writes them.
+
+    None are known where the checkpoint has forgotten the plan, or the one before.
+    """
     before, plan = (read_plan(spark, checkpoint, batch) for batch in (batch_id - 1, batch_id))
-    first, last = file_entry(before.end) if before else -1, file_entry(plan.end) if plan else -1
+    if not plan or (not before and batch_id > 0):
+        return []
+    first, last = file_entry(before.end) if before else -1, file_entry(plan.end)
     # A run that has ended before it planned a micro-batch leaves an entry that the next one takes as well.
     return [path for entry in range(first + 1, last + 1) for path in _paths_of(spark, checkpoint, entry)]
 

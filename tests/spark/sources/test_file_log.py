@@ -51,6 +51,7 @@ def test_lost_file_is_one_that_was_planned_brought_nothing_and_is_not_there(
         (offsets / str(batch)).write_text(f'v1\n{{"batchTimestampMs": 1}}\n{{"logOffset": {last}}}')
     checkpoint = str(tmp_path)
     assert sorted(planned_files(spark, checkpoint, 4)) == [f"{place}/empty%20100%25.jsonl", f"{place}/gone%20a.jsonl"]
+    assert [planned_files(spark, checkpoint, batch) for batch in (3, 6)] == [[], []]
     assert lost_files(spark, checkpoint, 4, []) == [f"file:{landing}/gone%20a.jsonl"]
     assert lost_files(spark, checkpoint, 4, [f"file:{landing}/gone%20a.jsonl"]) == []
     assert lost_files(spark, checkpoint, 5, [f"file:{landing}/read.jsonl"]) == [f"file:{landing}/b.jsonl"]
