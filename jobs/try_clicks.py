@@ -8,6 +8,7 @@ Exit status: 0 at least one record would be scored; 1 none would; 2 the configur
 import argparse
 import gzip
 import sys
+import zlib
 from datetime import datetime, timezone
 from functools import partial
 from itertools import islice
@@ -45,7 +46,7 @@ def _try(arguments: argparse.Namespace, config: Config) -> int:
     try:
         with _opened(arguments.sample) as file:
             records = lines(islice(file, arguments.most))
-    except OSError as error:
+    except (OSError, EOFError, zlib.error) as error:
         raise SourceError(f"the sample {arguments.sample} cannot be read: {error}") from None
     trial = attempt(records, contract, features, model, datetime.now(timezone.utc))
     print_trial(make_console(), trial)

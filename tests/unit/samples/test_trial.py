@@ -1,11 +1,15 @@
 """A sample of records: what would become of it, without a run."""
 
+import gzip
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timezone
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pytest
 
 from clickscore.samples.trial import Group, Trial, attempt, lines
 from clickscore.scoring import Contract, Features, LoadedModel
@@ -76,3 +80,18 @@ def test_sample_without_a_click_has_no_times(contract: Contract, features: Featu
 
 def test_line_of_a_windows_file_is_a_record_without_its_line_end() -> None:
     assert lines([b'{"a": 1}\r\n', b"\n", b"x"]).to_pylist() == [b'{"a": 1}', b"", b"x"]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"no gzip", gzip.compress(b"{}\n" * 9_999)[:-30], gzip.compress(b"{}\n")[:12] + b"\xff" * 30],
+    ids=["no gzip", "cut off", "damaged"],
+)
+def test_sample_that_cannot_be_unpacked_is_one_message(
+    run_job: Callable[..., Any], tmp_path: Path, content: bytes
+) -> None:
+    sample = tmp_path / "sample.jsonl.gz"
+    sample.write_bytes(content)
+    done = run_job("try_clicks", "--config", "conf/local.yaml", str(sample))
+    assert (done.status, done.out) == (2, "")
+    assert f"the sample {sample} cannot be read: " in done.err
