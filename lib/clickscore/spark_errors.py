@@ -48,7 +48,6 @@ _DAMAGE = re.compile(
     r"|File does not exist[^\n]*|IllegalArgumentException: java\.net\.URISyntaxException[^\n]*)"
 )
 """Failures that reading again will not cure, such as a name that Hadoop cannot take; a lost connection is not one."""
-_WRONG_CHECKSUM = "ChecksumException"
 _CONSTRAINT = re.compile(
     r"\[DELTA_(?:VIOLATE_CONSTRAINT_WITH_VALUES|NOT_NULL_CONSTRAINT_VIOLATED|EXCEED_CHAR_VARCHAR_LIMIT)\] "
     r"(?P<words>.*?)(?=\n\s+at |\nCaused by|\nDriver stacktrace|\nJVM stacktrace| SQLSTATE|\Z)",
@@ -63,9 +62,10 @@ _CAUSES = re.compile(r"^Caused by: ([^\n]*)", re.MULTILINE)
 _CONDITION = re.compile(r"^: org\.apache\.spark\.\S+: \[(?P<name>[A-Z0-9_.]+)\]", re.MULTILINE)
 """Spark's condition of a Java error that PySpark has not converted, as Py4J prints it."""
 _MISSING_PATH = "PATH_NOT_FOUND"
-_FILE_NOT_FOUND = "java.io.FileNotFoundException"
 _MISSING_TABLE = (_MISSING_PATH, "DELTA_TABLE_NOT_FOUND", "TABLE_OR_VIEW_NOT_FOUND")
-_UNSUPPORTED_TABLE = re.compile(r"\[DELTA_(?:INVALID_PROTOCOL_VERSION|UNSUPPORTED_FEATURES_FOR_(?:READ|WRITE))\]")
+_UNSUPPORTED_TABLE = re.compile(
+    r"\[DELTA_(?:INVALID_PROTOCOL|UNSUPPORTED_FEATURES_FOR|READ_FEATURE_PROTOCOL)_\w+\][^\n]*|Mismatched min[^\n]*"
+)
 _QUERY_DETAILS = "\n=== Streaming Query ==="
 
 Result = TypeVar("Result")
@@ -205,7 +205,7 @@ def engine_words(error: BaseException) -> str:
 
 def is_wrong_checksum(error: BaseException) -> bool:
     """Tell whether a file is not what its checksum, which Hadoop keeps next to it, was made of."""
-    return _WRONG_CHECKSUM in str(error)
+    return "ChecksumException" in str(error)
 
 
 def is_missing_path(error: BaseException) -> bool:
@@ -215,7 +215,7 @@ def is_missing_path(error: BaseException) -> bool:
 
 def is_file_not_found(error: Py4JJavaError) -> bool:
     """Tell whether Hadoop found no file or folder at a path, or lost it while it was read."""
-    return any(_FILE_NOT_FOUND in _class_names(cause) for cause in _java_causes(error))
+    return any("java.io.FileNotFoundException" in _class_names(cause) for cause in _java_causes(error))
 
 
 def is_missing_table(error: BaseException) -> bool:
@@ -223,9 +223,10 @@ def is_missing_table(error: BaseException) -> bool:
     return _condition(error) in _MISSING_TABLE
 
 
-def is_unsupported_table(error: BaseException) -> bool:
-    """Tell whether a table asks for more than this version of Delta can do."""
-    return bool(_UNSUPPORTED_TABLE.search(str(error)))
+def unsupported_table(error: BaseException) -> str | None:
+    """Return what a table asks for, if that is more than this version of Delta can do, or nothing that it knows."""
+    found = _UNSUPPORTED_TABLE.search("\n".join([str(error), *(str(e.getMessage()) for e in _java_causes(error))]))
+    return found[0] if found else None
 
 
 def failure_of(error: StreamingQueryException) -> str:

@@ -10,6 +10,7 @@ from tests.chaos import (
     drivers,
     executors,
     landing,
+    poison,
     registries,
     silence,
     source_table,
@@ -50,6 +51,9 @@ SCENARIOS = [
     Scenario("kafka", opened(brokers.BrokerSite), brokers.FAULTS),
     Scenario("clocks", opened(clocks.ClockSite), clocks.FAULTS, clocks.missing),
     Scenario("landing", opened(landing.LandingSite), landing.FAULTS),
+    Scenario("poison-folder", opened(poison.PoisonedFolder), poison.FAULTS),
+    Scenario("poison-kafka", opened(poison.PoisonedTopic), poison.FAULTS),
+    Scenario("poison-delta", opened(poison.PoisonedTable), poison.FAULTS),
 ]
 
 QUICK = [

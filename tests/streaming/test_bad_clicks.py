@@ -1,22 +1,17 @@
 """Every kind of bad input that others have met, through a real stream; `outcomes.csv` beside the files says why."""
 
-import csv
-import gzip
 import json
 import os
 from collections import Counter
 from datetime import datetime, timedelta, timezone
 from decimal import Decimal
-from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 from urllib.parse import unquote
 
 import pytest
 from pyspark.sql import SparkSession
+from tests.support.corpus import CORPUS, Line, encoding, lines, outcomes, read
 
-from clickscore.reasons import INVALID_ENCODING
-
-CORPUS = Path("tests/data/bad_clicks")
 BOM = b"\xef\xbb\xbf"
 NOON = "2026-03-01T12:00:00Z"
 OLD, TOMORROW = "2026/03/b7 old file.json.gz", "2026/03/b7_file_of_tomorrow.jsonl"
@@ -38,40 +33,19 @@ BATCHES = [
 """The files in the order of their times: one above MAX_BYTES is a micro-batch of its own and parts the small ones."""
 
 
-class Expected(NamedTuple):
-    """A line of a file, and what is to become of it."""
-
-    file: str
-    record: bytes
-    outcome: str
-    at: str
-
-    def as_scored(self) -> tuple[Any, ...]:
-        click = json.loads(self.record.removeprefix(BOM), parse_int=Decimal)
-        time = datetime.fromisoformat(self.at or NOON)
-        return (self.file, click["id"], click["visitor"], click.get("price"), click.get("quantity"), time)
-
-    def as_rejected(self) -> tuple[Any, ...]:
-        return (self.file, self.record, self.outcome)
+def as_scored(line: Line) -> tuple[Any, ...]:
+    click = json.loads(line.record.removeprefix(BOM), parse_int=Decimal)
+    time = datetime.fromisoformat(line.at or NOON)
+    return (line.file, click["id"], click["visitor"], click.get("price"), click.get("quantity"), time)
 
 
-def as_bytes(raw: str, reason: str) -> bytes:
-    return raw.encode("iso-8859-1" if reason == INVALID_ENCODING else "utf-8")
-
-
-def lines(file: Path) -> list[bytes]:
-    content = gzip.decompress(file.read_bytes()) if file.suffix == ".gz" else file.read_bytes()
-    return content.removesuffix(b"\n").split(b"\n") if content else []
-
-
-def expected() -> list[Expected]:
-    found = {(name, n): line for names in BATCHES for name in names for n, line in enumerate(lines(CORPUS / name), 1)}
-    with (CORPUS / "outcomes.csv").open(newline="") as table:
-        rows = list(csv.DictReader(table))
+def expected() -> list[Line]:
+    landed, rows = [name for names in BATCHES for name in names], outcomes()
     # A file that is not landed, a line without an outcome, an outcome without a line, and two for one: all mistakes.
-    assert {CORPUS / name for names in BATCHES for name in names} == set(CORPUS.rglob("b[1-7]*"))
-    assert sorted((row["file"], int(row["line"])) for row in rows) == sorted(found)
-    return [Expected(row["file"], found[row["file"], int(row["line"])], row["outcome"], row["at"]) for row in rows]
+    assert {CORPUS / name for name in landed} == set(CORPUS.rglob("b[1-7]*"))
+    there = [(name, number) for name in landed for number in range(1, len(lines(CORPUS / name)) + 1)]
+    assert sorted((row["file"], int(row["line"])) for row in rows) == sorted(there)
+    return read()
 
 
 @pytest.fixture
@@ -96,12 +70,12 @@ def test_each_record_of_the_corpus_has_the_outcome_that_its_table_says(spark: Sp
         return unquote(source).rpartition("/landing/")[2]
 
     assert Counter(
-        (name(row.source), as_bytes(row.raw, row.reason), row.reason) for row in rejected.itertuples()
-    ) == Counter(record.as_rejected() for record in records if record.outcome != "scored")
+        (name(row.source), row.raw.encode(encoding(row.reason)), row.reason) for row in rejected.itertuples()
+    ) == Counter(tuple(line[:3]) for line in records if line.outcome != "scored")
     assert Counter(
         (name(row.source), row.id, row.visitor, row.price, row.quantity, row.at.to_pydatetime())
         for row in scored.itertuples()
-    ) == Counter(record.as_scored() for record in records if record.outcome == "scored")
+    ) == Counter(as_scored(line) for line in records if line.outcome == "scored")
     in_batch = {name(row.source): row.batch_id for table in (rejected, scored) for row in table.itertuples()}
     assert in_batch == {name: n for n, names in enumerate(BATCHES) for name in names if lines(CORPUS / name)}
     counts = f"{len(records)} records in {len(BATCHES)} micro-batches: {len(scored)} scored, {len(rejected)} rejected"

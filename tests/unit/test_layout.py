@@ -103,6 +103,15 @@ def imported(module: Path) -> Iterator[str]:
             yield from (alias.name for alias in node.names if alias.name.startswith("clickscore."))
 
 
+@pytest.mark.parametrize("module", MODULES, ids=lambda path: path.stem)
+def test_names_and_texts_of_others_are_printed_as_they_are_and_not_as_markup(module: Path) -> None:
+    for node in ast.walk(ast.parse(module.read_text())):
+        if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute) or node.func.attr != "print":
+            continue
+        if any(isinstance(argument, ast.JoinedStr) for argument in node.args):
+            assert "markup" in [keyword.arg for keyword in node.keywords], f"line {node.lineno}"
+
+
 def test_every_package_is_in_the_wheel() -> None:
     wheel = tomllib.loads(Path("pyproject.toml").read_text())["tool"]["setuptools"]["packages"]
     folders = {file.parent.relative_to("lib") for file in Path("lib").rglob("__init__.py")}

@@ -161,7 +161,7 @@ class ChunkScorer:
             planned_before=chunk.batch_id, stopping=threading.Event(), hand_over=_nobody, unreadable=unreadable,
             unwritable=Unwritable(self.spark, layout, scored, self.wiring.checkpoint.path, self.tell),
             read_again=partial(self._read_past_times, chunk),
-            has_taken=lambda path: plain_uri(path) in files,
+            has_taken=lambda path: plain_uri(path) in files, lost_files=lambda *_: (),
         )  # fmt: skip
 
     def _tables(self, chunk: Chunk, is_new: bool) -> ChunkTables:

@@ -218,7 +218,7 @@ def _prepare(spark: SparkSession, config: Config, scorer: Scorer, asked: Asked) 
         about = json.dumps({**mine, "version": version})
         table.create(spark, rescored_clicks(layout), [layout.time, "batch_id"], {PROPERTY: about})
     else:
-        check_writable(spark, table)
+        check_writable(spark, table, table.properties(spark))
     found = _about(spark, table)
     if {key: found.get(key) for key in mine} != mine:
         raise TableError(

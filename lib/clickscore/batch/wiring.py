@@ -95,7 +95,7 @@ def check(spark: SparkSession, config: Config, model: ModelVersion) -> Wiring:
         if not table.exists(spark):
             raise TableError(f"{table.name} does not exist. Correct its name under output, or restore it.")
         table.check(spark, shape)
-        check_writable(spark, table)
+        check_writable(spark, table, table.properties(spark))
         if (bound := table.stream(spark)) != checkpoint.stream:
             raise CheckpointError(
                 f"{table.name} is written by stream {bound}, but the checkpoint {checkpoint.path} belongs to stream "

@@ -29,9 +29,12 @@ def existing_file(path: Path) -> Path:
     Raises:
         ValueError: with the nearest name beside it.
     """
-    if path.is_file():
-        return path
-    siblings = [str(other) for other in path.parent.glob("*")] if path.parent.is_dir() else []
+    try:
+        if path.is_file():
+            return path
+        siblings = [str(other) for other in path.parent.glob("*")] if path.parent.is_dir() else []
+    except OSError as error:  # such as a name that is too long
+        raise ValueError(f"{path} cannot be read: {error.strerror}") from None
     raise ValueError(f"no such file: {path}{nearest(str(path), siblings)}")
 
 

@@ -17,7 +17,6 @@ from clickscore.config.fields import (
     Section,
     TableName,
     Text,
-    existing_file,
     interval_ms,
     is_interval,
     nearest,
@@ -26,8 +25,8 @@ from clickscore.config.model import ENDPOINT, Allow, Gate, Model, Promotion
 from clickscore.config.privacy import Privacy
 from clickscore.config.service import Service, WriteBehind
 from clickscore.config.source import SOURCES, Security, Source
-from clickscore.config.text_file import read_text
 from clickscore.config.value import Value
+from clickscore.config.yaml_file import MISREAD, read_tree
 from clickscore.errors import ConfigError
 
 AVAILABLE_NOW = "available_now"
@@ -177,17 +176,7 @@ def load(path: Path, overrides: Iterable[str] = ()) -> Config:
     Raises:
         ConfigError: with every unknown key, wrong type and missing file in one message.
     """
-    try:
-        tree = yaml.safe_load(read_text(existing_file(path)))
-    except yaml.MarkedYAMLError as error:
-        where = f" at line {error.problem_mark.line + 1}" if error.problem_mark else ""
-        raise ConfigError(str(path), [f"it is not readable as YAML: {error.problem}{where}"]) from None
-    except yaml.YAMLError as error:
-        raise ConfigError(str(path), [f"it is not readable as YAML: {error}"]) from None
-    except ValueError as error:
-        raise ConfigError(str(path), [str(error)]) from None
-    if not isinstance(tree, dict):
-        raise ConfigError(str(path), [f"expected keys such as source and model, found {type(tree).__name__}"])
+    tree = read_tree(path)
     for override in overrides:
         _override(tree, override)
     try:
@@ -207,7 +196,7 @@ def _override(tree: dict[str, Any], override: str) -> None:
             raise ConfigError(f"--set {override}", [f"{parent} is a single value, it has no keys of its own"])
     try:
         tree[last] = yaml.safe_load(value)
-    except yaml.YAMLError:
+    except (yaml.YAMLError, *MISREAD):
         # Without the value: it may be a secret that somebody has mistyped.
         raise ConfigError(f"--set {key_path}", ["its value is not readable as YAML"]) from None
 

@@ -24,7 +24,7 @@ def resolve(reference: str, key: str) -> str:
     if kind == "file":
         try:
             return Path(place).read_text(encoding="utf-8-sig").rstrip("\r\n")
-        except (OSError, UnicodeDecodeError) as error:
+        except (OSError, ValueError) as error:  # not UTF-8, or a name that no file can have
             raise ConfigError(key, [f"the file {place} is not readable: {type(error).__name__}"]) from None
     scope, _, name = place.partition("/")
     return _from_databricks(scope, name, key)

@@ -127,11 +127,15 @@ def read_manifest(folder: Path) -> Manifest:
         raise ConfigError(str(file), [f"it cannot be read: {error.strerror}; {expected}"]) from None
     try:
         found: Manifest = msgspec.json.decode(content, type=Manifest)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise ConfigError(str(file), [f"expected the manifest of an exported model: {error}"]) from None
     if found.format != FORMAT:
         remedy = "export the model again with this version of clickscore"
         raise ConfigError(str(file), [f"expected format {FORMAT}, found {found.format}; {remedy}"])
+    if "score" not in found.outputs:
+        raise ConfigError(
+            str(file), [f"outputs: expected score among them, found {', '.join(found.outputs) or 'none'}"]
+        )
     if unknown := [each.type for each in found.inputs if each.type not in TYPES]:
         raise ConfigError(str(file), [f"inputs: expected one of {', '.join(TYPES)}, found {', '.join(unknown)}"])
     _check_files(folder, found)

@@ -88,7 +88,7 @@ def read_vectors(folder: Path) -> list[Vector]:
     file = folder / VECTORS
     try:
         return [msgspec.json.decode(line, type=Vector) for line in file.read_bytes().splitlines()]
-    except (OSError, msgspec.DecodeError) as error:
+    except (OSError, msgspec.DecodeError, UnicodeDecodeError) as error:
         raise ConfigError(str(file), [f"expected test vectors, one JSON object in a line: {error}"]) from None
 
 

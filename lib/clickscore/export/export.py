@@ -90,6 +90,7 @@ def export(config: Config, out: Path, version: str | None, console: Console) -> 
         f"{model.label} is in {out}: {', '.join((*manifest.files, files.MANIFEST))}; {len(vectors)} test vectors, of "
         f"which it scores {scored}",
         highlight=False,
+        markup=False,
     )
 
 

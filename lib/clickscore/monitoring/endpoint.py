@@ -38,7 +38,7 @@ def serving(endpoint: HealthEndpoint | None, health: Health, console: Console) -
         return
     with _listen(endpoint) as server:
         server.set_app(_make_app(health))
-        console.print(f"health: {server.url}/healthz and /metrics", highlight=False, soft_wrap=True)
+        console.print(f"health: {server.url}/healthz and /metrics", highlight=False, markup=False, soft_wrap=True)
         thread = threading.Thread(target=server.serve_forever, name="health", daemon=True)
         thread.start()
         try:

@@ -75,6 +75,7 @@ class ProgressLines:
             f"{duplicates}  {done.read / max(done.seconds, 1e-3):>9,.0f} clicks/s  {_lag(done)}  "
             f"{done.model_name} v{done.model_version}",
             highlight=False,
+            markup=False,
             soft_wrap=True,
         )
 

@@ -22,6 +22,8 @@ MOST_CLICKS = 100_000
 SAMPLE_ROWS = 5
 BINS = 10
 BAR_WIDTH = 40
+MOST_PLAIN = 1e6
+"""Scores from which on their digits would not fit."""
 MOSTLY = 0.5
 """Part of the clicks from which on a model that fails on them is called into question, whatever it is allowed."""
 
@@ -37,11 +39,11 @@ def print_summary(
         f"{lines.rejected:,} rejected" + (f", {lines.duplicates:,} duplicates" if lines.duplicates else ""),
         highlight=False,
     )
-    for name, table in (("scored clicks", scored), ("rejected clicks", rejected)):
-        console.print(f"  {name:<16} {table.name}", highlight=False, soft_wrap=True)
-    console.print(f"  {'model timeline':<16} {scored.beside('model_timeline').name}", highlight=False, soft_wrap=True)
+    places = {"scored clicks": scored, "rejected clicks": rejected, "model timeline": scored.beside("model_timeline")}
     if (gaps := scored.beside("source_gaps")).exists(spark):
-        console.print(f"  {'source gaps':<16} {gaps.name}", highlight=False, soft_wrap=True)
+        places["source gaps"] = gaps
+    for name, table in places.items():
+        console.print(f"  {name:<16} {table.name}", highlight=False, markup=False, soft_wrap=True)
     for doubt in doubts(lines):
         warn(console, doubt)
     for remark in remarks:
@@ -107,7 +109,12 @@ def score_counts(scores: pa.ChunkedArray) -> dict[float, int]:
     if not len(values):
         return {}
     low, high = values.min(), values.max()
-    counts, bounds = np.histogram(values, BINS, (low, high if high > low else low + BINS))
+    top = high if high > low else low + BINS
+    # A model may answer with any finite number: the difference of two of them need not be one.
+    bounds = low + (top / BINS - low / BINS) * np.arange(BINS + 1)
+    if not (np.diff(bounds) > 0).all():  # they are closer to each other than the bounds could be
+        return {float(low): len(values)}
+    counts, _ = np.histogram(values, [*bounds[:-1], max(bounds[-1], high)])
     return dict(zip(bounds[:-1].tolist(), counts.tolist(), strict=True))
 
 
@@ -116,5 +123,6 @@ def print_histogram(console: Console, counts: dict[float, int]) -> None:
     console.print("\n[bold]scores of the newest micro-batch[/bold]")
     most = max(counts.values(), default=0)
     for low, count in counts.items():
-        console.print(f"  from {low:6.3f}  {'█' * round(BAR_WIDTH * count / most):<{BAR_WIDTH}} {count:>9,}",
-                      highlight=False)  # fmt: skip
+        bound = f"{low:6.3f}" if abs(low) < MOST_PLAIN else f"{low:.3g}"
+        bar = "█" * round(BAR_WIDTH * count / most)
+        console.print(f"  from {bound}  {bar:<{BAR_WIDTH}} {count:>9,}", highlight=False, markup=False)

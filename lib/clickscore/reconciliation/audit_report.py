@@ -62,10 +62,12 @@ def show(
             _show_history(console, name, changes)
     findings += _show_replays(console, replays) if replays is not None else 0
     findings += _show_strays(console, evidence.strays) if evidence.strays else 0
+    if evidence.rejected_files:
+        _show_rejected_files(console, evidence.rejected_files)
     settled = f", {whole.duplicates:,} of them duplicates" if whole.duplicates else ""
     settled += f", and {whole.accepted:,} accepted as lost" if whole.accepted else ""
     verdict = f"{findings:,} findings" if findings else f"{_found(whole):,} records, each in exactly one row{settled}"
-    console.print(f"\n{verdict}.", style="bold red" if findings else "bold green", highlight=False)
+    say(console, f"\n{verdict}.", "bold red" if findings else "bold green")
     return not findings
 
 
@@ -172,6 +174,13 @@ def _show_strays(console: Console, strays: Strays) -> int:
         say(console, f"{len(strays.unread):,} files were never ingested: the stream does not read such names: "
             f"{_some(strays.unread)}. Rename them.", "red")  # fmt: skip
     return strays.overdue + len(strays.unread)
+
+
+def _show_rejected_files(console: Console, files: DataFrame) -> None:
+    if count := files.count():
+        names = _some([row.source for row in files.orderBy("source").head(EXAMPLES)], count)
+        say(console, f"{count:,} files could not be read, or were gone before, and are rejected as a whole (detail in "
+            f"rejected_clicks says why): {names}. Land what is good of them under other names.")  # fmt: skip
 
 
 def _some(names: list[str], count: int | None = None) -> str:

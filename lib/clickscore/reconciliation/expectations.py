@@ -100,6 +100,7 @@ class Evidence:
         rejected: the same of ``rejected_clicks``.
         settle: tells why records have no row.
         strays: files that are not in the tables; None for other sources than a folder.
+        rejected_files: ``source`` of files that were rejected as a whole; None for other sources.
         cached: what is kept for the time of the audit.
     """
 
@@ -110,6 +111,7 @@ class Evidence:
     rejected: DataFrame
     settle: Callable[[DataFrame], DataFrame]
     strays: Strays | None = None
+    rejected_files: DataFrame | None = None
     cached: tuple[DataFrame, ...] = ()
 
 
@@ -163,7 +165,8 @@ def _of_folder(case: Case, source: FolderSource) -> Evidence:
     everything = find_range(case.checkpoint, case.log, 0, None)
     strays = find_strays(case.spark, source, log, landed, everything)
     scored, rejected = of_scored(rows.scored, case.id), of_rejected(rows.rejected, case.id)
-    return Evidence(batches, floor, held, scored, rejected, case.settle, strays, (log, landed))
+    rejected_files = unreadable.select("source").distinct()
+    return Evidence(batches, floor, held, scored, rejected, case.settle, strays, rejected_files, (log, landed))
 
 
 def _of_table(case: Case, source: DeltaSource) -> Evidence:
@@ -176,7 +179,7 @@ def _of_table(case: Case, source: DeltaSource) -> Evidence:
     # Of a table of typed columns, only that of the id is read again.
     rejected = of_rejected(rows.rejected, case.id, is_id_all=source.column is None)
     scored = of_scored(rows.scored, case.id)
-    return Evidence(batches, batches.floor, held, scored, rejected, case.settle, None, (actions,))
+    return Evidence(batches, batches.floor, held, scored, rejected, case.settle, cached=(actions,))
 
 
 _KINDS: dict[str, Callable[[Case, Any], Evidence]] = {"kafka": _of_topics, "folder": _of_folder, "delta": _of_table}

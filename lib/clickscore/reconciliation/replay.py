@@ -149,10 +149,11 @@ def check(spark: SparkSession, config: Config, model: ModelVersion) -> Definitio
                 f"let it run first: jobs/score_stream.py --config ..."
             )
         table.check(spark, shape)
+        properties = table.properties(spark)
         check_privacy(spark, table, privacy_properties(definition.contract))
-        check_writable(spark, table)
+        check_writable(spark, table, properties)
     rejected = Table(config.output.rejected)
-    check_unconstrained(spark, rejected)
+    check_unconstrained(spark, rejected, rejected.properties(spark))
     check_changeable(spark, rejected)
     return definition
 

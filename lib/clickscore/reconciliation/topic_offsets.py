@@ -11,7 +11,8 @@ from clickscore.reconciliation.batch_range import Range
 from clickscore.reconciliation.discrepancies import Holdings, settle, settle_duplicates
 from clickscore.reconciliation.record_keys import ClickId, of_offsets, of_records
 from clickscore.sources.gaps import RECREATED, TRUNCATED, Topics, source_name
-from clickscore.sources.kafka import read_range
+from clickscore.sources.kafka import read_past_times, read_range
+from clickscore.spark_errors import SPARK_ERRORS, is_time_overflow
 from clickscore.storage.offset_log import Partition, partition_offsets
 from clickscore.storage.schemas import VALUE
 
@@ -91,7 +92,7 @@ def explain(
     bounds = {p: sought[source_name(p)] for p in topics.latest if source_name(p) in sought}
     if not bounds:
         return found
-    return _settle_records(found, of_records(_read_values(spark, source, bounds), id), seen)
+    return _settle_records(found, _read_ids(spark, source, bounds, id), seen)
 
 
 def _settle_accepted(found: DataFrame, gaps: DataFrame) -> DataFrame:
@@ -130,12 +131,26 @@ def _settle_vanished(
     return settle(joined, "vanished", is_vanished).drop("earliest", "latest", "reset")
 
 
-def _settle_records(found: DataFrame, records: DataFrame, seen: DataFrame | None) -> DataFrame:
+def _settle_records(found: DataFrame, held: DataFrame, seen: DataFrame | None) -> DataFrame:
     """Look missing offsets up among the records that the topics still hold."""
-    held = records.select("source", F.col("source_offset").alias("label"), F.col("key").alias("id_key"))
     joined = settle(found.join(held, on=["source", "label"], how="left"), "holes", F.col("id_key").isNull())
     return (settle_duplicates(joined, seen, "id_key") if seen is not None else joined).drop("id_key")
 
 
-def _read_values(spark: SparkSession, source: KafkaSource, bounds: Mapping[Partition, tuple[int, int]]) -> DataFrame:
-    return read_range(spark, source, bounds).select(VALUE, "source", "source_offset")
+def _read_ids(
+    spark: SparkSession, source: KafkaSource, bounds: Mapping[Partition, tuple[int, int]], id: ClickId
+) -> DataFrame:
+    """Read what topics hold between two offsets of each partition: ``source``, ``label`` and ``id_key``."""
+
+    def read(records: DataFrame) -> DataFrame:
+        keyed = of_records(records.select(VALUE, "source", "source_offset"), id)
+        held = keyed.select("source", F.col("source_offset").alias("label"), F.col("key").alias("id_key"))
+        return held.localCheckpoint()  # what Spark cannot read shows here
+
+    try:
+        return read(read_range(spark, source, bounds))
+    except SPARK_ERRORS as error:
+        past = read_past_times(spark, source, bounds) if is_time_overflow(error) else None
+        if past is None:
+            raise
+        return read(past)

@@ -6,7 +6,7 @@ from pathlib import Path
 from time import monotonic
 
 from clickscore.config.model import Model
-from clickscore.errors import ModelError, ModelNotFoundError, ModelUnavailableError, WiringError, gist
+from clickscore.errors import ModelNotFoundError, ModelUnavailableError, WiringError, gist
 from clickscore.registry.registry import Registry, fetch_version, redacted
 from clickscore.registry.version import ModelVersion
 from clickscore.scoring.isolation import describe
@@ -81,11 +81,11 @@ class Follower:
             found = model = fetch_version(self._config, *key, self._folder, self._registry)
             self._prepare(model)
         except (ModelUnavailableError, ModelNotFoundError) as error:
-            self._wait(key, error)
-        except WiringError as error:
+            self._wait(key, str(error))
+        except WiringError as error:  # what a model itself raises has become one where it was tried
             self._refuse(found, error)
-        except Exception as error:  # whatever a registered model raises, it is refused and the current one stays
-            self._refuse(found, ModelError(describe(error)))
+        except Exception as error:  # Spark, a table or the disk fails: that says nothing against the version
+            self._wait(key, redacted(describe(error)))
         else:
             before, self.current, self._waiting = self.current, model, None
             self._tell(f"{model.label} is ready: {self._uri} has moved" + (f" from {before.version}" if before else ""))
@@ -100,9 +100,9 @@ class Follower:
     def _waits_for(self, key: Key) -> bool:
         return self._waiting is not None and self._waiting[0] == key and monotonic() < self._waiting[1]
 
-    def _wait(self, key: Key, error: Exception) -> None:
+    def _wait(self, key: Key, why: str) -> None:
         if not self._waiting or self._waiting[0] != key:
-            self._tell(f"{key[0]} version {key[1]} is retried every {TRY_AGAIN_S:.0f} s, {self._stays}: {error}")
+            self._tell(f"{key[0]} version {key[1]} is retried every {TRY_AGAIN_S:.0f} s, {self._stays}: {why}")
         self._waiting = key, monotonic() + TRY_AGAIN_S
 
     @property

@@ -15,6 +15,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 from rich.console import Console
 from rich.table import Table as Grid
+from rich.text import Text
 
 from clickscore.config.model import Model, split_uri
 from clickscore.config.run import Config, Training
@@ -37,9 +38,8 @@ PREVIOUS_TAG = "clickscore.previous."
 
 _SALT = "clickscore-promotion"
 """Hashed along with the visitor, so that the sample has nothing to do with whom the challenger scores."""
-_SHARES = 1_000_000
-_MARGIN = 0.95
-"""What the sample aims at of the maximum: some visitors click more than others."""
+_SHARES, _MARGIN = 1_000_000, 0.95
+"""The sample aims at the second of the maximum: some visitors click more than others."""
 _OUTCOME = "_outcome"
 _WORDS = {True: "[green]yes[/]", False: "[red]no[/]", None: "[dim]not applied[/]"}
 
@@ -227,7 +227,7 @@ def with_outcome(scored: DataFrame, training: Training | None) -> DataFrame:
 def _show(console: Console, title: str, verdicts: list[Verdict]) -> None:
     grid = Grid("criterion", "found", "wanted", "holds", title=title, title_justify="left", title_style="bold")
     for verdict in verdicts:
-        grid.add_row(verdict.what, verdict.found, verdict.wanted, _WORDS[verdict.holds])
+        grid.add_row(*map(Text, (verdict.what, verdict.found, verdict.wanted)), _WORDS[verdict.holds])
     console.print(grid)
 
 

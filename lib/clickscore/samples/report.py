@@ -55,7 +55,7 @@ def _examples(examples: tuple[Mapping[str, Any], ...]) -> Table:
     for _ in examples:
         grid.add_column(justify="right", overflow="ellipsis")
     for name in examples[0]:
-        grid.add_row(name, *[Text(_value(example[name])) for example in examples])
+        grid.add_row(Text(name), *[Text(_value(example[name])) for example in examples])
     return grid
 
 

@@ -2,6 +2,7 @@
 
 import gzip
 import sys
+import zlib
 from contextlib import nullcontext
 from itertools import islice
 from pathlib import Path
@@ -26,7 +27,7 @@ def read_sample(sample: str, most: int) -> pa.BinaryArray:
     try:
         with _opened(sample) as file:
             return lines(islice(file, most))
-    except (OSError, EOFError) as error:
+    except (OSError, EOFError, zlib.error) as error:
         raise SourceError(f"the sample {sample} cannot be read: {error}") from None
 
 

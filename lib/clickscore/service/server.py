@@ -77,7 +77,7 @@ def serve(config: Config, console: Console) -> None:
             first = champion.begin()
             champion.follow()
             where = f"http://{_address(listener)}/score"
-            console.print(f"{first.name} version {first.version} answers at {where}", highlight=False)
+            console.print(f"{first.name} version {first.version} answers at {where}", highlight=False, markup=False)
             batcher.work()  # until the server has ended
         finally:
             http.end()

@@ -129,6 +129,11 @@ def read_again(*_: object) -> None:
     """Return nothing: its rows have no time of their own."""
 
 
+def lost_files(*_: object) -> list[str]:
+    """Return nothing: a stream ends where a data file of its table is gone."""
+    return []
+
+
 def plan_of(spark: SparkSession, source: DeltaSource, checkpoint: str, batch_id: int) -> BatchPlan:
     """Return up to which version of the table a micro-batch was planned to read."""
     plan = read_plan(spark, checkpoint, batch_id)

@@ -9,14 +9,16 @@ from pyspark.sql import functions as F
 
 from clickscore.config.source import FolderSource
 from clickscore.errors import SourceError
-from clickscore.sources.file_log import FILE_NAMES, list_landed, newest_taken, read_log
+from clickscore.sources import file_log
+from clickscore.sources.file_log import FILE_NAMES, list_landed, newest_taken, planned_files, read_log
 from clickscore.sources.records import BatchPlan, bounded, shortened, without_offsets
 from clickscore.storage import places
-from clickscore.storage.files import path_exists, plain_source
-from clickscore.storage.offset_log import file_entry, read_plan
+from clickscore.storage.files import path_exists, plain_source, plain_uri
+from clickscore.storage.offset_log import file_entry
 
-FOREVER = "36500d"
-"""Age below which files are remembered, and above which Spark would silently skip them: effectively no limit."""
+FOREVER = "100000000d"
+"""Age below which files are remembered, and above which Spark would silently skip them: effectively no limit. It is
+counted from the newest file, whose time may be centuries ahead of all others."""
 
 FILE_PATH = "_metadata.file_path"
 EXAMPLES = 5
@@ -107,12 +109,14 @@ def read_again(*_: object) -> None:
     """Return nothing: its records have no time of their own."""
 
 
+def lost_files(spark: SparkSession, checkpoint: str, batch_id: int, known: Collection[str]) -> list[str]:
+    """Return the files of a micro-batch that were moved or deleted before it read them."""
+    return file_log.lost_files(spark, checkpoint, batch_id, known)
+
+
 def plan_of(spark: SparkSession, _source: FolderSource, checkpoint: str, batch_id: int) -> BatchPlan:
     """Return the files that a micro-batch was planned to read."""
-    before, plan = (read_plan(spark, checkpoint, batch) for batch in (batch_id - 1, batch_id))
-    first, last = file_entry(before.end) if before else -1, file_entry(plan.end) if plan else -1
-    mine = read_log(spark, checkpoint).where(F.col("entry").between(first + 1, last))
-    files = sorted(row.source for row in mine.select("source").collect())
+    files = sorted(map(plain_uri, planned_files(spark, checkpoint, batch_id)))
     return BatchPlan(
         f"{len(files):,} files: {shortened(files)}",
         "move the file that is to blame out of the landing folder, without which the stream then goes on, and land "

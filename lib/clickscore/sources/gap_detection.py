@@ -9,6 +9,7 @@ from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
 from clickscore.config.source import KafkaSource
+from clickscore.errors import TableError
 from clickscore.sources.gaps import AGED_OUT, Gap, Topics, find_gaps
 from clickscore.sources.kafka_admin import read_topic_state
 from clickscore.storage.checkpoint import Checkpoint
@@ -22,9 +23,23 @@ that happens to have ``url`` or ``token`` in it, as the name or the id of a topi
 
 
 def read_topic_ids(spark: SparkSession, scored: Table) -> dict[str, str]:
-    """Return the ids of the topics that a stream has read, as ``scored_clicks`` remembers them."""
+    """Return the ids of the topics that a stream has read, as ``scored_clicks`` remembers them.
+
+    Raises:
+        TableError: if somebody has changed what the table remembers.
+    """
     known = scored.properties(spark).get(TOPICS_PROPERTY) if scored.exists(spark) else None
-    ids: dict[str, str] = json.loads(bytes.fromhex(known)) if known else {}
+    try:
+        ids = json.loads(bytes.fromhex(known)) if known else {}
+    except ValueError:
+        ids = None
+    if not isinstance(ids, dict):
+        raise TableError(
+            f"{scored.name}: the property {TOPICS_PROPERTY} should be JSON with the ids of topics, in hexadecimal, but "
+            f"says {known!r}. Restore it; or forget the ids with\n"
+            f"  ALTER TABLE {scored.sql_name} UNSET TBLPROPERTIES ('{TOPICS_PROPERTY}')\n"
+            f"and a topic that was made again since the last run is taken for the old one."
+        )
     return ids
 
 

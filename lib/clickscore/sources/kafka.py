@@ -131,7 +131,7 @@ def read_again(spark: SparkSession, source: KafkaSource, checkpoint: str, batch_
 def read_past_times(
     spark: SparkSession, source: KafkaSource, bounds: Mapping[Partition, tuple[int, int]]
 ) -> DataFrame | None:
-    """Read a range of offsets past times that Spark cannot hold, which become null; None if no record has one."""
+    """Read as ``read_range`` does, with null for times that Spark cannot hold; None if no record has one."""
     spans = kafka_records.spans_beyond_time(spark, source, bounds)
     if not spans:
         return None
@@ -149,6 +149,11 @@ def watch_gaps(spark: SparkSession, source: KafkaSource, checkpoint: str, scored
 
 def files_ahead(*_: object) -> None:
     """Return nothing: topics have no files."""
+
+
+def lost_files(*_: object) -> list[str]:
+    """Return nothing: topics have no files."""
+    return []
 
 
 def plan_of(spark: SparkSession, _source: KafkaSource, checkpoint: str, batch_id: int) -> BatchPlan:

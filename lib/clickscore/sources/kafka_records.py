@@ -17,13 +17,12 @@ from clickscore.config.source import KafkaSource
 from clickscore.errors import SourceUnavailableError
 from clickscore.sources.gaps import source_name
 from clickscore.sources.kafka_consumer import consumer_properties
+from clickscore.sources.records import LAST_MS
 from clickscore.storage import schemas
 from clickscore.storage.offset_log import Partition
 
 MOST_MS = (2**63 - 1) // 1_000
 """Latest time that Spark can hold, in milliseconds since 1970."""
-LAST_MS = round(datetime(9999, 12, 31, tzinfo=timezone.utc).timestamp() * 1_000)
-"""Latest time that Python can hold, but for a day."""
 
 POLL_MS = 1_000
 PATIENCE_S = 60

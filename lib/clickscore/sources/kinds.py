@@ -46,6 +46,12 @@ class Kind(Protocol):
     def read_again(self, spark: SparkSession, source: Any, checkpoint: str, batch_id: int, /) -> DataFrame | None:
         """Read the records of a micro-batch past times that Spark cannot hold; None if none of them has one."""
 
+    def lost_files(self, spark: SparkSession, checkpoint: str, batch_id: int, known: Collection[str], /) -> list[str]:
+        """Return the files of a landing folder that were moved or deleted before their micro-batch read them.
+
+        Those that are ``known`` have brought records, or cannot be read.
+        """
+
     def plan_of(self, spark: SparkSession, source: Any, checkpoint: str, batch_id: int, /) -> BatchPlan:
         """Return what a micro-batch was planned to be made of."""
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime, timezone
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
@@ -13,6 +14,8 @@ LONGEST = 8 * 1024**2
 several times over: a line of 100 MB has taken the JVM with it."""
 BEGINNING = 2 * 1024**2
 """Characters of such a line that are handed on. They are more than a click may have, so it is rejected as too large."""
+LAST_MS = round(datetime(9999, 12, 31, tzinfo=timezone.utc).timestamp() * 1_000)
+"""Latest time that Python can hold, but for a day."""
 MOST_NAMED = 5
 """Files or partitions that a message names."""
 

@@ -5,6 +5,9 @@ from collections.abc import Callable
 from clickscore.errors import StreamError
 from clickscore.spark_errors import damaged_file
 
+GONE = "moved or deleted before it was read"
+"""Cause of a file that was planned to be read, and was not there any more."""
+
 
 class UnreadableFileError(Exception):
     """Raised into the stream when a file of the micro-batch cannot be read; the run goes on without that file."""

@@ -1,6 +1,6 @@
 """The checkpoint: the id of the stream, and how far it has come according to Spark's own logs."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timezone
 
@@ -117,20 +117,26 @@ def _holds(spark: SparkSession, table: Table, batch_id: int) -> bool:
     return stream is not None and table.last_batch(spark, stream) >= batch_id
 
 
-def check_belongs(spark: SparkSession, checkpoint: Checkpoint, table: Table) -> None:
+def check_belongs(spark: SparkSession, checkpoint: Checkpoint, table: Table, properties: Mapping[str, str]) -> None:
     """Make sure that going on from the checkpoint neither loses clicks of the table nor writes them twice.
+
+    Args:
+        spark: the session.
+        checkpoint: where the stream resumes.
+        table: the table.
+        properties: of the table; none if it does not exist.
 
     Raises:
         CheckpointError: if the table is bound to another checkpoint, is ahead of this one, or is gone.
     """
-    if not table.exists(spark):
+    if not properties:
         if checkpoint.last_done >= 0:
             raise CheckpointError(
                 f"{table.name} does not exist, but the checkpoint {checkpoint.path} says that its clicks up to "
                 f"batch {checkpoint.last_done} are in it. Restore the table, or start over with a new checkpoint."
             )
         return
-    bound = table.stream(spark)
+    bound = properties.get(STREAM_PROPERTY)
     if bound is None:
         return
     if bound != checkpoint.stream:

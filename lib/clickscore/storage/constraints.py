@@ -38,12 +38,19 @@ class Constraint:
         return f"{self.name} ({self.condition})"
 
 
-def read_constraints(spark: SparkSession, table: Table) -> tuple[Constraint, ...]:
+def read_constraints(
+    spark: SparkSession, table: Table, properties: Mapping[str, str] | None = None
+) -> tuple[Constraint, ...]:
     """Return the CHECK constraints of a table, and those of its columns of type CHAR and VARCHAR.
 
     The one that every table of scored clicks is made with is not among them: scores meet it by themselves.
+
+    Args:
+        spark: the session.
+        table: the table, which exists.
+        properties: of the table, where they are known already.
     """
-    checks = _checks(table.properties(spark))
+    checks = _checks(table.properties(spark) if properties is None else properties)
     if _HIDDEN in checks.values():  # The table's detail hides nothing, but is a Spark job.
         checks = _checks(table.delta(spark).detail().select("properties").collect()[0][0])
     own = [Constraint(name, checks[name]) for name in sorted(checks) if name not in FINITE_SCORE]
@@ -79,15 +86,18 @@ def decidable(spark: SparkSession, constraints: Sequence[Constraint], row: T.Str
     return tuple(filter(is_decidable, constraints))
 
 
-def check_unconstrained(spark: SparkSession, table: Table) -> None:
+def check_unconstrained(spark: SparkSession, table: Table, properties: Mapping[str, str]) -> None:
     """Make sure that a table takes every row: one that it does not take would have nowhere else to go.
+
+    Args:
+        spark: the session.
+        table: the table.
+        properties: of the table; none if it does not exist.
 
     Raises:
         TableError: if it has constraints.
     """
-    if not table.exists(spark):
-        return
-    if found := read_constraints(spark, table):
+    if properties and (found := read_constraints(spark, table, properties)):
         raise TableError(
             f"{table.name} has constraints: {', '.join(map(str, found))}. A row that breaks one could be written "
             f"nowhere, and the stream would have to stop. Drop them with ALTER TABLE {table.sql_name} DROP CONSTRAINT "

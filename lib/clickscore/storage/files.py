@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import PurePosixPath
 from typing import Any
 from urllib.parse import unquote, urlsplit
+from weakref import WeakKeyDictionary
 
 from py4j.protocol import Py4JJavaError
 from pyspark.sql import Column, SparkSession
@@ -14,6 +15,9 @@ from clickscore.spark_errors import is_file_not_found
 
 LISTING_PAGE = 10_000
 """Paths that the JVM puts into one text, some 2 MB."""
+
+_SETTINGS: WeakKeyDictionary[SparkSession, Any] = WeakKeyDictionary()
+"""Hadoop's settings of each session, as they were at the first look: to put them together takes longer than a look."""
 
 _SCHEME = "^[A-Za-z][A-Za-z0-9+.-]*:(//)?"
 _BETWEEN = "\0"
@@ -99,9 +103,11 @@ def remove(spark: SparkSession, path: str) -> None:
 
 def hadoop_path(spark: SparkSession, path: str) -> tuple[Any, Any]:
     """Return a path as Hadoop's Path, and its FileSystem, with the settings that Spark uses for its own checkpoints."""
-    session: Any = spark
+    if spark not in _SETTINGS:
+        session: Any = spark
+        _SETTINGS[spark] = session._jsparkSession.sessionState().newHadoopConf()
     place = _hadoop(spark).fs.Path(path)
-    return place, place.getFileSystem(session._jsparkSession.sessionState().newHadoopConf())
+    return place, place.getFileSystem(_SETTINGS[spark])
 
 
 def _jvm(spark: SparkSession) -> Any:

@@ -43,7 +43,8 @@ def run(config: Config, make_session: Callable[[], SparkSession], console: Conso
             raise TableError(f"{table.name} cannot be maintained: {gist(error)}") from error
         name = table.name.rpartition("/")[2]
         deleted = "old ones deleted" if count is None else f"{count:,} old ones deleted"
-        console.print(f"{name:<{NAME_WIDTH}} {many:,} files became {few:,}, {deleted}", highlight=False, soft_wrap=True)
+        done = f"{name:<{NAME_WIDTH}} {many:,} files became {few:,}, {deleted}"
+        console.print(done, highlight=False, markup=False, soft_wrap=True)
 
 
 def tables(config: Config) -> Iterator[Table]:

@@ -98,38 +98,72 @@ def _is_json(line: str) -> bool:
 
 
 def read_plans(spark: SparkSession, checkpoint: str) -> dict[int, Planned]:
-    """Read the plans of the micro-batches that the checkpoint still remembers."""
+    """Read the plans of the micro-batches that the checkpoint still remembers.
+
+    Raises:
+        CheckpointError: if one is damaged.
+    """
     # The stream removes old entries while it runs.
     reader = spark.read.option("ignoreMissingFiles", "true")
     entries = reader.text(f"{checkpoint}/{OFFSETS}", wholetext=True).select("value", F.input_file_name())
     plans = {}
     for value, file in entries.collect():
-        if (name := PurePosixPath(file).name).isdecimal() and (plan := _plan(value)):
+        if (name := PurePosixPath(file).name).isdecimal() and (plan := _plan(value, file)):
             plans[int(name)] = plan
     return plans
 
 
 def read_plan(spark: SparkSession, checkpoint: str, batch_id: int) -> Planned | None:
-    """Read the plan of one micro-batch; None if the checkpoint does not remember it."""
-    return _plan(read_text(spark, f"{checkpoint}/{OFFSETS}/{batch_id}") or "")
+    """Read the plan of one micro-batch; None if the checkpoint does not remember it.
+
+    Raises:
+        CheckpointError: if it is damaged.
+    """
+    file = f"{checkpoint}/{OFFSETS}/{batch_id}"
+    return _plan(read_text(spark, file) or "", file)
 
 
 def planned_offsets(spark: SparkSession, checkpoint: str, batch_id: int) -> dict[Partition, int]:
     """Return where a micro-batch over Kafka was planned to end: the next offset of each partition.
 
     Before the first micro-batch that is where the stream began; empty if the logs do not say.
+
+    Raises:
+        CheckpointError: if they are damaged.
     """
     if batch_id >= 0:
         plan = read_plan(spark, checkpoint, batch_id)
         return partition_offsets(plan.end) if plan else {}
-    start = read_text(spark, f"{checkpoint}/sources/0/0")
-    return partition_offsets(json.loads(start.splitlines()[-1])) if start else {}
+    file = f"{checkpoint}/sources/0/0"
+    start = read_text(spark, file)
+    try:
+        return partition_offsets(json.loads(start.splitlines()[-1])) if start else {}
+    except (ValueError, AttributeError, TypeError):
+        raise _damaged(file) from None
 
 
-def _plan(entry: str) -> Planned | None:
+def _plan(entry: str, file: str) -> Planned | None:
+    """Return what an entry says; None if it is empty.
+
+    Raises:
+        CheckpointError: if it says something else.
+    """
     # A version comes first, then metadata; the offsets of our only source are the last line.
     _, *lines = entry.splitlines() or [""]
-    return Planned(json.loads(lines[0])["batchTimestampMs"], json.loads(lines[-1])) if lines else None
+    if not lines:
+        return None
+    try:
+        planned_ms, end = json.loads(lines[0])["batchTimestampMs"], json.loads(lines[LINES[OFFSETS] - 1])
+    except (ValueError, LookupError, TypeError):
+        raise _damaged(file) from None
+    return Planned(planned_ms, end)
+
+
+def _damaged(file: str) -> CheckpointError:
+    return CheckpointError(
+        f"{file} is damaged: expected lines of JSON below a version, found something else. Restore it from a copy, or "
+        f"start over with a new checkpoint and new tables."
+    )
 
 
 def source_of(end: Mapping[str, Any]) -> tuple[str, str]:

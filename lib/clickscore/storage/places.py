@@ -94,8 +94,11 @@ def file_in_the_way(spark: SparkSession, place: str) -> str | None:
     Raises:
         UnknownPlaceError: if nobody can tell.
     """
-    if local := local_path(place):
-        return next((str(above) for above in (Path(local), *Path(local).parents) if above.is_file()), None)
+    try:
+        if local := local_path(place):
+            return next((str(above) for above in (Path(local), *Path(local).parents) if above.is_file()), None)
+    except OSError as error:  # such as a name that is too long
+        raise UnknownPlaceError(f"{place} cannot be reached: {error.strerror}") from None
     try:
         path, system = hadoop_path(spark, place)
         return place if system.exists(path) and not system.getFileStatus(path).isDirectory() else None

@@ -1,12 +1,13 @@
 """What a table asks of those who read, write or change it: its protocol, its features, and whether its rows stay."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from py4j.java_gateway import JavaClass
 from pyspark.sql import SparkSession
 
 from clickscore.errors import TableError
-from clickscore.spark_errors import SPARK_ERRORS, engine_words, is_unsupported_table
+from clickscore.spark_errors import SPARK_ERRORS, unsupported_table
 from clickscore.storage.table import Table
 
 NEWEST_WRITER = 7
@@ -26,20 +27,22 @@ def check_readable(spark: SparkSession, table: Table) -> None:
         if table.exists(spark):
             table.read(spark)
     except SPARK_ERRORS as error:
-        if is_unsupported_table(error):
-            raise _too_new(table, engine_words(error)) from None
+        if why := unsupported_table(error):
+            raise _too_new(table, why) from None
         raise
 
 
-def check_writable(spark: SparkSession, table: Table) -> None:
-    """Make sure that this version of Delta can append to a table that it can read, if it exists.
+def check_writable(spark: SparkSession, table: Table, properties: Mapping[str, str]) -> None:
+    """Make sure that this version of Delta can append to a table that it can read.
+
+    Args:
+        spark: the session.
+        table: the table.
+        properties: of the table; none if it does not exist.
 
     Raises:
         TableError: if the table asks for more.
     """
-    if not table.exists(spark):
-        return
-    properties = table.properties(spark)
     features = [key.removeprefix(_FEATURE) for key in properties if key.startswith(_FEATURE)]
     if unknown := [name for name in features if not _knows(spark, name)]:
         raise _too_new(table, f"it has the table features {', '.join(sorted(unknown))}")

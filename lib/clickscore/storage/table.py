@@ -113,6 +113,10 @@ class Table:
         """Return the table's properties, with those of its protocol; Spark hides values that may be secrets."""
         return {row.key: row.value for row in spark.sql(f"SHOW TBLPROPERTIES {self.sql_name}").collect()}
 
+    def found_properties(self, spark: SparkSession) -> dict[str, str]:
+        """Return the table's properties, of which an existing table has some; none if there is no such table."""
+        return self.properties(spark) if self.exists(spark) else {}
+
     def set_properties(self, spark: SparkSession, properties: Mapping[str, str]) -> None:
         """Set properties of the table."""
         spark.sql(f"ALTER TABLE {self.sql_name} SET TBLPROPERTIES ({_pairs(properties)})")
@@ -235,8 +239,7 @@ class Table:
 
     def has_whole_history(self, spark: SparkSession) -> bool:
         """Tell whether the commits are all there; after ``delta.logRetentionDuration``, Delta cleans old ones away."""
-        oldest = self.delta(spark).history().agg(F.min("version")).first()
-        return oldest is not None and oldest[0] == 0
+        return bool(self.delta(spark).history().agg(F.min("version") == 0).collect()[0][0])
 
     def last_batch(self, spark: SparkSession, stream: str) -> int:
         """Return the last micro-batch that the stream has appended, as far as the history tells, or -1."""

@@ -8,11 +8,15 @@ from typing import Any
 from pyspark.sql import Row
 
 from clickscore.reasons import SCORING_FAILED
+from clickscore.sources.unreadable_files import UnreadableFileError
 
 
 @dataclass(frozen=True)
 class BatchCounts:
-    """What a pass over a micro-batch has counted; see ``pipeline.census``."""
+    """What a pass over a micro-batch has counted; see ``pipeline.census``.
+
+    ``files`` are the files that were rejected as a whole, which no pass can count.
+    """
 
     read: int
     duplicates: int
@@ -26,6 +30,7 @@ class BatchCounts:
     challenged: int = 0
     challenger_failed: int = 0
     challenger_failure: str | None = None
+    files: Sequence[UnreadableFileError] = ()
 
     @classmethod
     def of(cls, counted: Mapping[str, Any]) -> "BatchCounts":

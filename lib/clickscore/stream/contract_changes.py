@@ -70,7 +70,7 @@ def apply_contract(spark: SparkSession, config: Config, console: Console) -> Non
     contract = define_contract(config)
     for table in (Table(config.output.scored), Table(config.output.rejected)):
         check_readable(spark, table)
-        check_writable(spark, table)
+        check_writable(spark, table, table.found_properties(spark))
     found = table_changes(spark, config, contract)
     problems = [f"{each.table.name}: {change.what}; {change.way_out}"
                 for each in found for change in each.found if change.way_out]  # fmt: skip

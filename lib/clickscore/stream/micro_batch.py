@@ -8,14 +8,15 @@ from functools import partial, reduce
 from time import monotonic
 from typing import Protocol
 
-from pyspark.sql import DataFrame, Row, SparkSession
+from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from clickscore.errors import StreamError
 from clickscore.monitoring.report import Report
 from clickscore.reasons import UNREADABLE_FILE
 from clickscore.registry.version import ModelVersion
-from clickscore.sources.unreadable_files import UnreadableFileError, as_unreadable_file
+from clickscore.sources.records import BatchPlan, shortened
+from clickscore.sources.unreadable_files import GONE, UnreadableFileError, as_unreadable_file
 from clickscore.spark_errors import SPARK_ERRORS, is_time_overflow, row_refusal
 from clickscore.storage.batch_rows import read_batch_rows
 from clickscore.storage.schemas import Layout
@@ -74,6 +75,8 @@ class MicroBatches:
         unreadable: files of a micro-batch that cannot be read.
         unwritable: finds the clicks that cannot be written.
         read_again: reads the records of a micro-batch past times that Spark cannot hold, if there are any.
+        plan_of: says what a micro-batch was planned to be made of.
+        lost_files: names the files of a micro-batch that were gone before they were read, beside those that are known.
         has_taken: tells whether a file is one of the source's, which the stream can do without.
         has_duplicates: whether the stream looks for duplicates.
         record_gaps: told about every micro-batch whose clicks are in the tables, to look for what it went over.
@@ -90,6 +93,8 @@ class MicroBatches:
     unreadable: Sequence[UnreadableFileError]
     unwritable: Unwritable
     read_again: Callable[[int], DataFrame | None]
+    plan_of: Callable[[int], BatchPlan]
+    lost_files: Callable[[int, Sequence[str]], Sequence[str]]
     has_taken: Callable[[str], bool]
     has_duplicates: bool = False
     record_gaps: Callable[[int, datetime, str], None] | None = None
@@ -116,11 +121,13 @@ class MicroBatches:
     def _past_times(self, batch_id: int, error: Exception) -> DataFrame:
         """Read the micro-batch again, past a time of a record that Spark cannot hold."""
         if self.has_duplicates:  # the search for them is a part of the stream's own plan, before this one
+            plan = self.plan_of(batch_id)
             raise StreamError(
                 f"batch {batch_id}: a record has a time that Spark cannot hold, such as one in nanoseconds instead of "
-                f"milliseconds, and a stream with deduplicate cannot pass it. Let the producers send milliseconds, or "
-                f"set message.timestamp.type=LogAppendTime for the topic, which helps the records to come; then begin "
-                f"anew with a new checkpoint and source.start behind it."
+                f"milliseconds, and a stream with deduplicate cannot pass it. The batch holds {plan.what}. Let the "
+                f"producers send milliseconds, or set message.timestamp.type=LogAppendTime for the topic, which helps "
+                f"the records to come. For those that are there: send them once more, and then {plan.way_past}; or "
+                f"begin anew with a new checkpoint and source.start behind them."
             ) from error
         raw = self.read_again(batch_id)
         if raw is None:
@@ -139,30 +146,30 @@ class MicroBatches:
         is_written = batch_id <= tables.scored_upto  # an earlier run has committed its scores
         champion, challenger = self.models.models_for(batch_id, batch_id <= self.planned_before, is_written)
         stamp = Stamp(batch_id, F.lit(now), *champion.key)
-        unreadable = [self._as_row(file, now) for file in self.unreadable if file.batch_id == batch_id]
         if is_written:
-            counts = self._write_the_rest(raw, champion, stamp, unreadable, None)
+            counts = self._write_the_rest(raw, champion, stamp, None)
         else:
             write = partial(tables.append, tables.scored, batch_id=batch_id)
             try:
                 counts = self.batch_scorer.score(raw, champion, challenger, stamp, write, tables.constraints)
             except SPARK_ERRORS as error:
                 self._check_cause(error)
-                counts = self._write_what_fits(raw, champion, stamp, unreadable, error)
+                counts = self._write_what_fits(raw, champion, stamp, error)
             else:
+                counts = self._with_files(counts, stamp)
                 if counts.has_all_rejected:
-                    self._write_rejected(self._frame(counts.listed) if counts.rejected else None, unreadable, stamp)
+                    self._write_rejected(self._frame(counts.listed) if counts.rejected else None, counts, stamp)
                 else:
-                    self._write_the_rest(raw, champion, stamp, unreadable, counts)
+                    self._write_the_rest(raw, champion, stamp, counts)
         if self.record_gaps:
             self.record_gaps(batch_id, now, tables.stream)
         return Report(
             batch_id=batch_id,
-            read=counts.read + len(unreadable),
+            read=counts.read + len(counts.files),
             scored=counts.scored,
-            rejected=counts.rejected + len(unreadable),
+            rejected=counts.rejected + len(counts.files),
             duplicates=counts.duplicates if self.has_duplicates else None,
-            sources=len(counts.sources) + len(unreadable),
+            sources=len(counts.sources) + len(counts.files),
             seconds=monotonic() - began,
             newest_us=counts.newest,
             arrived_us=counts.arrived,
@@ -174,10 +181,28 @@ class MicroBatches:
             sampled=counts.sampled,
         )
 
+    def _with_files(self, counts: BatchCounts, stamp: Stamp, scored: DataFrame | None = None) -> BatchCounts:
+        """Add the files that are rejected as a whole: those that cannot be read, and those that were gone before.
+
+        A file of which an earlier run has scored clicks, which are ``scored``, is none of them.
+        """
+        files = [file for file in self.unreadable if file.batch_id == stamp.batch_id]
+        known = [*counts.sources, *[file.path for file in files]]
+        gone = self.lost_files(stamp.batch_id, known) if stamp.batch_id > self.tables.rejected_upto else ()
+        if gone and scored is not None:
+            read_before = {row.source for row in scored.select("source").distinct().collect()}
+            gone = [path for path in gone if path not in read_before]
+        if gone:
+            self.batch_scorer.tell(
+                f"batch {stamp.batch_id}: {len(gone):,} files were moved or deleted before they were read, and go to "
+                f"the rejected clicks: {shortened(gone)}. Land them once more, under other names"
+            )
+        files += [UnreadableFileError(stamp.batch_id, path, GONE) for path in gone]
+        return replace(counts, files=files)
+
     def _write_the_rest(
-        self, raw: DataFrame, champion: ModelVersion, stamp: Stamp, unreadable: list[tuple[object, ...]],
-        counts: BatchCounts | None,
-    ) -> BatchCounts:  # fmt: skip
+        self, raw: DataFrame, champion: ModelVersion, stamp: Stamp, counts: BatchCounts | None
+    ) -> BatchCounts:
         """Reject what is not among the scored clicks, which are committed; count, unless that is done."""
         tables, batch_id = self.tables, stamp.batch_id
         with self.batch_scorer.kept_outcomes(raw, champion, stamp, tables.constraints) as outcomes:
@@ -188,8 +213,10 @@ class MicroBatches:
                     f"files of that time are removed: a click that gets a score now counts as scored then"
                 )
             rejections = not_scored(outcomes, scored, self.layout)
-            counts = counts or replace(self.batch_scorer.census(outcomes), rejected=rejections.count())
-            self._write_rejected(rejections if counts.rejected else None, unreadable, stamp)
+            if counts is None:
+                counts = replace(self.batch_scorer.census(outcomes), rejected=rejections.count())
+                counts = self._with_files(counts, stamp, scored.rows)
+            self._write_rejected(rejections if counts.rejected else None, counts, stamp)
         return counts
 
     def _check_cause(self, error: Exception) -> None:
@@ -199,35 +226,32 @@ class MicroBatches:
         if self.tables.read_constraints(self.spark, self.layout) != self.tables.constraints:
             raise ConstraintsChangedError from error
 
-    def _write_what_fits(
-        self, raw: DataFrame, champion: ModelVersion, stamp: Stamp, unreadable: list[tuple[object, ...]],
-        error: Exception,
-    ) -> BatchCounts:  # fmt: skip
+    def _write_what_fits(self, raw: DataFrame, champion: ModelVersion, stamp: Stamp, error: Exception) -> BatchCounts:
         """Score the micro-batch without the challenger, and reject the clicks that the table does not take."""
         tables, batch_id = self.tables, stamp.batch_id
         with self.batch_scorer.kept_outcomes(raw, champion, stamp) as outcomes:
             judged = self.unwritable.judge(outcomes, stamp, error)
-            counts = self.batch_scorer.census(judged)
+            counts = self._with_files(self.batch_scorer.census(judged), stamp)
             self.batch_scorer.check_rejected(counts, champion, batch_id)
             tables.append(tables.scored, pipeline.scored(judged, self.layout, stamp), batch_id)
             rejected = judged.where(pipeline.IS_REJECTED).select(
                 "*", F.col(pipeline.REASON).alias("reason"), F.col(pipeline.DETAIL).alias("detail")
             )
-            self._write_rejected(rejected, unreadable, stamp)
+            self._write_rejected(rejected, counts, stamp)
         return counts
 
-    def _write_rejected(self, records: DataFrame | None, unreadable: list[tuple[object, ...]], stamp: Stamp) -> None:
-        """Append what was rejected, if there is anything and no earlier run has done so."""
+    def _write_rejected(self, records: DataFrame | None, counts: BatchCounts, stamp: Stamp) -> None:
+        """Append the records that were rejected, and the files, if there are any and no earlier run has done so."""
         parts = [pipeline.rejected(records, self.layout, stamp)] if records else []
-        parts += [self.spark.createDataFrame(unreadable, self.layout.rejected).coalesce(1)] if unreadable else []
+        if counts.files:
+            parts.append(pipeline.rejected(self._frame(list(map(self._as_record, counts.files))), self.layout, stamp))
         if parts and stamp.batch_id > self.tables.rejected_upto:
             rows = reduce(DataFrame.unionByName, parts)
             self.tables.append(self.tables.rejected, rows, stamp.batch_id)
 
-    def _frame(self, listed: Sequence[Row]) -> DataFrame:
+    def _frame(self, listed: Sequence[tuple[object, ...]]) -> DataFrame:
         # What comes from the driver is little: one file, instead of one for each core.
         return self.spark.createDataFrame(listed, self.layout.listed).coalesce(1)
 
-    def _as_row(self, file: UnreadableFileError, now: datetime) -> tuple[object, ...]:
-        kept = [None] * len(self.layout.kept)
-        return (None, UNREADABLE_FILE, file.cause, file.path, None, *kept, now, file.batch_id)
+    def _as_record(self, file: UnreadableFileError) -> tuple[object, ...]:
+        return (None, UNREADABLE_FILE, file.cause, file.path, *[None] * (len(self.layout.lineage) - 1))

@@ -11,6 +11,7 @@ import pyarrow as pa
 from pyspark.sql import SparkSession
 from rich.console import Console
 from rich.table import Table as Grid
+from rich.text import Text
 
 from clickscore.config.run import Config
 from clickscore.errors import WiringError
@@ -194,7 +195,7 @@ def _features(produced: pa.Schema, champion: ModelVersion | None, challenger: Mo
             "the model sees null" if champion.inputs.field(name).nullable else f"rejected: {MISSING_FEATURE}"
         )  # fmt: skip
         row = [name, _type(produced, name), wanted, null]
-        grid.add_row(*row, *([_type(challenger.inputs, name)] if challenger else []))
+        grid.add_row(*map(Text, row), *([_type(challenger.inputs, name)] if challenger else []))
     return grid
 
 

@@ -1,6 +1,6 @@
 """Preflight: everything that can be checked before the stream starts is checked, and all problems are returned."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass
 from functools import partial
@@ -149,15 +149,16 @@ def check(
     if contract and is_placed:
         layout = define_layout(config, contract)
         shapes |= {scored: layout.scored, rejected: layout.rejected}
-    sound = [table for table, shape in shapes.items() if _is_sound(found, spark, table, shape)]
-    for table in sound:
+    looks = {table: _properties_if_sound(found, spark, table, shape) for table, shape in shapes.items()}
+    sound = {table: properties for table, properties in looks.items() if properties is not None}
+    for table, properties in sound.items():
         if table != scored:
-            found.attempt(partial(check_unconstrained, spark, table))
+            found.attempt(partial(check_unconstrained, spark, table, properties))
         if contract and table != timeline:
             found.attempt(partial(check_privacy, spark, table, privacy_properties(contract)))
 
     pin = None
-    if checkpoint and timeline in sound and timeline.exists(spark):
+    if checkpoint and sound.get(timeline):
         pin = read_pin(spark, timeline, checkpoint.last_planned)
     model = found.attempt(lambda: _champion(fetching, fetch, pin, warnings))
     if model:
@@ -170,16 +171,17 @@ def check(
         found.attempt(lambda: check_features(produced, model.inputs, where, others))
 
     if checkpoint:
-        for table in sound:
-            found.attempt(partial(check_belongs, spark, checkpoint, table))
+        for table, properties in sound.items():
+            found.attempt(partial(check_belongs, spark, checkpoint, table, properties))
         found.attempt(lambda: check_state(spark, checkpoint, config.deduplicate is not None))
         if scored in sound and rejected in sound:
             is_whole = found.passes(lambda: check_logs(spark, checkpoint, (scored, rejected)))
             if is_whole and source:
-                watch = kind_of(source).watch_gaps(spark, source, config.checkpoint, scored, rejected)
+                watch_gaps = kind_of(source).watch_gaps
+                watch = found.attempt(partial(watch_gaps, spark, source, config.checkpoint, scored, rejected))
             if watch:
-                if _is_sound(found, spark, watch.gaps_table, schemas.SOURCE_GAPS):
-                    found.attempt(partial(check_unconstrained, spark, watch.gaps_table))
+                of_gaps = _properties_if_sound(found, spark, watch.gaps_table, schemas.SOURCE_GAPS)
+                found.attempt(partial(check_unconstrained, spark, watch.gaps_table, of_gaps or {}))
                 gaps = found.attempt(partial(watch.gaps_ahead, checkpoint)) or []
     if gaps and not accept_loss:
         found.append(DataLossError(describe_loss(gaps)))
@@ -193,14 +195,19 @@ def check(
     return Findings(contract, features, model, wiring, tuple(warnings), tuple(found))
 
 
-def _is_sound(found: _Problems, spark: SparkSession, table: Table, shape: T.StructType) -> bool:
-    """Tell whether a table can be read, takes the rows, and can be written."""
-    steps = [
-        partial(check_readable, spark, table),
-        partial(table.check, spark, shape),
-        partial(check_writable, spark, table),
-    ]
-    return all(found.passes(step) for step in steps)
+def _properties_if_sound(
+    found: _Problems, spark: SparkSession, table: Table, shape: T.StructType
+) -> Mapping[str, str] | None:
+    """Return the properties of a table that can be read and written and takes the rows; none of one not there yet."""
+
+    def look() -> Mapping[str, str]:
+        check_readable(spark, table)
+        table.check(spark, shape)
+        properties = table.found_properties(spark)
+        check_writable(spark, table, properties)
+        return properties
+
+    return found.attempt(look)
 
 
 def _champion(

@@ -139,6 +139,8 @@ class Stream:
                 self.spark, wiring.definition.layout, wiring.scored, wiring.checkpoint.path, self.tell
             ),
             read_again=partial(kind.read_again, self.spark, wiring.config.source, wiring.config.checkpoint),
+            plan_of=partial(kind.plan_of, self.spark, wiring.config.source, wiring.config.checkpoint),
+            lost_files=partial(kind.lost_files, self.spark, wiring.config.checkpoint),
             has_taken=partial(kind.has_taken, self.spark, wiring.config.checkpoint),
             has_duplicates=wiring.config.deduplicate is not None,
             record_gaps=wiring.watch.record if wiring.watch and self.accept_loss else None,

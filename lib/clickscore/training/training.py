@@ -147,7 +147,11 @@ def run(
         # MLflow takes seconds to import and to set up a new database, and so does the session to start.
         opening = aside.submit(Registry, config.model.registry, create=True)
         if once and opening.result().has_alias(name, alias or first_alias):
-            console.print(f"models:/{name}@{alias or first_alias} is there already; nothing trained", highlight=False)
+            console.print(
+                f"models:/{name}@{alias or first_alias} is there already; nothing trained",
+                highlight=False,
+                markup=False,
+            )
             return
         contract = contract_of(config.click)
         features = read_features(config.features, contract.click)
@@ -190,5 +194,5 @@ def run(
     console.print(
         f"{name} version {version}{now}: trained on {len(split.label):,} clicks, "
         f"evaluated on {len(split.held_out_label):,} later ones: {judged}",
-        highlight=False, soft_wrap=True,
+        highlight=False, markup=False, soft_wrap=True,
     )  # fmt: skip

@@ -1,20 +1,24 @@
 """What is gone from a topic before it was read is never passed over in silence."""
 
+import re
 import shutil
 import time
 from collections.abc import Callable
 from io import StringIO
+from pathlib import Path
 from typing import Any
 
 import pytest
 from confluent_kafka import KafkaException, TopicPartition
 from pyspark.sql import SparkSession
+from pyspark.sql import types as T
 from rich.console import Console
 from tests.support.interruption import run_until
 
-from clickscore.errors import DataLossError, StreamError
-from clickscore.sources.gap_detection import without
+from clickscore.errors import DataLossError, StreamError, TableError
+from clickscore.sources.gap_detection import TOPICS_PROPERTY, read_topic_ids, without
 from clickscore.sources.gaps import Gap
+from clickscore.storage.table import Table
 from clickscore.stream import app
 
 MakeClick = Callable[..., dict[str, Any]]
@@ -169,3 +173,13 @@ def test_loss_while_the_stream_runs_stops_it_with_the_same_message(
     gaps = kafka_shop.table("source_gaps").sort_values("first_offset")
     assert sum(gaps["last_offset"] - gaps["first_offset"] + 1) == 15
     assert sorted(kafka_shop.scored["source_offset"]) == [*range(10), *range(25, 30)]
+
+
+@pytest.mark.parametrize("changed", ["no hexadecimal", "7b", b"[1]".hex()])
+def test_topic_ids_that_somebody_has_changed_are_refused_in_words(
+    spark: SparkSession, tmp_path: Path, changed: str
+) -> None:
+    scored = Table(str(tmp_path / "scored_clicks"))
+    scored.create(spark, T.StructType([T.StructField("id", T.StringType())]), [], {TOPICS_PROPERTY: changed})
+    with pytest.raises(TableError, match=rf"says '{re.escape(changed)}'\. (.|\n)*UNSET TBLPROPERTIES"):
+        read_topic_ids(spark, scored)

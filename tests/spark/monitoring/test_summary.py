@@ -60,6 +60,24 @@ def test_equal_scores_and_no_scores_have_a_histogram_too() -> None:
     assert score_counts(pa.chunked_array([pa.nulls(2, pa.float64())])) == {}
 
 
+@pytest.mark.parametrize(
+    "scores",
+    [
+        [-1.7e308, 1.7e308],
+        [0.0, 1.7976931348623157e308],
+        [1e300, 1e300],
+        [1e16, 1e16 + 2],
+        [5e-324, 0.0],
+        [-1e308, 0.5],
+    ],
+)
+def test_scores_of_any_size_have_a_histogram(scores: list[float]) -> None:
+    counts, seen = score_counts(pa.chunked_array([scores])), StringIO()
+    print_histogram(Console(file=seen, width=100), counts)
+    assert sum(counts.values()) == len(scores)
+    assert max(map(len, seen.getvalue().splitlines())) <= 100
+
+
 def test_markup_and_terminal_codes_in_a_click_are_shown_not_obeyed(spark: SparkSession) -> None:
     visitor = "[/bold][red]x\x1b[2J\u202e\\n é"
     clicks = spark.createDataFrame([("a", "2026-03-01", visitor, 0.5, "1", 0)], "id STRING, at STRING, visitor STRING, "

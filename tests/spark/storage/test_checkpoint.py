@@ -53,29 +53,29 @@ def test_checkpoint_that_names_no_stream_is_damaged(spark: SparkSession, tmp_pat
 
 
 def test_checkpoint_of_the_table_belongs(spark: SparkSession, table: Table) -> None:
-    check_belongs(spark, Checkpoint("cp", "stream-1", 3, 2), table)
-    check_belongs(spark, Checkpoint("cp", "stream-1", 8, 8), table)
+    check_belongs(spark, Checkpoint("cp", "stream-1", 3, 2), table, table.found_properties(spark))
+    check_belongs(spark, Checkpoint("cp", "stream-1", 8, 8), table, table.found_properties(spark))
 
 
 def test_older_copy_of_the_checkpoint_is_refused(spark: SparkSession, table: Table) -> None:
     with pytest.raises(CheckpointError, match="holds batch 3, but the checkpoint cp only reached batch 2"):
-        check_belongs(spark, Checkpoint("cp", "stream-1", 2, 2), table)
+        check_belongs(spark, Checkpoint("cp", "stream-1", 2, 2), table, table.found_properties(spark))
 
 
 def test_new_or_foreign_checkpoint_is_refused_with_the_way_out(spark: SparkSession, table: Table) -> None:
     with pytest.raises(CheckpointError, match="the checkpoint cp is new"):
-        check_belongs(spark, Checkpoint("cp", None, -1, -1), table)
+        check_belongs(spark, Checkpoint("cp", None, -1, -1), table, table.found_properties(spark))
     with pytest.raises(CheckpointError, match="belongs to stream stream-2") as caught:
-        check_belongs(spark, Checkpoint("cp", "stream-2", 5, 5), table)
+        check_belongs(spark, Checkpoint("cp", "stream-2", 5, 5), table, table.found_properties(spark))
     spark.sql(str(caught.value).splitlines()[-1])
-    check_belongs(spark, Checkpoint("cp", "stream-2", 5, 5), table)
+    check_belongs(spark, Checkpoint("cp", "stream-2", 5, 5), table, table.found_properties(spark))
 
 
 def test_table_that_is_gone_is_refused_unless_the_checkpoint_is_new(spark: SparkSession, tmp_path: Path) -> None:
     gone = Table(str(tmp_path / "gone"))
-    check_belongs(spark, Checkpoint("cp", None, -1, -1), gone)
+    check_belongs(spark, Checkpoint("cp", None, -1, -1), gone, gone.found_properties(spark))
     with pytest.raises(CheckpointError, match="does not exist, but the checkpoint cp says"):
-        check_belongs(spark, Checkpoint("cp", "stream-1", 3, 3), gone)
+        check_belongs(spark, Checkpoint("cp", "stream-1", 3, 3), gone, gone.found_properties(spark))
 
 
 WHOLE = 'v1\n{"batchWatermarkMs": 0}\n{"logOffset": 3}'

@@ -48,7 +48,7 @@ def test_condition_on_a_column_that_the_stream_does_not_write_is_left_to_delta(s
 
 
 def test_table_whose_rows_have_nowhere_else_to_go_must_take_all_of_them(spark: SparkSession, table: Table) -> None:
-    check_unconstrained(spark, table)
+    check_unconstrained(spark, table, table.found_properties(spark))
     spark.sql(f"ALTER TABLE {table.sql_name} ADD CONSTRAINT cheap CHECK (price < 9)")
     with pytest.raises(TableError, match=r"has constraints: cheap \(price < 9\)\. .* DROP CONSTRAINT"):
-        check_unconstrained(spark, table)
+        check_unconstrained(spark, table, table.found_properties(spark))

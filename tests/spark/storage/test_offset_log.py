@@ -69,6 +69,20 @@ def test_entry_that_ends_too_early_is_not_whole(spark: SparkSession, tmp_path: P
     assert found == [False, False, False, False, True]
 
 
+@pytest.mark.parametrize(
+    "entry", ["v1\n{", 'v1\n{"batchTimestampMs": 1}', "v1\n{}\n{}", "v1\n[]\n{}", "\0" * 40 + "\n\0"]
+)
+def test_entry_that_says_something_else_is_refused_in_words(spark: SparkSession, tmp_path: Path, entry: str) -> None:
+    for folder, name in (("offsets", "3"), ("sources/0", "0")):
+        (tmp_path / folder).mkdir(parents=True)
+        (tmp_path / folder / name).write_text(entry if folder == "offsets" else "v1\n{")
+    for read in (lambda: read_plan(spark, str(tmp_path), 3), lambda: read_plans(spark, str(tmp_path))):
+        with pytest.raises(CheckpointError, match=r"offsets/3 is damaged: expected lines of JSON below a version"):
+            read()
+    with pytest.raises(CheckpointError, match=r"sources/0/0 is damaged"):
+        planned_offsets(spark, str(tmp_path), -1)
+
+
 def test_query_without_an_id_is_new_or_damaged(spark: SparkSession, tmp_path: Path) -> None:
     assert read_query_id(spark, str(tmp_path)) is None
     (tmp_path / "metadata").write_text("{")

@@ -64,6 +64,8 @@ def test_file_is_in_the_way_of_a_folder_at_its_place_and_below(spark: SparkSessi
     assert file_in_the_way(spark, f"file:{file}") == str(file)
     assert file_in_the_way(spark, f"file:{file}/checkpoint") == str(file)
     assert file_in_the_way(spark, f"file:{tmp_path}/new/checkpoint") is None
+    with pytest.raises(UnknownPlaceError, match="xxx cannot be reached: File name too long"):
+        file_in_the_way(spark, f"file:{tmp_path}/{'x' * 300}")
 
 
 def test_links_that_lead_to_files_a_second_time_are_found(tmp_path: Path) -> None:

@@ -35,7 +35,7 @@ def test_table_of_today_and_one_that_is_not_there_can_be_read_and_written(spark:
               f"'delta.columnMapping.mode' = 'name', 'delta.enableChangeDataFeed' = 'true')")  # fmt: skip
     for one in (table, Table(f"{table.name}-nowhere")):
         check_readable(spark, one)
-        check_writable(spark, one)
+        check_writable(spark, one, one.found_properties(spark))
 
 
 @pytest.mark.parametrize(
@@ -43,6 +43,11 @@ def test_table_of_today_and_one_that_is_not_there_can_be_read_and_written(spark:
     [
         {"minReaderVersion": 3, "minWriterVersion": 7, "readerFeatures": ["mindReading"],
          "writerFeatures": ["mindReading"]},
+        {"minReaderVersion": 1, "minWriterVersion": 8},
+        {"minReaderVersion": 4, "minWriterVersion": 8},
+        {"minReaderVersion": 3, "minWriterVersion": 7},
+        {"minReaderVersion": 3, "minWriterVersion": 5, "readerFeatures": ["columnMapping"]},
+        {"minReaderVersion": 0, "minWriterVersion": 0},
     ],
 )  # fmt: skip
 def test_table_that_this_delta_cannot_read_is_refused(
@@ -56,7 +61,16 @@ def test_table_with_a_feature_that_this_delta_cannot_write_can_be_read(spark: Sp
     newer = ask_for(table, minReaderVersion=1, minWriterVersion=7, writerFeatures=["appendOnly", "mindReading"])
     check_readable(spark, newer)
     with pytest.raises(TableError, match="it has the table features mindReading"):
-        check_writable(spark, newer)
+        check_writable(spark, newer, newer.properties(spark))
+
+
+def test_table_of_a_later_version_with_features_that_this_delta_knows_can_be_read(
+    spark: SparkSession, table: Table
+) -> None:
+    newer = ask_for(table, minReaderVersion=3, minWriterVersion=8, readerFeatures=[], writerFeatures=["appendOnly"])
+    check_readable(spark, newer)
+    with pytest.raises(TableError, match="it asks for version 8 of the writers' protocol"):
+        check_writable(spark, newer, newer.properties(spark))
 
 
 def test_table_that_takes_appends_alone_cannot_be_changed(spark: SparkSession, table: Table) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from mlflow import MlflowClient
+from pyspark.errors import AnalysisException
 
 from clickscore.config.model import Model
 from clickscore.errors import ModelError
@@ -23,9 +24,12 @@ class Witness:
         self.told: list[str] = []
         self.noted: list[tuple[str, str]] = []
         self.fault: str | None = None
+        self.outage: Exception | None = None
 
     def prepare(self, model: ModelVersion) -> None:
         self.prepared.append(model.version)
+        if self.outage:
+            raise self.outage
         if self.fault:
             raise ModelError(self.fault)
 
@@ -163,6 +167,26 @@ def test_files_that_cannot_be_fetched_now_are_asked_for_again(
     place.with_name("away").rename(place)
     follower.poll()
     assert current(follower) == before
+    monkeypatch.setattr(follower, "_waiting", None)  # half a minute later
+    follower.poll()
+    assert current(follower) == second
+
+
+@pytest.mark.parametrize(
+    "outage",
+    [OSError(28, "No space left on device"), AnalysisException("the session is stopped")],
+    ids=["disk", "spark"],
+)
+def test_version_that_cannot_be_tried_for_no_fault_of_its_own_is_tried_again(
+    follower: Follower, witness: Witness, moves: Callable[..., str], monkeypatch: pytest.MonkeyPatch, outage: Exception
+) -> None:
+    before, second = current(follower), moves(2)
+    witness.outage = outage
+    follower.poll()
+    assert (current(follower), witness.noted, len(witness.told)) == (before, [], 1)
+    assert f"followed version {second} is retried every 30 s, followed version {before} stays: " in witness.told[0]
+    assert str(outage) in witness.told[0]
+    witness.outage = None
     monkeypatch.setattr(follower, "_waiting", None)  # half a minute later
     follower.poll()
     assert current(follower) == second

@@ -7,11 +7,15 @@ from io import StringIO
 from typing import Any
 
 import pytest
+from pyspark.errors import StreamingQueryException
 from pyspark.sql import SparkSession
 from rich.console import Console
+from tests.support.interruption import run_until_scored
 
 from clickscore.errors import SourceError
 from clickscore.reconciliation import audit
+from clickscore.sources.unreadable_files import GONE
+from clickscore.storage.table import Table
 
 MakeClick = Callable[..., dict[str, Any]]
 
@@ -41,6 +45,20 @@ def test_file_with_an_old_time_is_not_silently_ignored(spark: SparkSession, shop
     os.utime(old, (a_year_ago, a_year_ago))
     shop.run(spark)
     assert shop.scored["id"].tolist() == ["c1", "c2"]
+
+
+def test_file_with_a_time_of_another_century_hides_no_other_file(
+    spark: SparkSession, shop: Any, make_click: MakeClick
+) -> None:
+    ahead = shop.land("ahead.jsonl", make_click(1))
+    in_centuries = time.time() + 270 * 365 * 86_400
+    os.utime(ahead, (in_centuries, in_centuries))
+    shop.run(spark)
+    shop.land("today.jsonl", make_click(2))
+    shop.run(spark)
+    assert shop.scored["id"].tolist() == ["c1", "c2"]
+    is_whole, said = proven(spark, shop)
+    assert is_whole, said
 
 
 def test_file_that_is_being_written_is_read_only_when_it_has_its_name(
@@ -168,3 +186,50 @@ def test_link_to_a_folder_that_is_read_already_is_refused(
     (shop.landing / "latest").rename(shop.landing / ".latest")
     shop.run(spark)
     assert shop.scored["id"].tolist() == ["c1"]
+
+
+def test_file_that_is_gone_between_planning_and_reading_is_rejected_by_name(
+    spark: SparkSession, shop: Any, make_click: MakeClick, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shop.land("a.jsonl", make_click(1))
+    shop.land_bytes("empty.jsonl", b"")
+    lost = shop.land("b 100%.jsonl", make_click(2), "rubbish")
+    with monkeypatch.context() as until_then:
+        until_then.setattr(Table, "append", fail)
+        with pytest.raises(StreamingQueryException):
+            shop.run(spark)
+    aside = lost.rename(shop.home / "aside.jsonl")
+    seen = shop.run(spark)
+    assert "1 files were moved or deleted before they were read, and go to the rejected clicks" in seen
+    assert "b%20100%25.jsonl. Land them once more, under other names" in seen
+    assert shop.scored["id"].tolist() == ["c1"]
+    assert shop.rejected[["reason", "detail"]].to_numpy().tolist() == [["unreadable_file", GONE]]
+    assert shop.rejected["source"][0] == f"file:{shop.landing}/b%20100%25.jsonl"
+    is_whole, said = proven(spark, shop)
+    assert is_whole, said
+    assert "1 files could not be read, or were gone before, and are rejected as a whole" in said
+    assert f"{shop.landing}/b%20100%25.jsonl" in said
+    aside.rename(shop.landing / "once more.jsonl")
+    assert "moved or deleted" not in shop.run(spark)
+    assert shop.scored["id"].tolist() == ["c1", "c2"]
+    assert shop.rejected["reason"].tolist() == ["unreadable_file", "malformed_json"]
+
+
+def test_file_that_is_gone_between_the_two_commits_is_rejected_unless_its_clicks_are_scored(
+    spark: SparkSession, shop: Any, make_click: MakeClick, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files = [shop.land("scored.jsonl", make_click(1)), shop.land("rubbish.jsonl", "rubbish")]
+    run_until_scored(shop, spark, monkeypatch)
+    for file in files:
+        file.unlink()
+    assert "1 files were moved or deleted before they were read" in shop.run(spark)
+    assert shop.scored["id"].tolist() == ["c1"]
+    assert shop.rejected[["reason", "source"]].to_numpy().tolist() == [
+        ["unreadable_file", f"file:{shop.landing}/rubbish.jsonl"]
+    ]
+    is_whole, said = proven(spark, shop)
+    assert is_whole, said
+
+
+def fail(*_: object) -> None:
+    raise ArithmeticError("ended before anything was written")

@@ -145,6 +145,20 @@ def test_override_that_is_no_yaml_is_refused(file: Path) -> None:
     assert "hunter2" not in said
 
 
+@pytest.mark.parametrize(
+    "value", ["!!bool x", "!!int x", "!!timestamp x", "[" * 3000, "{a: " * 500, "!!python/name:x y"]
+)
+def test_value_that_ends_the_reader_of_yaml_is_refused(file: Path, value: str) -> None:
+    assert "its value is not readable as YAML" in problems(file, f"trigger={value}")
+    file.write_text(f"trigger: {value}")
+    assert "it is not readable as YAML: " in problems(file)
+
+
+@pytest.mark.parametrize("key", ["features", "click.schema"])
+def test_name_that_is_too_long_for_a_file_is_refused(file: Path, key: str) -> None:
+    assert "cannot be read: File name too long" in problems(file, f"{key}={'x' * 5000}")
+
+
 def test_override_without_a_value_is_refused(file: Path) -> None:
     assert "expected key.path=value" in problems(file, "trigger")
 

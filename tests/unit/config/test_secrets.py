@@ -25,6 +25,14 @@ def test_missing_secret_names_its_key_and_its_place(tmp_path: Path) -> None:
         resolve(f"file:{tmp_path}/nothing", "source.security.password")
 
 
+def test_file_that_holds_no_text_or_cannot_be_a_file_is_refused_without_what_it_holds(tmp_path: Path) -> None:
+    (tmp_path / "password").write_bytes(b"hunter2\xff")
+    for name in ("password", "\0", "x" * 5000):
+        with pytest.raises(ConfigError, match="is not readable: ") as caught:
+            resolve(f"file:{tmp_path}/{name}", "source.security.password")
+        assert "hunter2" not in str(caught.value)
+
+
 def test_databricks_secret_without_a_workspace_is_one_clear_error(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

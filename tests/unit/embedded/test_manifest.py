@@ -38,6 +38,19 @@ def test_other_json_is_refused_with_the_key(folder: Path) -> None:
         read_manifest(folder)
 
 
+def test_manifest_without_a_score_is_refused(folder: Path) -> None:
+    change(folder, outputs={"margin": 0})
+    with pytest.raises(ConfigError, match="outputs: expected score among them, found margin"):
+        read_manifest(folder)
+
+
+def test_manifest_that_is_no_text_is_refused(folder: Path) -> None:
+    manifest = folder / "manifest.json"
+    manifest.write_bytes(manifest.read_bytes().replace(b'"DOUBLE"', b'"DOUBL\xff"'))
+    with pytest.raises(ConfigError, match="expected the manifest of an exported model: 'utf-8' codec"):
+        read_manifest(folder)
+
+
 def test_later_format_is_refused(folder: Path) -> None:
     change(folder, format=2)
     with pytest.raises(ConfigError, match="expected format 1, found 2; export the model again"):

@@ -1,8 +1,11 @@
 """A sample of records: what would become of it, without a run."""
 
+import gzip
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timezone
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -91,3 +94,18 @@ def test_records_of_other_formats_come_as_base64() -> None:
     assert from_base64(lines([b"AAAAAAE=\n", b"\n"]), "sample").to_pylist() == [b"\0\0\0\0\x01", b""]
     with pytest.raises(SourceError, match=r"the sample clicks\.jsonl: expected a record in base64 in line 2,"):
         from_base64(lines([b"AAAA\n", b'{"id": 1}\n']), "clicks.jsonl")
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"no gzip", gzip.compress(b"{}\n" * 9_999)[:-30], gzip.compress(b"{}\n")[:12] + b"\xff" * 30],
+    ids=["no gzip", "cut off", "damaged"],
+)
+def test_sample_that_cannot_be_unpacked_is_one_message(
+    run_job: Callable[..., Any], tmp_path: Path, content: bytes
+) -> None:
+    sample = tmp_path / "sample.jsonl.gz"
+    sample.write_bytes(content)
+    done = run_job("try_clicks", "--config", "conf/local.yaml", str(sample))
+    assert (done.status, done.out) == (2, "")
+    assert f"the sample {sample} cannot be read: " in done.err
