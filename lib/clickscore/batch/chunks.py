@@ -23,6 +23,7 @@ from clickscore.monitoring.report import Report
 from clickscore.registry.version import ModelVersion
 from clickscore.scoring.isolation import Tolerance
 from clickscore.sources import folder, kafka
+from clickscore.sources.records import BatchPlan
 from clickscore.sources.unreadable_files import UnreadableFileError
 from clickscore.spark_errors import SPARK_ERRORS
 from clickscore.storage.backfills import Backfills, Chunk
@@ -162,6 +163,7 @@ class ChunkScorer:
             unwritable=Unwritable(self.spark, layout, scored, self.wiring.checkpoint.path, self.tell),
             read_again=partial(self._read_past_times, chunk),
             has_taken=lambda path: plain_uri(path) in files, lost_files=lambda *_: (),
+            plan_of=lambda _: BatchPlan(str(chunk), "start the backfill of a smaller range"),
         )  # fmt: skip
 
     def _tables(self, chunk: Chunk, is_new: bool) -> ChunkTables:

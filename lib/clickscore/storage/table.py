@@ -18,7 +18,7 @@ from clickscore.errors import TableError, gist
 from clickscore.spark_errors import SPARK_ERRORS, is_missing_table
 from clickscore.storage.files import holds_files
 from clickscore.storage.schemas import as_ddl, literal, quoted
-from clickscore.storage.table_shape import check_table
+from clickscore.storage.table_shape import check_table, with_order
 
 STREAM_PROPERTY = "clickscore.stream"
 """Table property that binds a table to the one stream, that is to the one checkpoint, that writes it."""
@@ -198,11 +198,11 @@ class Table:
         settings = {
             "delta.checkpointInterval": str(CHECKPOINT_INTERVAL),
             "delta.dataSkippingStatsColumns": ",".join(
-                name if _PLAIN.fullmatch(name) else quoted(name) for name in _with_order(schema, statistics)
+                name if _PLAIN.fullmatch(name) else quoted(name) for name in with_order(schema, statistics)
             ),
             **{f"delta.constraints.{name}": condition for name, condition in checks.items()},
         }
-        clustering = _with_order(schema, clustering)
+        clustering = with_order(schema, clustering)
         # In SQL, as Delta's own builder does not know names of three parts.
         spark.sql(
             f"CREATE TABLE IF NOT EXISTS {self.sql_name} ({as_ddl(schema)}) USING delta "
@@ -250,11 +250,6 @@ class Table:
             if newest and newest[0] is not None:
                 return int(newest[0])
         return -1
-
-
-def _with_order(schema: T.StructType, names: Sequence[str]) -> list[str]:
-    """Return the columns that Delta keeps minima and maxima of."""
-    return [name for name in names if not isinstance(schema[name].dataType, T.BooleanType | T.BinaryType)]
 
 
 def _pairs(properties: Mapping[str, str]) -> str:

@@ -1,10 +1,15 @@
-"""Whether rows of the expected columns can be appended to a table that exists already."""
+"""The columns of a table: which Delta can order, and whether rows of others can be appended."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from pyspark.sql import types as T
 
 from clickscore.errors import TableError
+
+
+def with_order(schema: T.StructType, names: Sequence[str]) -> list[str]:
+    """Return the columns that Delta keeps minima and maxima of."""
+    return [name for name in names if not isinstance(schema[name].dataType, T.BooleanType | T.BinaryType)]
 
 
 def _stricter(field: T.StructField, other: T.StructField) -> Iterator[str]:
