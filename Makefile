@@ -10,6 +10,7 @@ CONFIG ?= conf/local.yaml
 
 RATE       ?= 1000
 KAFKA_PORT ?= 9092
+SHAPES_PORT ?= 5077
 BROWSER    := $(shell command -v chromium || command -v chromium-browser || command -v google-chrome)
 KAFKA      := --servers 127.0.0.1:$(KAFKA_PORT)
 CHAOS      ?=
@@ -72,6 +73,47 @@ demo-models: setup $(VENV)/.demos-ready ## The model changes while the stream ru
 	  && sleep 15 && $(JOB) -m shopsim.tamper --config conf/models.yaml && wait $$clicks \
 	  && $(JOB) -m shopsim.model_witness --config conf/models.yaml --job $$job; seen=$$?; \
 	  trap - EXIT; kill -TERM $$job; wait $$job && exit $$seen
+
+SHAPES   := build/demo-shapes
+REGISTRY := sqlite:///$(SHAPES)/mlflow.db
+# Where a shape writes, beside the tables of the stream. $(1): its name.
+into = --set output.scored=$(SHAPES)/$(1)/scored_clicks --set output.rejected=$(SHAPES)/$(1)/rejected_clicks \
+  --set checkpoint=$(SHAPES)/$(1)/checkpoint
+# The model behind somebody's endpoint: MLflow's own server, asked with the example that was logged with the model.
+ENDPOINT := model={uri: "endpoint:http://127.0.0.1:$(SHAPES_PORT)/invocations", endpoint: {name: click_propensity, \
+  version: "1", example: $(SHAPES)/model/serving_input_example.json}}
+
+.PHONY: demo-shapes
+demo-shapes: setup $(VENV)/.shapes-ready ## Score the same clicks as a stream, as a batch, over HTTP, embedded and through an endpoint
+	rm -rf $(SHAPES) && mkdir -p $(SHAPES)/landing $(SHAPES)/nothing
+	$(JOB) jobs/simulate_clicks.py --folder build/demo/history --clicks 200000 --days 21 --start 2026-03-01 --seed 1
+	$(JOB) jobs/simulate_clicks.py --folder $(SHAPES)/landing --clicks 20000 --days 1 --start 2026-03-22 --seed 4 --malformed 0.01
+	$(JOB) jobs/train_model.py --config conf/shapes.yaml
+	$(JOB) jobs/train_model.py --config conf/shapes.yaml --set training.holdout=0.5 --alias next
+	$(JOB) jobs/score_stream.py --config conf/shapes.yaml
+	@# The batch: a stream that has nothing to read begins the tables, and a backfill scores the same files into them.
+	$(JOB) jobs/score_stream.py --config conf/shapes.yaml $(call into,batch) --set source.path=$(SHAPES)/nothing
+	$(JOB) jobs/score_batch.py --config conf/shapes.yaml $(call into,batch) --set source.path=$(SHAPES)/nothing \
+	  --files $(SHAPES)/landing
+	$(JOB) jobs/export_model.py --config conf/shapes.yaml --out $(SHAPES)/embedded
+	MLFLOW_TRACKING_URI=$(REGISTRY) $(BIN)/mlflow artifacts download --dst-path $(SHAPES)/model \
+	  --artifact-uri models:/click_propensity@champion
+	@# The servers run in the background; whatever happens, they are stopped at the end.
+	$(BIN)/mlflow models serve --env-manager local --port $(SHAPES_PORT) --model-uri $(SHAPES)/model \
+	    >$(SHAPES)/endpoint.log 2>&1 & endpoint=$$!; \
+	  $(JOB) jobs/serve.py --config conf/shapes.yaml >$(SHAPES)/service.log 2>&1 & service=$$!; \
+	  trap 'kill -TERM $$endpoint $$service' EXIT; \
+	  $(JOB) jobs/score_stream.py --config conf/shapes.yaml $(call into,endpoint) --set '$(ENDPOINT)' \
+	  && until grep -q 'answers at' $(SHAPES)/service.log; do kill -0 $$service || exit 1; sleep 0.2; done \
+	  && $(JOB) -m shopsim.shapes --config conf/shapes.yaml --tables batch $(SHAPES)/batch --tables endpoint $(SHAPES)/endpoint \
+	    --service "$$(sed -n 's/.*answers at //p' $(SHAPES)/service.log)" --folder $(SHAPES)/embedded
+	@# What would the second version have done?
+	$(JOB) jobs/score_batch.py --config conf/shapes.yaml --alias next --compare
+	@if command -v node >/dev/null && command -v npm >/dev/null; then \
+	  mkdir -p build/embedded-node && cp conf/embedded/node/* build/embedded-node/ \
+	  && npm ci --silent --ignore-scripts --no-audit --no-fund --prefix build/embedded-node \
+	  && node build/embedded-node/check.mjs $(SHAPES)/embedded; \
+	  else echo "Node.js is not installed: its program did not score the exported folder"; fi
 
 .PHONY: demo-trackers
 demo-trackers: $(VENV)/.ready ## Score samples of Snowplow, Segment, GA4, PostHog and a plain shop; needs no Java
@@ -191,7 +233,7 @@ environment: dist/environment.tar.gz ## Pack the Python packages that a cluster 
 .PHONY: clean
 clean: ## Remove what the demo and the tests have left; keeps .venv and build/jars
 	if [ -e build/kafka/broker.pid ]; then $(JOB) -m shopsim.broker down; fi
-	rm -rf build/demo build/demo-kafka build/demo-models build/kafka build/chaos build/test build/report.html dist .mypy_cache .pytest_cache .ruff_cache
+	rm -rf build/demo build/demo-kafka build/demo-models build/demo-shapes build/kafka build/chaos build/test build/report.html dist .mypy_cache .pytest_cache .ruff_cache
 
 # The parts
 

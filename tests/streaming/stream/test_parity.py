@@ -1,4 +1,4 @@
-"""One scorer: the stream, the scorer in this process and the training compute the same, to the last bit."""
+"""One scorer: every way of running gives the same verdicts, features and scores, to the last bit."""
 
 import json
 import math
@@ -17,9 +17,14 @@ import yaml
 from mlflow.models import infer_signature
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
+from rich.console import Console
+from tests.support.endpoint import mlflow_served
+from tests.support.service import served
 
-from clickscore.config.run import Training, load
-from clickscore.reasons import INVALID_ENCODING
+from clickscore import embedded
+from clickscore.config.run import Config, Training, load
+from clickscore.export.export import export
+from clickscore.reasons import INVALID_ENCODING, SCORING_FAILED
 from clickscore.registry.registry import fetch_current
 from clickscore.scoring.isolation import Tolerance
 from clickscore.scoring.models import LoadedModel
@@ -30,6 +35,7 @@ from clickscore.sources.folder import read_batch
 from clickscore.stream.definition import read_definition
 from clickscore.training.training import labelled
 from shopsim.landing import write_history
+from shopsim.outcomes import Agreement, Outcome, compare, of_scorer, of_service, of_tables
 from shopsim.records import Faults
 
 CLICKS, PER_FILE = 20_000, 2_500
@@ -93,6 +99,7 @@ def parity_shop(shop: Any, records: list[list[bytes]], registry_uri: str, regist
     )
     booster.save_model(shop.home / "booster.txt")
     signature = infer_signature(pd.concat([example, example * np.nan]), [0.5])
+    register_model(mlflow.lightgbm.log_model, "untouched", lgb_model=booster, signature=signature)
     register_model(mlflow.pyfunc.log_model, "touchy", python_model=Touchy(), signature=signature,
                    artifacts={"booster": str(shop.home / "booster.txt")}, input_example=example.head(2))  # fmt: skip
     shop.set(
@@ -101,6 +108,15 @@ def parity_shop(shop: Any, records: list[list[bytes]], registry_uri: str, regist
     for number, lines in enumerate(records):
         shop.land(f"{number}.jsonl", *lines)
     return shop
+
+
+def scorer_of(shop: Any, folder: Path) -> ClickScorer:
+    """Return the scorer of a run in this process."""
+    config = load(shop.config_file)
+    definition, version = read_definition(config), fetch_current(config.model, folder)
+    model = LoadedModel(version.inputs, load_model(version.kind, version.folder), config.model.picks,
+                        Tolerance(time_limit_s=10, count=CLICKS))  # fmt: skip
+    return ClickScorer(definition.contract, definition.features, model)
 
 
 def bits(value: Any) -> Any:
@@ -113,10 +129,7 @@ def test_stream_scorer_and_training_agree_to_the_last_bit(
 ) -> None:
     parity_shop.run(spark)
     config = load(parity_shop.config_file)
-    definition, version = read_definition(config), fetch_current(config.model, tmp_path)
-    model = LoadedModel(version.inputs, load_model(version.kind, version.folder), config.model.picks,
-                        Tolerance(time_limit_s=10, count=CLICKS))  # fmt: skip
-    scorer = ClickScorer(definition.contract, definition.features, model)
+    definition, scorer = read_definition(config), scorer_of(parity_shop, tmp_path)
     values = pa.array([record for lines in records for record in lines], pa.binary())
     outcomes = [one for at in range(0, len(values), CHUNK) for one in scorer.score(values.slice(at, CHUNK)).to_pylist()]
     assert len(outcomes) == len(values)
@@ -143,6 +156,11 @@ def test_stream_scorer_and_training_agree_to_the_last_bit(
     assert min(reasons["feature_failed"], reasons["scoring_failed"]) > CLICKS / POISON_EVERY / 2
     assert reasons[None] > CLICKS / 2
 
+    assert compare(of_run(config), of_scorer(lambda _: answers(outcomes), values.to_pylist(), "event_id")) == ALIKE
+    with served(parity_shop) as service:
+        by_service = of_service(f"{service.url}/score", with_text(values), "event_id")
+        assert compare((one for one in of_run(config) if one.record.strip()), by_service) == ALIKE
+
     training = Training.model_validate({"clicks": str(parity_shop.landing), "session": "session_id",
                                         "converted": "event_type = 'purchase'"})  # fmt: skip
     raw = read_batch(spark, str(parity_shop.landing))
@@ -154,6 +172,81 @@ def test_stream_scorer_and_training_agree_to_the_last_bit(
     features = [tuple(map(bits, one.values())) for row, one in enumerate(computed.values[0].to_pylist())
                 if row not in rejections and row not in computed.failures]  # fmt: skip
     assert Counter(tuple(map(bits, row)) for row in learned.collect()) == Counter(features)
+
+
+def test_batch_and_endpoint_agree_with_the_scorer(
+    spark: SparkSession, parity_shop: Any, records: list[list[bytes]], registry_uri: str, tmp_path: Path,
+    run_job: Callable[..., Any],
+) -> None:  # fmt: skip
+    values = pa.array([record for lines in records for record in lines], pa.binary())
+    expected = list(of_scorer(lambda _: answers(scorer_of(parity_shop, tmp_path).score(values).to_pylist()),
+                              values.to_pylist(), "event_id"))  # fmt: skip
+
+    def elsewhere(name: str) -> None:
+        home = parity_shop.home / name
+        tables = {table: str(home / f"{table}_clicks") for table in ("scored", "rejected")}
+        parity_shop.set(output=tables, checkpoint=str(home / "checkpoint"))
+
+    elsewhere("batch")
+    landed, nothing = parity_shop.landing, parity_shop.home / "nothing"
+    nothing.mkdir()
+    parity_shop.set(source={"kind": "folder", "path": str(nothing)})
+    parity_shop.run(spark)  # it begins the tables, and has nothing to read
+    done = run_job("score_batch", "--config", str(parity_shop.config_file), "--files", str(landed))
+    assert done.status == 0, done.err
+    assert compare(expected, of_run(parity_shop.config)) == ALIKE
+
+    elsewhere("endpoint")
+    example = parity_shop.home / "example.json"
+    names = read_definition(parity_shop.config).features.schema.names
+    example.write_text(json.dumps({"dataframe_split": {"columns": names, "data": [[0.0] * len(names)]}}))
+    with mlflow_served(registry_uri, "models:/touchy@champion", tmp_path) as server:
+        endpoint = {"name": "touchy", "version": "1", "example": str(example), "deadline": "60 seconds"}
+        parity_shop.set(source={"kind": "folder", "path": str(landed)}, model={
+            "uri": f"endpoint:{server.url}", "endpoint": endpoint, "failure_limit": 1.0,
+        })  # fmt: skip
+        parity_shop.run(spark)
+    found = of_run(parity_shop.config)
+    assert compare(map(in_own_words, expected), map(in_own_words, found)) == ALIKE
+
+
+def in_own_words(outcome: Outcome) -> Outcome:
+    """Return an outcome without the words of a model that fails: a server wraps them."""
+    return outcome._replace(detail=None) if outcome.reason == SCORING_FAILED else outcome
+
+
+def test_exported_folder_agrees_to_the_last_bit_and_its_onnx_model_nearly(
+    parity_shop: Any, records: list[list[bytes]], registry_uri: str, tmp_path: Path
+) -> None:
+    parity_shop.set(model={"uri": "models:/untouched@champion", "registry": registry_uri})
+    config, scorer = load(parity_shop.config_file), scorer_of(parity_shop, tmp_path / "version")
+    values = pa.array([record for lines in records for record in lines], pa.binary())
+    expected = list(of_scorer(lambda _: answers(scorer.score(values).to_pylist()), values.to_pylist(), "event_id"))
+    assert Counter(outcome.reason for outcome in expected)["feature_failed"] > CLICKS / POISON_EVERY / 2
+
+    export(config, tmp_path / "exported", None, Console(quiet=True))
+    for onnx, tolerance in ((False, 0.0), (True, 1e-6)):
+        folder = embedded.load(tmp_path / "exported", onnx=onnx)
+        found = ((one.reason, one.detail, one.score) for one in folder.score_many(values.to_pylist()))
+        agreement = compare(expected, of_scorer(lambda _, found=found: found, values.to_pylist(), "event_id"))
+        assert agreement.verdicts == 0
+        assert agreement.worst <= tolerance
+
+
+ALIKE = Agreement(0, 0, 0.0)
+
+
+def of_run(config: Config) -> list[Outcome]:
+    return of_tables(config.output.scored, config.output.rejected, "event_id")
+
+
+def answers(outcomes: list[dict[str, Any]]) -> list[tuple[Any, ...]]:
+    return [(one["reason"], one["detail"], one["score"]) for one in outcomes]
+
+
+def with_text(values: pa.BinaryArray) -> list[bytes]:
+    """Return the records that the service takes for records: blank lines are none."""
+    return [record for record in values.to_pylist() if record.strip()]
 
 
 def as_bytes(raw: str, reason: str) -> bytes:

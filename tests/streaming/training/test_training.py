@@ -60,16 +60,18 @@ def test_scores_of_the_demo_tell_buyers_from_others(demo: Any) -> None:
     assert len(clicks) + len(demo.table("rejected_clicks")) == demo.records
 
 
-def test_notebook_runs_over_the_tables_of_the_demo(demo: Any) -> None:
-    notebook = nbformat.read("notebooks/explore_scores.ipynb", as_version=4)
+@pytest.mark.parametrize(("name", "pictures"), [("explore_scores", 3), ("investigate_click", 1)])
+def test_notebook_runs_over_the_tables_of_the_demo(demo: Any, name: str, pictures: int) -> None:
+    notebook = nbformat.read(f"notebooks/{name}.ipynb", as_version=4)
     places = notebook.cells[1]
     assert "build/demo" in places.source
-    places.source = places.source.replace("build/demo", str(demo.home))
+    places.source = places.source.replace("build/demo", str(demo.home)).replace(
+        "conf/local.yaml", str(demo.config_file)
+    )
     NotebookClient(notebook, timeout=300, resources={"metadata": {"path": "notebooks"}}).execute()
     outputs = [output for cell in notebook.cells if cell.cell_type == "code" for output in cell.outputs]
-    pictures = [output for output in outputs if "image/png" in output.get("data", {})]
-    assert len(pictures) >= 3
+    assert sum("image/png" in output.get("data", {}) for output in outputs) == pictures
     assert not [output for output in outputs if output.output_type == "error"]
     built = Path("build/test")
     built.mkdir(parents=True, exist_ok=True)
-    nbformat.write(notebook, built / "explore_scores.ipynb")
+    nbformat.write(notebook, built / f"{name}.ipynb")
