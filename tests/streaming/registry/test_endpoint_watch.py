@@ -67,7 +67,7 @@ def test_stream_gets_over_an_endpoint_that_is_killed_and_one_that_changes_its_ve
             server.start()
 
         front.mood = change_in_the_middle
-        meddling = threading.Thread(target=restart)
+        meddling = threading.Thread(target=restart, daemon=True)
         meddling.start()
         seen = shop.run(spark)
         meddling.join()
