@@ -54,7 +54,8 @@ def test_stream_gets_over_an_endpoint_that_is_killed_and_one_that_changes_its_ve
     home = tmp_path / "served"
     home.mkdir()
     with mlflow_served(registry_uri, f"models:/remote/{version}", home) as server, gateway(server.url) as front:
-        use(shop, front)
+        # A click about which nothing is known has a price of nought then, and a score.
+        use(shop, front, inputs="double_price DOUBLE NOT NULL, quantity DOUBLE NOT NULL")
 
         def change_in_the_middle(_: int, body: bytes) -> None:
             if any(price == 2.0 * CHANGES_AT for price, _ in asked(body)):
@@ -66,11 +67,11 @@ def test_stream_gets_over_an_endpoint_that_is_killed_and_one_that_changes_its_ve
             server.start()
 
         front.mood = change_in_the_middle
-        meddling = threading.Thread(target=restart)
+        meddling = threading.Thread(target=restart, daemon=True)
         meddling.start()
         seen = shop.run(spark)
         meddling.join()
-        front.mood = lambda number, body: None if asked(body)[0][0] is None else Reply(503, b"closed")
+        front.mood = lambda number, body: None if asked(body)[0][0] == 0 else Reply(503, b"closed")
         with pytest.raises(ReplayError, match=r"is away: it answers HTTP 503: closed; .*Nothing was changed"):
             replay.run(shop.config, lambda: spark, Console(file=StringIO()), Selection(), dry_run=False)
     scored, rejected = shop.scored, shop.rejected
