@@ -119,7 +119,7 @@ class BatchScorer:
             outcomes = pipeline.with_outcomes(raw, self.score_with(champion, tolerance, active))
             counted, mark = Observation(), replace(stamp, challenger_version=active.version if active else None)
             outcomes = pipeline.masked(pipeline.constrained(outcomes, self.layout, mark, constraints), self.layout)
-            observed = outcomes.observe(counted, *pipeline.census(self.layout, active is not None))
+            observed = outcomes.observe(counted, *pipeline.census(self.layout, active is not None, stamp.is_sampled))
             write(pipeline.scored(observed, self.layout, mark))
             counts = BatchCounts.of(counted.get)
             if active:

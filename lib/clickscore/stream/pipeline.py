@@ -58,6 +58,7 @@ class Stamp:
         model_name: the champion.
         model_version: its version.
         challenger_version: version of the challenger, as its column says it; None where no challenger is active.
+        is_sampled: whether some records come along with the counts, whatever becomes of them.
     """
 
     batch_id: int
@@ -65,6 +66,7 @@ class Stamp:
     model_name: str
     model_version: str
     challenger_version: str | None = None
+    is_sampled: bool = False
 
 
 def with_outcomes(raw: DataFrame, score: Score) -> DataFrame:
@@ -197,17 +199,18 @@ def raw_bytes() -> Column:
     return F.coalesce(latin, binary, raw.cast("binary"))
 
 
-def census(layout: Layout, is_challenged: bool = False) -> list[Column]:
+def census(layout: Layout, is_challenged: bool = False, is_sampled: bool = False) -> list[Column]:
     """Return the aggregates that a pass over the outcomes counts on its way.
 
     ``read``, ``duplicates``, ``rejected`` and ``failed`` count all records, the duplicates, the rejected, and those of
     them that the model failed on; ``newest`` and ``arrived`` are the newest event time, and the newest time at which
     the source took a record in, in microseconds since 1970; ``sources`` are the files or partitions that records came
-    from; ``listed`` are up to ``MOST_LISTED`` rejected records, with reason and detail; ``sampled`` are the values of
-    ``SAMPLED`` records.
+    from; ``listed`` are up to ``MOST_LISTED`` rejected records, with reason and detail.
 
     Where a challenger is active, ``challenged``, ``challenger_failed`` and ``challenger_failure`` count the clicks that
     it was asked about, those of them that it failed on, and say why, for one of them.
+
+    Where there is a sample, ``sampled`` are the values of ``SAMPLED`` records.
     """
     is_rejected = F.expr(IS_REJECTED)
     listed = F.expr(f"struct({', '.join([VALUE, REASON, DETAIL, *layout.lineage])})")
@@ -223,9 +226,11 @@ def census(layout: Layout, is_challenged: bool = False) -> list[Column]:
         F.collect_set("source").alias("sources"),
         # Which of many are listed does not matter: more than fit are looked up again.
         F.min_by(F.when(is_small, listed), F.when(is_small, F.lit(0)), MOST_LISTED).alias("listed"),
-        # By a hash, so that a part of the micro-batch does not stand for all of it.
-        F.min_by(VALUE, F.expr(f"CASE WHEN {fits} THEN xxhash64({VALUE}) END"), SAMPLED).alias("sampled"),
     ]
+    if is_sampled:
+        # By a hash, so that a part of the micro-batch does not stand for all of it.
+        by_hash = F.expr(f"CASE WHEN {fits} THEN xxhash64({VALUE}) END")
+        counts.append(F.min_by(VALUE, by_hash, SAMPLED).alias("sampled"))
     if is_challenged:
         failure, score = F.col(CHALLENGER_DETAIL), F.col(CHALLENGER_SCORE)
         counts += [

@@ -94,6 +94,17 @@ def test_census_counts_every_record_once_and_lists_the_rejected(raw: DataFrame, 
     assert listed == {(b"wrong", "malformed_json", 1), (b"\xff\xfe", "invalid_encoding", 2)}
 
 
+def test_sample_holds_records_whatever_becomes_of_them_and_no_large_one(
+    raw: DataFrame, layout: Layout, score: Score
+) -> None:
+    large = raw.limit(1).withColumn("value", F.expr(f"CAST(repeat('x', {pipeline.MOST_LISTED_BYTES} + 1) AS BINARY)"))
+    outcomes = pipeline.with_outcomes(raw.unionByName(large), score)
+    [row] = outcomes.agg(*pipeline.census(layout, is_sampled=True)).collect()
+    assert sorted(map(bytes, row["sampled"])) == sorted(bytes(record.value) for record in raw.collect())
+    [row] = outcomes.agg(*pipeline.census(layout)).collect()
+    assert "sampled" not in row
+
+
 def test_driver_is_flooded_neither_by_many_rejected_records_nor_by_large_ones(
     spark: SparkSession, layout: Layout, score: Score
 ) -> None:
