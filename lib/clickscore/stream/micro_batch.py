@@ -132,8 +132,7 @@ class MicroBatches:
                 f"the records to come. For those that are there: send them once more, and then {plan.way_past}; or "
                 f"begin anew with a new checkpoint and source.start behind them."
             ) from error
-        raw = self.read_again(batch_id)
-        if raw is None:
+        if (raw := self.read_again(batch_id)) is None:
             raise error
         self.batch_scorer.tell(
             f"batch {batch_id}: records have a time that Spark cannot hold, such as one in nanoseconds instead of "
@@ -251,8 +250,7 @@ class MicroBatches:
         if counts.files:
             parts.append(pipeline.rejected(self._frame(list(map(self._as_record, counts.files))), self.layout, stamp))
         if parts and stamp.batch_id > self.tables.rejected_upto:
-            rows = reduce(DataFrame.unionByName, parts)
-            self.tables.append(self.tables.rejected, rows, stamp.batch_id)
+            self.tables.append(self.tables.rejected, reduce(DataFrame.unionByName, parts), stamp.batch_id)
 
     def _frame(self, listed: Sequence[tuple[object, ...]]) -> DataFrame:
         # What comes from the driver is little: one file, instead of one for each core.
