@@ -111,10 +111,11 @@ def score_counts(scores: pa.ChunkedArray) -> dict[float, int]:
     low, high = values.min(), values.max()
     top = high if high > low else low + BINS
     # A model may answer with any finite number: the difference of two of them need not be one.
-    bounds = low + (top / BINS - low / BINS) * np.arange(BINS + 1)
+    part = np.arange(BINS + 1) / BINS
+    bounds = low * (1 - part) + top * part
     if not (np.diff(bounds) > 0).all():  # they are closer to each other than the bounds could be
         return {float(low): len(values)}
-    counts, _ = np.histogram(values, [*bounds[:-1], max(bounds[-1], high)])
+    counts, _ = np.histogram(values, bounds)
     return dict(zip(bounds[:-1].tolist(), counts.tolist(), strict=True))
 
 
