@@ -178,13 +178,6 @@ def test_every_section_is_in_the_page_of_the_configuration() -> None:
     assert set(Config.model_fields) <= shown
 
 
-def test_configuration_of_the_readme_is_the_shipped_one() -> None:
-    [shown] = blocks(Path("README.md"), "yaml")
-    shipped = yaml.safe_load(Path("conf/local.yaml").read_text())
-    shipped.pop("training")
-    assert yaml.safe_load(shown) == shipped
-
-
 @pytest.mark.parametrize(("table", "columns"), [
     ("scored_clicks", (*schemas.SCORED, *schemas.KEPT.values())),
     ("rejected_clicks", (*schemas.REJECTED_CLICKS, *schemas.KEPT.values(), *schemas.REPLAYED)),

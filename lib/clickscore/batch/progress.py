@@ -42,6 +42,7 @@ class ChunkLines:
             f"{done.rejected:>6,} rejected  {done.read / max(done.seconds, 1e-3):>9,.0f} clicks/s  "
             f"{done.model_name} v{done.model_version}",
             highlight=False,
+            markup=False,
             soft_wrap=True,
         )
 

@@ -61,7 +61,7 @@ def recognise(record: bytes, click: pa.Schema) -> Wrapping | None:
         number = int.from_bytes(record[1:FRAME_BYTES], "big")
         return Wrapping(
             f"the record begins with the frame of a schema registry (byte 0, then schema id {number})",
-            "let the producer, or a connector behind it, write plain JSON",
+            "name its format and the registry: source: {value: {format: avro, registry: URL}}, or protobuf",
         )
     try:
         value = _decode(record)

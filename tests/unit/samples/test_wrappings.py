@@ -78,7 +78,7 @@ AS_OBJECT = "write it as an object: jq"
          f"{AS_OBJECT} -Rc '(fromjson? // .) | @base64d | fromjson' FILE"),
         ([CLICK], "the record is a JSON array", "write each element as one line: jq -c '.[]' FILE"),
         (b"\0\0\0\0\x07{}", "the record begins with the frame of a schema registry (byte 0, then schema id 7)",
-         "let the producer, or a connector behind it, write plain JSON"),
+         "name its format and the registry: source: {value: {format: avro, registry: URL}}, or protobuf"),
     ],
 )  # fmt: skip
 def test_other_wrappings_come_with_the_way_out_of_them(contract: Contract, record: Any, what: str, remedy: str) -> None:
