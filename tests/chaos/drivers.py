@@ -188,3 +188,4 @@ FAULTS: dict[str, Fault] = {
     "driver paused, replaced, resumed": paused_and_replaced,
     "two drivers on one checkpoint": started_twice,
 }
+QUICK = ("driver killed after scored", "driver killed before the commit log", "driver killed at a random moment")
