@@ -98,8 +98,8 @@ demo-shapes: setup $(VENV)/.shapes-ready ## Score the same clicks as a stream, a
 	$(JOB) jobs/export_model.py --config conf/shapes.yaml --out $(SHAPES)/embedded
 	MLFLOW_TRACKING_URI=$(REGISTRY) $(BIN)/mlflow artifacts download --dst-path $(SHAPES)/model \
 	  --artifact-uri models:/click_propensity@champion
-	@# The servers run in the background; whatever happens, they are stopped at the end.
-	$(BIN)/mlflow models serve --env-manager local --port $(SHAPES_PORT) --model-uri $(SHAPES)/model \
+	@# The servers run in the background; whatever happens, they are stopped at the end. MLflow looks for uvicorn on the PATH.
+	PATH="$(CURDIR)/$(BIN):$$PATH" mlflow models serve --env-manager local --port $(SHAPES_PORT) --model-uri $(SHAPES)/model \
 	    >$(SHAPES)/endpoint.log 2>&1 & endpoint=$$!; \
 	  $(JOB) jobs/serve.py --config conf/shapes.yaml >$(SHAPES)/service.log 2>&1 & service=$$!; \
 	  trap 'kill -TERM $$endpoint $$service' EXIT; \
