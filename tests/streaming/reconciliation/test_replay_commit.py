@@ -55,7 +55,10 @@ class Site:
         outcome = F.struct(
             F.when(is_bad, F.lit("empty_record")).alias("reason"), F.when(is_bad, F.lit("anew")).alias("detail")
         )
-        records = self.rejected.read(self.spark).select(F.struct(*RECORD).alias("_was"), outcome.alias("_outcome"))
+        value = F.col("raw").cast("binary").alias("value")
+        records = self.rejected.read(self.spark).select(
+            value, F.struct(*RECORD).alias("_was"), outcome.alias("_outcome")
+        )
         return records.distinct().localCheckpoint()
 
     def clicks(self, replay_id: int) -> DataFrame:
