@@ -19,6 +19,7 @@ Offsets = Callable[[Any], dict[str, list[int]]]
 
 NANOSECONDS, MICROSECONDS, MOST = 1_795_864_028_742_000_000, 1_795_864_028_742_000, 2**63 - 1
 MILLISECONDS = 1_772_366_400_000
+PATIENCE_S = 60
 
 
 @pytest.fixture
@@ -71,7 +72,8 @@ def test_stream_that_looks_for_duplicates_says_which_time_it_cannot_pass_and_the
     assert "batch 1: a record has a time that Spark cannot hold" in said
     assert f"1 records, at these offsets: {any_time.name}-0 1 to 1. Let the producers send milliseconds" in said
     assert "delete these records from the topics (kafka-delete-records.sh), and start with --accept-loss" in said
-    any_time.broker.admin.delete_records([TopicPartition(any_time.name, 0, 2)]).popitem()[1].result()
+    deleted = any_time.broker.admin.delete_records([TopicPartition(any_time.name, 0, 2)])
+    [done.result(PATIENCE_S) for done in deleted.values()]
     app.run(kafka_shop.config, lambda: spark, Console(file=StringIO()), accept_loss=True)
     send(any_time, 0, (make_click(0), MILLISECONDS), (make_click(1), MILLISECONDS))
     kafka_shop.run(spark)
