@@ -45,7 +45,7 @@ def test_click_that_breaks_a_constraint_is_rejected_once_over_an_end_between_the
 ) -> None:
     with_table.alter("ADD CONSTRAINT no_refund CHECK (price >= 0)")
     with_table.land("b.jsonl", make_click(2), make_click(3, price=-1.0), make_click(2))
-    run_until("scored", with_table, spark, monkeypatch)
+    run_until("scored", with_table, spark, monkeypatch, batch=1)
     with_table.run(spark)
     assert with_table.scored["id"].tolist() == ["c1", "c2", "c2"]
     assert reasons(with_table) == [("constraint_violated", "breaks no_refund (price >= 0)")]
