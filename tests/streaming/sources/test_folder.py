@@ -10,7 +10,7 @@ import pytest
 from pyspark.errors import StreamingQueryException
 from pyspark.sql import SparkSession
 from rich.console import Console
-from tests.support.interruption import run_until_scored
+from tests.support.interruption import run_until
 
 from clickscore.errors import SourceError
 from clickscore.reconciliation import audit
@@ -219,7 +219,7 @@ def test_file_that_is_gone_between_the_two_commits_is_rejected_unless_its_clicks
     spark: SparkSession, shop: Any, make_click: MakeClick, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     files = [shop.land("scored.jsonl", make_click(1)), shop.land("rubbish.jsonl", "rubbish")]
-    run_until_scored(shop, spark, monkeypatch)
+    run_until("scored", shop, spark, monkeypatch)
     for file in files:
         file.unlink()
     assert "1 files were moved or deleted before they were read" in shop.run(spark)
