@@ -93,7 +93,8 @@ def trained(training: Training | None, contract: Contract, features: Features, r
     clicks, rejections = parser(contract.click).parse(records)
     good = pa.array([row for row in range(len(records)) if row not in rejections])
     rows = pa.Table.from_struct_array(clicks.take(good))
-    visits = duckdb.from_arrow(rows).project(f"{training.session}, {training.converted}").fetchall()
+    with duckdb.connect() as connection:
+        visits = connection.from_arrow(rows).project(f"{training.session}, {training.converted}").fetchall()
     successful = {visit for visit, is_success in visits if is_success}
     label = np.array([visit in successful for visit, _ in visits], np.float64)
     values = pa.Table.from_struct_array(features.compute(clicks).values[0].take(good))

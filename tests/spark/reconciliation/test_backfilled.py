@@ -2,12 +2,14 @@ from collections.abc import Callable
 from datetime import datetime, timezone
 from typing import Any
 
+import pyarrow as pa
 from pyspark.sql import SparkSession
 
 from clickscore.reconciliation.backfilled import gather_backfills, has_backfills
 from clickscore.reconciliation.batch_range import Range
 from clickscore.reconciliation.discrepancies import Holdings, compare, count_rows
 from clickscore.reconciliation.expectations import Case, Evidence, Rows
+from clickscore.reconciliation.record_keys import ClickId
 from clickscore.storage.backfills import Backfills, Part
 from clickscore.storage.checkpoint import Checkpoint
 from clickscore.storage.fence import Fence
@@ -18,13 +20,13 @@ from clickscore.stream.definition import Definition
 NOON = datetime(2026, 3, 1, 12, tzinfo=timezone.utc)
 KEYED = "source STRING, batch_id BIGINT, key BIGINT, label STRING"
 ROWS = "id STRING, source STRING, source_offset BIGINT, batch_id BIGINT"
-REJECTED = "raw STRING, reason STRING, source STRING, source_offset BIGINT, batch_id BIGINT"
+REJECTED = "raw STRING, reason STRING, detail STRING, source STRING, source_offset BIGINT, batch_id BIGINT"
 
 
 def test_chunks_that_are_done_are_compared_with_their_files_and_rows_of_no_plan_are_found(
     spark: SparkSession, shop: Any, definition: Definition, make_click: Callable[..., Any]
 ) -> None:
-    archive, click_id = shop.landing, definition.contract.click.field("id")
+    archive, click_id = shop.landing, ClickId(pa.schema([definition.contract.click.field("id")]))
     files = [str(shop.land(f"{name}.jsonl", make_click(number))) for number, name in enumerate("abc")]
     scored = [(f"c{number}", file, None, FIRST_CHUNK + number) for number, file in enumerate(files)]
     scored += [("c9", "x.jsonl", None, FIRST_CHUNK + 1), ("c8", "new.jsonl", None, 0)]  # of no plan; of the stream

@@ -8,6 +8,7 @@ from clickscore.scoring.privacy_rules import HASH, Rule, hashed
 
 ID = ClickId(pa.schema([pa.field("id", pa.string(), nullable=False)]))
 KEY = b"0123456789abcdef0123456789abcdef"
+REJECTED = "raw STRING, reason STRING, detail STRING, source STRING, batch_id BIGINT"
 WHOLE = b'{"id": "c1", "price": 1.5}'
 WRONG_ELSEWHERE = b'{"id": "c1", "price": "none"}'
 NO_TEXT = b'{"id": "c\xff"}'
@@ -35,15 +36,14 @@ def test_rejected_row_has_the_key_of_its_record(spark: SparkSession) -> None:
     records = [WRONG_ELSEWHERE, b"rubbish", b"", None, NO_TEXT, b"\xef\xbb\xbf" + WHOLE]
     reasons = ["wrong_type", "malformed_json", "empty_record", "tombstone", "invalid_encoding", "model_failure"]
     raw = [None if r is None else r.decode("iso-8859-1" if r is NO_TEXT else "utf-8") for r in records]
-    rows = [(text, reason, "f", 0) for text, reason in zip(raw, reasons, strict=True)]
-    rejected = spark.createDataFrame(rows, "raw STRING, reason STRING, source STRING, batch_id BIGINT")
+    rows = [(text, reason, "why", "f", 0) for text, reason in zip(raw, reasons, strict=True)]
+    rejected = spark.createDataFrame(rows, REJECTED)
     assert [row.key for row in of_rejected(rejected, ID).collect()] == keys_of(spark, *records)
 
 
 def test_rejected_row_of_a_typed_table_is_known_by_its_id_alone(spark: SparkSession) -> None:
-    columns = "raw STRING, reason STRING, source STRING, batch_id BIGINT"
     raw = ['{"price": 1}', '{"price": 2}', '{"id": "c1", "price": 3}']
-    rejected = spark.createDataFrame([(text, "missing_field", "f", 0) for text in raw], columns)
+    rejected = spark.createDataFrame([(text, "missing_field", "why", "f", 0) for text in raw], REJECTED)
     typed = spark.createDataFrame(
         [(None, "f", 0), (None, "f", 0), ("c1", "f", 0)], "id STRING, source STRING, batch_id INT"
     )
@@ -65,9 +65,8 @@ def test_protected_record_has_the_key_of_its_row(spark: SparkSession) -> None:
     records = spark.createDataFrame([(record, "f", 0) for record in (WHOLE, WRONG_ELSEWHERE, b"rubbish", b"")], columns)
     stored = hashed("c1", KEY)
     scored = spark.createDataFrame([(stored, "f", 0)], "id STRING, source STRING, batch_id BIGINT")
-    columns = "raw STRING, reason STRING, source STRING, batch_id BIGINT"
     raw = [f'{{"id": "{stored}"}}', None, None]
-    rejected = spark.createDataFrame([(text, "wrong_type", "f", 0) for text in raw], columns)
+    rejected = spark.createDataFrame([(text, "wrong_type", "why", "f", 0) for text in raw], REJECTED)
     found, rows = of_records(records, hidden), of_scored(scored, hidden).unionByName(of_rejected(rejected, hidden))
     assert sorted(row.key for row in found.collect()) == sorted(row.key for row in rows.collect())
     assert [row.label for row in has_id(found).collect()] == [stored, stored]
