@@ -17,7 +17,7 @@ from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_bef
 
 from clickscore.config.endpoint import CLICKS, Payload
 from clickscore.endpoint.circuit import Circuit
-from clickscore.endpoint.payloads import Answer, AwayError, MisconfiguredError, decode, encode
+from clickscore.endpoint.payloads import Answer, AwayError, MisconfiguredError, RefusedError, decode, encode
 from clickscore.errors import ModelUnavailableError
 from clickscore.scoring.outputs import Outputs, as_outputs, joined
 
@@ -178,7 +178,8 @@ class Client:
         version = response.headers.get(header) if header else None
         try:
             answer = decode(asked.payload, response.status_code, content, _asked_wait_s(response.headers))
-        except Exception as error:  # whatever it says, it quotes the answer, and a server may repeat the token
+        except (RefusedError, ModelUnavailableError) as error:
+            # Its words quote the answer, in which a server may repeat the token.
             error.args = (str(error).replace(asked.token or "Bearer ", "***"),)
             self._check(version)  # another version's refusal says nothing about this one
             raise

@@ -84,7 +84,7 @@ class Follower:
             self._wait(key, str(error))
         except WiringError as error:  # what a model itself raises has become one where it was tried
             self._refuse(found, error)
-        except Exception as error:  # Spark, a table or the disk fails: that says nothing against the version
+        except Exception as error:  # of Spark, a table or the disk: no common class, and nothing against the version
             self._wait(key, redacted(describe(error)))
         else:
             before, self.current, self._waiting = self.current, model, None

@@ -3,12 +3,10 @@
 import json
 from itertools import islice
 
-import pyarrow as pa
-
 from clickscore.report.bins import QUANTILES, counts_below, edges_of, in_bins
 from clickscore.report.run_tables import RunTables
 from clickscore.scoring.feature_engine import quoted, sql_type
-from clickscore.scoring.features import Features
+from clickscore.scoring.features import Features, is_number
 
 Counts = dict[str, dict[int, dict[int, int]]]
 """Clicks by feature, by the start of a period, and by bin."""
@@ -34,7 +32,7 @@ def count_features(tables: RunTables, features: Features, width: int, periods: l
         duckdb.Error: if the features cannot be computed from the rows.
         TableError: if a file of the table cannot be read.
     """
-    numbers = [field.name for field in features.schema if _is_number(field.type)]
+    numbers = [field.name for field in features.schema if is_number(field.type)]
     if not numbers:
         return {}
     _define(tables, features, numbers, width)
@@ -89,12 +87,3 @@ def _with_columns(tables: RunTables, select: str, names: tuple[str, ...]) -> str
     tree["statements"][0]["node"]["select_list"] += columns["statements"][0]["node"]["select_list"]
     [(text,)] = tables.ask("SELECT json_deserialize_sql($1::JSON)", json.dumps(tree))
     return str(text)
-
-
-def _is_number(type_: pa.DataType) -> bool:
-    return bool(
-        pa.types.is_integer(type_)
-        or pa.types.is_floating(type_)
-        or pa.types.is_decimal(type_)
-        or pa.types.is_boolean(type_)
-    )

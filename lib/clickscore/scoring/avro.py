@@ -110,7 +110,7 @@ def _open(schema: Any, as_schema: Any, start: int, record: bytes) -> Any:
     except EOFError:  # its message names an object of Python, another one each time
         detail = f"expected more than the {len(record)} bytes of the record, as its schema says"
         raise UndecodableError(MALFORMED_AVRO, detail) from None
-    except Exception as error:  # bytes that are no such record make fastavro raise nearly anything
+    except Exception as error:  # fastavro names no errors of its own: wrong bytes end in whatever line they meet
         detail = f"the record does not fit its schema: {type(error).__name__}: {error}"
         raise UndecodableError(MALFORMED_AVRO, detail) from None
     if (end := data.tell()) != len(record):

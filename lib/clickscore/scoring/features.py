@@ -165,14 +165,15 @@ def _exact(column: pa.Array, type_: pa.DataType) -> pa.Array:
 def _castable(found: pa.DataType, wanted: pa.DataType) -> bool:
     if found == wanted:
         return True
-    if _is_number(wanted):
-        return _is_number(found)
+    if is_number(wanted):
+        return is_number(found)
     if pa.types.is_string(wanted) or pa.types.is_large_string(wanted):
-        return _is_number(found) or pa.types.is_temporal(found) or pa.types.is_string(found)
+        return is_number(found) or pa.types.is_temporal(found) or pa.types.is_string(found)
     return bool(pa.types.is_timestamp(wanted) and (pa.types.is_date(found) or pa.types.is_timestamp(found)))
 
 
-def _is_number(type_: pa.DataType) -> bool:
+def is_number(type_: pa.DataType) -> bool:
+    """Tell whether values of a type are numbers, which booleans count as."""
     return bool(
         pa.types.is_integer(type_)
         or pa.types.is_floating(type_)

@@ -184,7 +184,7 @@ def quiet(predict: PredictRows) -> PredictRows:
 def _predict_quietly(predict: PredictRows, low: int, high: int) -> Floats:
     try:
         return predict(low, high)
-    except Exception as error:  # whatever the model raises
+    except Exception as error:  # a model may raise anything, and its words may quote what must not be kept
         raise CrashError(withheld(error)) from None
 
 

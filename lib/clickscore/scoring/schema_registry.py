@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
+import httpx2
 from confluent_kafka.schema_registry import Schema, SchemaRegistryClient
 from confluent_kafka.schema_registry.error import SchemaRegistryError
 
@@ -19,6 +20,8 @@ RETRY_WAIT_MS = 200
 _UNKNOWN_ID, _UNKNOWN_SUBJECT, _UNKNOWN_VERSION = 40403, 40401, 40402
 _REFUSED = (401, 403)
 _RETRIABLE = (408, 429, 500, 502, 503, 504)
+_OTHER_ANSWERS = (ValueError, LookupError, TypeError, AttributeError)
+"""What the client raises for an answer with status 200 that is not JSON, or not that of a registry."""
 
 
 class SchemaRegistry:
@@ -98,9 +101,14 @@ class SchemaRegistry:
             raise SourceError(
                 f"{KEY}.registry: expected a schema registry at {url}, found {said}. Correct the address."
             ) from None
-        except Exception as error:  # the client is built on httpx or httpx2, each with its own errors of a connection
+        except (httpx2.HTTPError, OSError) as error:
             raise SourceUnavailableError(
                 f"the schema registry {url} does not answer: {type(error).__name__}: {error}"
+            ) from None
+        except (httpx2.InvalidURL, *_OTHER_ANSWERS) as error:
+            raise SourceError(
+                f"{KEY}.registry: expected a schema registry at {url}, found an answer of another kind "
+                f"({type(error).__name__}: {error}). Correct the address."
             ) from None
 
 
