@@ -1,5 +1,8 @@
 """What a schema registry answers, and what its failures mean: an unknown schema, a wrong wiring, or a later attempt."""
 
+import threading
+from http.server import BaseHTTPRequestHandler, HTTPServer
+
 import pytest
 
 from clickscore.errors import ConfigError, SourceError, SourceUnavailableError
@@ -81,3 +84,24 @@ def test_address_of_something_else_is_wrong_wiring(registry: Registry) -> None:
 def test_certificates_that_are_none_are_wrong_wiring(registry: Registry) -> None:
     with pytest.raises(ConfigError, match="expected what a client of the registry can use, found"):
         SchemaRegistry(Wire("avro", registry.url, ca=__file__)).check()
+
+
+def test_server_that_answers_something_else_is_wrong_wiring() -> None:
+    body = b"<html>hello</html>"
+
+    class Page(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with HTTPServer(("127.0.0.1", 0), Page) as server:
+        threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
+        client = SchemaRegistry(Wire("avro", f"http://127.0.0.1:{server.server_port}"))
+        with pytest.raises(SourceError, match=r"expected a schema registry at .*, found an answer of another kind"):
+            client.schema(1, "AVRO")
+        server.shutdown()
