@@ -164,6 +164,14 @@ docs: $(VENV)/.docs-ready ## Build the site of docs/ in build/site; a link that 
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --quiet --strict --config-file docs/site/mkdocs.yml
 	@echo "built: $(JOB) -m http.server --directory build/site, then http://localhost:8000"
 
+.PHONY: components
+components: $(VENV)/.ready build/audit/.ready ## List the packages of .venv as CycloneDX, with licenses, in build/components.cdx.json
+	build/audit/bin/cyclonedx-py environment $(VENV) --pyproject pyproject.toml --output-reproducible --output-file build/components.cdx.json
+
+.PHONY: vulnerabilities
+vulnerabilities: $(VENV)/.ready build/audit/.ready ## Ask the package index for known vulnerabilities of the packages of .venv
+	build/audit/bin/pip-audit --path "$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')" --skip-editable
+
 .PHONY: bench
 bench: setup-bench ## Measure the job against its alternatives, half an hour; BENCH="--arms product recipe"
 	$(JOB) -m benchmarks.throughput $(BENCH)
@@ -275,6 +283,12 @@ $(VENV)/.ready: requirements.txt pyproject.toml | $(VENV)/.installer
 # A group of packages beyond those of the product, by its name in pyproject.toml.
 $(VENV)/.%-ready: pyproject.toml $(VENV)/.ready | $(VENV)/.installer
 	$(call install,--group $*)
+	@touch $@
+
+# What lists and judges packages stands in an environment of its own, or it would be on the list.
+build/audit/.ready: pyproject.toml | $(VENV)/.installer
+	@rm -rf build/audit && $(PYTHON) -m venv build/audit && build/audit/bin/pip install --quiet --disable-pip-version-check "pip>=25.1"
+	@build/audit/bin/pip install --quiet --disable-pip-version-check --group audit
 	@touch $@
 
 # The jars of a configuration in conf/ivy.xml: `spark` for every session, `broker` for the local Kafka broker.

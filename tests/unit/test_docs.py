@@ -31,6 +31,8 @@ BLOCK = re.compile(r"^( *)```(\w*)\n(.*?)^ *```$", re.DOTALL | re.MULTILINE)
 WITHIN = {"security": "source", "allow": "model", "gate": "promotion", "write_behind": "service", "from": "click",
           "value": "source"}  # fmt: skip
 """Sections of sections: the section that an example of theirs belongs into."""
+MIN_THREATS = 25
+"""So many are on the page; a table that is written in another way would not be found."""
 ELSEWHERE = {"airflow"}
 """Packages of the page's reader: a block with them is parsed only."""
 KAFKA = {"kind": "kafka", "bootstrap_servers": "127.0.0.1:9092", "topics": ["clicks"]}
@@ -187,6 +189,20 @@ def test_every_section_is_in_the_page_of_the_configuration() -> None:
 ])  # fmt: skip
 def test_every_column_is_explained_below_its_table(table: str, columns: Iterable[T.StructField]) -> None:
     assert {field.name for field in columns} <= first_cells(below("docs/tables.md", table))
+
+
+def test_every_threat_has_the_test_that_is_named_beside_it() -> None:
+    named = re.findall(r"`(tests/[\w/]+\.py)::(\w+)`", Path("docs/security.md").read_text())
+    assert len(named) >= MIN_THREATS
+    assert not [each for each in named if f"def {each[1]}(" not in Path(each[0]).read_text()]
+
+
+def test_workflow_runs_what_there_is() -> None:
+    jobs = yaml.safe_load(Path(".github/workflows/ci.yaml").read_text())["jobs"]
+    lines = [step["run"] for job in jobs.values() for step in job["steps"] if "run" in step]
+    makefile = Path("Makefile").read_text()
+    assert lines == [".ci/run", "make components vulnerabilities"]
+    assert all(f"\n{target}:" in makefile for target in lines[1].split()[1:])
 
 
 def test_every_reason_is_explained() -> None:
