@@ -23,7 +23,7 @@ from pydantic.fields import FieldInfo
 from pyspark.sql import types as T
 
 from clickscore import reasons
-from clickscore.config import click, endpoint, fields, model, privacy, run, service, source, value
+from clickscore.config import click, endpoint, fields, lineage, model, privacy, run, service, source, value
 from clickscore.config.fields import Section
 from clickscore.config.kafka_options import ALLOWED, FORBIDDEN
 from clickscore.monitoring.health import Health
@@ -37,8 +37,9 @@ SECTIONS: dict[str, type[Section]] = {
     section.__name__: section
     for section in (
         run.Config, click.Click, click.FieldSource, run.Output, privacy.Privacy, run.Deduplicate, run.HealthEndpoint,
-        run.Training, source.FolderSource, source.DeltaSource, source.KafkaSource, source.Security, value.Value,
-        model.Model, model.Allow, endpoint.Endpoint, model.Promotion, model.Gate, service.Service, service.WriteBehind,
+        lineage.Lineage, run.Training, source.FolderSource, source.DeltaSource, source.KafkaSource, source.Security,
+        value.Value, model.Model, model.Allow, endpoint.Endpoint, model.Promotion, model.Gate, service.Service,
+        service.WriteBehind,
     )
 }  # fmt: skip
 SECTION = "section"

@@ -1,8 +1,10 @@
-"""Compact the tables and delete files that no recent version needs; for a schedule, such as every night.
+"""Compact the tables, delete files that no recent version needs, and move read landing files away; for a schedule.
 
-May run alongside the stream. Time travel reaches back as far as --retain-hours, and a stream that was stopped in the
-middle of a micro-batch should be started again within them.
-Exit status: 0 done; 2 wrong configuration or table, or Delta refuses.
+May run alongside the stream, such as every night. Time travel reaches back as far as --retain-hours, and a stream that
+was stopped in the middle of a micro-batch should be started again within them. --archive first audits the whole landing
+folder, and moves nothing unless each record is in exactly one row. --dry-run says what would be done, and why.
+Exit status: 0 done; 1 the audit has found something, and no landing file was moved; 2 wrong configuration, source or
+table, or Delta refuses.
 """
 
 import argparse
@@ -10,6 +12,7 @@ import sys
 from functools import partial
 
 from clickscore.cli import job_parser, run_job
+from clickscore.config.fields import interval_ms
 from clickscore.config.run import Config
 from clickscore.console import make_console
 
@@ -18,20 +21,40 @@ WEEK_H = 168.0
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run the job; 0 done, 2 wrong configuration or table, or Delta refuses."""
+    """Run the job; 0 done, 1 the audit has findings, 2 wrong configuration, source or table, or Delta refuses."""
     parser = job_parser(__doc__)
+    parser.add_argument("--dry-run", action="store_true", help="say what would be done, and change nothing")
     parser.add_argument("--retain-hours", type=float, default=WEEK_H, metavar="H", help="hours to keep at least (168)")
+    parser.add_argument(
+        "--time-limit", type=_seconds, metavar="INTERVAL", help='begin no table after it, such as "30 minutes"'
+    )
+    parser.add_argument(
+        "--archive", metavar="FOLDER", help="move the landing files there that the stream has read, if an audit passes"
+    )
     arguments = parser.parse_args(argv)
     return run_job(arguments, partial(_maintain, arguments))
 
 
+def _seconds(text: str) -> float:
+    try:
+        return interval_ms(text) / 1000
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
 def _maintain(arguments: argparse.Namespace, config: Config) -> int:
+    from clickscore.reconciliation import archive
     from clickscore.session import build_classic_session
     from clickscore.storage import maintenance
 
-    session = partial(build_classic_session, "clickscore-maintenance")
-    maintenance.run(config, session, make_console(), arguments.retain_hours)
-    return 0
+    session, console, folder = (
+        partial(build_classic_session, "clickscore-maintenance"),
+        make_console(),
+        arguments.archive,
+    )
+    is_clean = folder is None or archive.run(config, session, console, folder, arguments.dry_run)
+    maintenance.run(config, session, console, arguments.retain_hours, arguments.dry_run, arguments.time_limit)
+    return 0 if is_clean else 1
 
 
 if __name__ == "__main__":

@@ -99,6 +99,7 @@ class Gateway:
         mood: decides about each request.
         requests: how many there were.
         seen: headers of the last one.
+        paths: of all of them.
         most: most of them at a time.
     """
 
@@ -107,6 +108,7 @@ class Gateway:
         self.mood: Mood = lambda _, body: None
         self.requests, self.most, self._now = 0, 0, 0
         self.seen: dict[str, str] = {}
+        self.paths: list[str] = []
         self._lock = threading.Lock()
         gateway = self
 
@@ -129,6 +131,7 @@ class Gateway:
             number, self.requests, self._now = self.requests, self.requests + 1, self._now + 1
             self.most = max(self.most, self._now)
             self.seen = dict(request.headers)
+            self.paths.append(request.path)
         body = request.rfile.read(int(request.headers["Content-Length"]))
         reply = self.mood(number, body) or self._pass_on(body)
         time.sleep(reply.pause_s)

@@ -21,6 +21,7 @@ from clickscore.config.fields import (
     is_interval,
     nearest,
 )
+from clickscore.config.lineage import Lineage
 from clickscore.config.model import ENDPOINT, Allow, Gate, Model, Promotion
 from clickscore.config.privacy import Privacy
 from clickscore.config.service import Service, WriteBehind
@@ -139,6 +140,7 @@ class Config(Section):
         privacy: left out, the tables keep clicks and rejected records as they are.
         deduplicate: left out, every click is scored.
         health: left out, the job listens on no port.
+        lineage: left out, nobody is told what each micro-batch has read and written.
         service: only for ``jobs/serve.py``.
         training: only for ``jobs/train_model.py``, and for outcomes in ``jobs/promote_model.py``.
         promotion: only for ``jobs/promote_model.py``.
@@ -156,6 +158,7 @@ class Config(Section):
     privacy: Privacy | None = None
     deduplicate: Deduplicate | None = None
     health: HealthEndpoint | None = None
+    lineage: Lineage | None = None
     service: Service | None = None
     training: Training | None = None
     promotion: Promotion = Field(default_factory=Promotion)
@@ -227,7 +230,8 @@ _REGISTERED = "models:/<name>@<alias> or models:/<name>/<version>"
 _URIS = {"model.uri": f"{_REGISTERED} or endpoint:https://<host>/<path>", "model.challenger": _REGISTERED}
 _SECTIONS: dict[str, type[Section]] = {
     "click": Click, "model": Model, "output": Output, "training": Training, "deduplicate": Deduplicate,
-    "health": HealthEndpoint, "service": Service, "write_behind": WriteBehind, "privacy": Privacy, "value": Value,
+    "health": HealthEndpoint, "lineage": Lineage, "service": Service,
+    "write_behind": WriteBehind, "privacy": Privacy, "value": Value,
     "security": Security, "allow": Allow, "promotion": Promotion, "gate": Gate, "endpoint": Endpoint,
 }  # fmt: skip
 

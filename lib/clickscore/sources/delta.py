@@ -13,7 +13,7 @@ from pyspark.sql import types as T
 from clickscore.config.fields import nearest
 from clickscore.config.source import DeltaSource
 from clickscore.errors import SourceError, TableError
-from clickscore.sources.records import BatchPlan, without_offsets
+from clickscore.sources.records import BatchInput, BatchPlan, without_offsets
 from clickscore.spark_errors import is_missing_path
 from clickscore.storage.offset_log import read_plan, table_position
 from clickscore.storage.protocol import check_readable
@@ -142,6 +142,13 @@ def plan_of(spark: SparkSession, source: DeltaSource, checkpoint: str, batch_id:
         f"rows of {source.table}{upto}",
         "write the rows that it can go on with into a new table, and begin anew with that one",
     )
+
+
+def inputs_of(spark: SparkSession, source: DeltaSource, checkpoint: str, batch_id: int) -> list[BatchInput]:
+    """Return the version of the table up to which a micro-batch was planned to read."""
+    plan = read_plan(spark, checkpoint, batch_id)
+    read = {"upToVersion": table_position(plan.end).version} if plan else {}
+    return [BatchInput(Table(source.table).folder(spark), read)]
 
 
 def has_taken(*_: object) -> bool:

@@ -11,7 +11,7 @@ from clickscore.config.source import FolderSource
 from clickscore.errors import SourceError
 from clickscore.sources import file_log
 from clickscore.sources.file_log import FILE_NAMES, list_landed, newest_taken, planned_files, read_log
-from clickscore.sources.records import BatchPlan, bounded, shortened, without_offsets
+from clickscore.sources.records import BatchInput, BatchPlan, bounded, shortened, without_offsets
 from clickscore.storage import places
 from clickscore.storage.files import path_exists, plain_source, plain_uri
 from clickscore.storage.offset_log import file_entry
@@ -22,6 +22,8 @@ counted from the newest file, whose time may be centuries ahead of all others.""
 
 FILE_PATH = "_metadata.file_path"
 EXAMPLES = 5
+MOST_FILES = 100
+"""Files of a micro-batch that its lineage names."""
 
 
 def check(spark: SparkSession, source: FolderSource) -> None:
@@ -122,6 +124,12 @@ def plan_of(spark: SparkSession, _source: FolderSource, checkpoint: str, batch_i
         "move the file that is to blame out of the landing folder, without which the stream then goes on, and land "
         "what is good of it under a new name",
     )
+
+
+def inputs_of(spark: SparkSession, source: FolderSource, checkpoint: str, batch_id: int) -> list[BatchInput]:
+    """Return the names of the files that a micro-batch was planned to read, the first hundred of them."""
+    files = sorted(map(plain_uri, planned_files(spark, checkpoint, batch_id)))
+    return [BatchInput(places.qualified(spark, source.path), {"files": files[:MOST_FILES], "count": len(files)})]
 
 
 def has_taken(spark: SparkSession, checkpoint: str, path: str) -> bool:

@@ -15,7 +15,7 @@ from clickscore.sources import kafka_records
 from clickscore.sources.gap_detection import TopicWatch
 from clickscore.sources.kafka_admin import read_topic_state
 from clickscore.sources.kafka_consumer import consumer_properties
-from clickscore.sources.records import BatchPlan, shortened
+from clickscore.sources.records import BatchInput, BatchPlan, shortened
 from clickscore.storage import schemas
 from clickscore.storage.offset_log import Partition, partition_offsets, planned_offsets
 from clickscore.storage.table import Table
@@ -158,8 +158,7 @@ def lost_files(*_: object) -> list[str]:
 
 def plan_of(spark: SparkSession, _source: KafkaSource, checkpoint: str, batch_id: int) -> BatchPlan:
     """Return the offsets that a micro-batch was planned to read."""
-    begin, end = (planned_offsets(spark, checkpoint, batch) for batch in (batch_id - 1, batch_id))
-    spans = {part: (begin.get(part, 0), upto) for part, upto in sorted(end.items()) if begin.get(part, 0) < upto}
+    spans = _planned_spans(spark, checkpoint, batch_id)
     named = [f"{topic}-{number} {first:,} to {upto - 1:,}" for (topic, number), (first, upto) in spans.items()]
     count = sum(upto - first for first, upto in spans.values())
     return BatchPlan(
@@ -167,6 +166,21 @@ def plan_of(spark: SparkSession, _source: KafkaSource, checkpoint: str, batch_id
         "delete these records from the topics (kafka-delete-records.sh), and start with --accept-loss, which writes "
         "the gap to the table source_gaps",
     )
+
+
+def inputs_of(spark: SparkSession, source: KafkaSource, checkpoint: str, batch_id: int) -> list[BatchInput]:
+    """Return the first and the last offset of each partition, by topic."""
+    offsets: dict[str, dict[str, list[int]]] = {}
+    for (topic, number), (first, upto) in _planned_spans(spark, checkpoint, batch_id).items():
+        offsets.setdefault(topic, {})[str(number)] = [first, upto - 1]
+    broker = f"kafka://{source.bootstrap_servers.split(',')[0].strip()}"
+    return [BatchInput(broker, {"offsets": of}, topic) for topic, of in offsets.items()]
+
+
+def _planned_spans(spark: SparkSession, checkpoint: str, batch_id: int) -> dict[Partition, tuple[int, int]]:
+    """Return the first offset of each partition that a micro-batch was planned to read, and the one behind the last."""
+    begin, end = (planned_offsets(spark, checkpoint, batch) for batch in (batch_id - 1, batch_id))
+    return {part: (begin.get(part, 0), upto) for part, upto in sorted(end.items()) if begin.get(part, 0) < upto}
 
 
 def has_taken(*_: object) -> bool:

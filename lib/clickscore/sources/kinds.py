@@ -10,7 +10,7 @@ from pyspark.sql import DataFrame, SparkSession
 from clickscore.config.source import Source
 from clickscore.sources import delta, folder, kafka
 from clickscore.sources.gap_detection import TopicWatch
-from clickscore.sources.records import BatchPlan
+from clickscore.sources.records import BatchInput, BatchPlan
 from clickscore.storage.offset_log import Partition
 from clickscore.storage.table import Table
 
@@ -54,6 +54,9 @@ class Kind(Protocol):
 
     def plan_of(self, spark: SparkSession, source: Any, checkpoint: str, batch_id: int, /) -> BatchPlan:
         """Return what a micro-batch was planned to be made of."""
+
+    def inputs_of(self, spark: SparkSession, source: Any, checkpoint: str, batch_id: int, /) -> list[BatchInput]:
+        """Return the parts of the source that a micro-batch was planned to read."""
 
     def has_taken(self, spark: SparkSession, checkpoint: str, path: str, /) -> bool:
         """Tell whether a file is one that the stream has taken from a landing folder, and could do without."""

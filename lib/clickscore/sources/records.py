@@ -1,8 +1,9 @@
 """Records of a source: how those without an offset are read, and what messages say of those of a micro-batch."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
+from typing import Any
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
@@ -31,6 +32,21 @@ class BatchPlan:
 
     what: str
     way_past: str
+
+
+@dataclass(frozen=True)
+class BatchInput:
+    """A part of the source that a micro-batch has read, for lineage.
+
+    Attributes:
+        place: address of the folder or the table, or of a broker.
+        range: which part of it.
+        topic: the topic at that broker; None for a folder or a table.
+    """
+
+    place: str
+    range: Mapping[str, Any]
+    topic: str | None = None
 
 
 def shortened(names: Sequence[str]) -> str:

@@ -101,6 +101,13 @@ def remove(spark: SparkSession, path: str) -> None:
     system.delete(place, True)
 
 
+def move(spark: SparkSession, path: str, target: str) -> bool:
+    """Move a file to a place where nothing is; folders above it are made. Tell whether that was possible."""
+    place, system = hadoop_path(spark, path)
+    goal, _ = hadoop_path(spark, target)
+    return bool(system.mkdirs(goal.getParent())) and bool(system.rename(place, goal))
+
+
 def hadoop_path(spark: SparkSession, path: str) -> tuple[Any, Any]:
     """Return a path as Hadoop's Path, and its FileSystem, with the settings that Spark uses for its own checkpoints."""
     if spark not in _SETTINGS:

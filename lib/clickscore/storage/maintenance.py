@@ -1,11 +1,14 @@
 """Maintenance of the tables, outside the path of the stream: compaction, and deletion of old files."""
 
+import time
 from collections.abc import Callable, Iterator
 from functools import partial
 
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 from rich.console import Console
+from rich.filesize import decimal
+from tenacity import Retrying
 
 from clickscore.config.run import Config
 from clickscore.console import warn
@@ -13,13 +16,28 @@ from clickscore.errors import TableError, gist
 from clickscore.retries import retrying
 from clickscore.spark_errors import SPARK_ERRORS
 from clickscore.storage.table import Table
+from clickscore.storage.table_files import TableFiles, measure
 
 CONFLICT_LIMIT_S = 300.0
 """How long to try again what another writer has disturbed; the appends of the stream do not."""
 NAME_WIDTH = 16
+SMALL_BYTES = 128 * 1024**2
+"""Files below it are written anew, together. Delta's own limit is 1 GB, with which each night would write all nights
+before it once more, until they are that large together."""
+COMMIT_BYTES = 1024**3
+"""So much of a compaction is committed at a time: what is done stays done, if the job is ended."""
+MOST_LISTED = 1_000
+"""So many files does Delta list that VACUUM would delete, at most."""
+_SETTINGS = {
+    "spark.databricks.delta.optimize.minFileSize": str(SMALL_BYTES),
+    "spark.databricks.delta.optimize.batchSize": str(COMMIT_BYTES),
+}
 
 
-def run(config: Config, make_session: Callable[[], SparkSession], console: Console, retain_hours: float) -> None:
+def run(
+    config: Config, make_session: Callable[[], SparkSession], console: Console, retain_hours: float,
+    dry_run: bool = False, time_limit_s: float | None = None,
+) -> None:  # fmt: skip
     """Compact and vacuum all tables of a run that exist; rows stay as they are.
 
     Args:
@@ -27,24 +45,30 @@ def run(config: Config, make_session: Callable[[], SparkSession], console: Conso
         make_session: builds the session.
         console: where the outcome goes.
         retain_hours: files that no version of the last so many hours needs are deleted.
+        dry_run: say what would be done, and change nothing.
+        time_limit_s: no table is begun after so many seconds; None takes all.
 
     Raises:
         TableError: if Delta refuses, for instance hours that are fewer than its own safety limit.
     """
     spark = make_session()
+    began, left = time.monotonic(), []
     patiently = retrying(partial(warn, console), CONFLICT_LIMIT_S)
     for table in tables(config):
         if not table.exists(spark):
             continue
+        name = table.name.rpartition("/")[2]
+        if time_limit_s is not None and time.monotonic() - began > time_limit_s:
+            left.append(name)
+            continue
         try:
-            many, few = patiently(compact, spark, table)
-            count = patiently(vacuum, spark, table, retain_hours)
+            done = _plan(spark, table, retain_hours) if dry_run else _maintain(spark, table, retain_hours, patiently)
         except SPARK_ERRORS as error:
             raise TableError(f"{table.name} cannot be maintained: {gist(error)}") from error
-        name = table.name.rpartition("/")[2]
-        deleted = "old ones deleted" if count is None else f"{count:,} old ones deleted"
-        done = f"{name:<{NAME_WIDTH}} {many:,} files became {few:,}, {deleted}"
-        console.print(done, highlight=False, markup=False, soft_wrap=True)
+        console.print(f"{name:<{NAME_WIDTH}} {done}", highlight=False, markup=False, soft_wrap=True)
+    if left:
+        warn(console, f"the time limit has passed: {', '.join(left)} stay as they are. Raise --time-limit, or let the "
+             f"job run more often, so that it finds less to do")  # fmt: skip
 
 
 def tables(config: Config) -> Iterator[Table]:
@@ -56,7 +80,13 @@ def tables(config: Config) -> Iterator[Table]:
 
 def compact(spark: SparkSession, table: Table) -> tuple[int, int]:
     """Write rows of small files into large ones, by the table's clustering; return how many there were, and are."""
-    metrics = table.delta(spark).optimize().executeCompaction().collect()[0].metrics
+    for key, value in _SETTINGS.items():
+        spark.conf.set(key, value)
+    try:
+        metrics = table.delta(spark).optimize().executeCompaction().collect()[0].metrics
+    finally:
+        for key in _SETTINGS:
+            spark.conf.unset(key)
     return metrics.numFilesRemoved, metrics.numFilesAdded
 
 
@@ -68,3 +98,31 @@ def vacuum(spark: SparkSession, table: Table, retain_hours: float) -> int | None
     mine = (F.col("version") > before) & (F.col("operation") == "VACUUM END")
     counts = table.delta(spark).history().where(mine).select("operationMetrics.numDeletedFiles").collect()
     return int(counts[0][0]) if counts else None
+
+
+def _maintain(spark: SparkSession, table: Table, retain_hours: float, patiently: Retrying) -> str:
+    began = time.monotonic()
+    many, few = patiently(compact, spark, table)
+    count = patiently(vacuum, spark, table, retain_hours)
+    deleted = "old ones deleted" if count is None else f"{count:,} old ones deleted"
+    return f"{many:,} files became {few:,}, {deleted}, {_size(spark, table)}{time.monotonic() - began:.0f} s"
+
+
+def _size(spark: SparkSession, table: Table) -> str:
+    files = measure(spark, table, SMALL_BYTES)
+    return f"{files.files:,} files with {decimal(files.bytes)} now, " if files else ""
+
+
+def _plan(spark: SparkSession, table: Table, retain_hours: float) -> str:
+    old = spark.sql(f"VACUUM {table.sql_name} RETAIN {retain_hours} HOURS DRY RUN").count()
+    files = measure(spark, table, SMALL_BYTES)
+    advice = f"{_advice(files)}; " if files else ""
+    return f"{advice}{old:,}{' or more' if old == MOST_LISTED else ''} old ones would be deleted"
+
+
+def _advice(files: TableFiles) -> str:
+    """Say what a compaction would do to the files of a table, and why."""
+    small = f"{files.small:,} of {files.files:,} files are below {decimal(SMALL_BYTES)}"
+    if files.small <= 1:
+        return f"{small}, there is nothing to put together"
+    return f"{small}, with {decimal(files.small_bytes)} of {decimal(files.bytes)}, and would be put together"

@@ -1,8 +1,9 @@
 """The composition root of the stream: checks the wiring, puts the parts together, runs them to the end."""
 
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from datetime import datetime, timezone
 from functools import partial
 from pathlib import Path
@@ -28,9 +29,9 @@ from clickscore.stream.alias_poller import AliasPoller
 from clickscore.stream.batch_scoring import BatchScorer
 from clickscore.stream.deployment import Deployment
 from clickscore.stream.field_counts import FieldCounts, read_field_counts, write_field_counts
-from clickscore.stream.output_tables import bind
+from clickscore.stream.output_tables import Binding, bind
 from clickscore.stream.plan import look_at_challenger, look_back, show
-from clickscore.stream.preflight import check
+from clickscore.stream.preflight import Wiring, check
 from clickscore.stream.query import Stream, failing_clearly
 from clickscore.stream.rejected_share import NO_LIMIT, RejectLimit, RejectWarning
 from clickscore.stream.silence import ending_silent_workers
@@ -102,6 +103,7 @@ def run(config: Config, make_session: Callable[[], SparkSession], console: Conso
 
                 def report(done: Report) -> None:
                     lines.report(done)
+                    tell_lineage(done)
                     health.report(done)
                     fields.add(done, datetime.now(timezone.utc).date())
                     if warning := rejected_share.add(done):
@@ -114,7 +116,8 @@ def run(config: Config, make_session: Callable[[], SparkSession], console: Conso
                 poller = AliasPoller(models, config.model.poll_ms / 1000, deployment, lines.warn)
                 poller.start()
                 try:
-                    stream.run()
+                    with _lineage(spark, wiring, binding, lines.warn) as tell_lineage:
+                        stream.run()
                 finally:
                     poller.stop()
                     fields.close()
@@ -143,6 +146,27 @@ def plan(config: Config, make_session: Callable[[], SparkSession], console: Cons
         )
         show(config, found, challenger, look_back(spark, config, found), console)
     return found.wiring is not None
+
+
+@contextmanager
+def _lineage(
+    spark: SparkSession, wiring: Wiring, binding: Binding, tell: Callable[[str], None]
+) -> Iterator[Callable[[Report], None]]:
+    """Give what tells the configured server about finished micro-batches."""
+    config = wiring.config
+    if not config.lineage:
+        yield lambda _: None
+        return
+    # Here, because a job without lineage neither loads the client nor needs it.
+    from clickscore.monitoring.lineage import sending
+    from clickscore.monitoring.lineage_event import LineageJob
+
+    name = config.lineage.job or config.output.scored
+    places = [table.folder(spark) for table in (wiring.scored, wiring.rejected)]
+    job = LineageJob(config.lineage.namespace, name, binding.stream, *places)
+    inputs_of = partial(kind_of(config.source).inputs_of, spark, config.source, config.checkpoint)
+    with sending(config.lineage, job, inputs_of, tell) as sender:
+        yield sender.report
 
 
 def _trying_out(

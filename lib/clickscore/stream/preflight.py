@@ -13,6 +13,7 @@ from pyspark.sql import types as T
 from clickscore.config.run import Config
 from clickscore.config.source import Source
 from clickscore.errors import DataLossError, ModelError, PreflightError, WiringError
+from clickscore.monitoring.lineage_transport import connect
 from clickscore.registry.version import ModelVersion
 from clickscore.scoring.contract import Contract
 from clickscore.scoring.features import Features, check_features, read_features
@@ -183,6 +184,8 @@ def check(
                 of_gaps = _properties_if_sound(found, spark, watch.gaps_table, schemas.SOURCE_GAPS)
                 found.attempt(partial(check_unconstrained, spark, watch.gaps_table, of_gaps or {}))
                 gaps = found.attempt(partial(watch.gaps_ahead, checkpoint)) or []
+    if config.lineage:
+        found.attempt(partial(connect, config.lineage))
     if gaps and not accept_loss:
         found.append(DataLossError(describe_loss(gaps)))
     warnings += map(str, gaps)

@@ -13,9 +13,9 @@ from clickscore.errors import TableError
 from clickscore.storage import maintenance
 
 
-def maintained(shop: Any, spark: SparkSession, retain_hours: float = 168.0) -> str:
+def maintained(shop: Any, spark: SparkSession, retain_hours: float = 168.0, **how: Any) -> str:
     seen = StringIO()
-    maintenance.run(shop.config, lambda: spark, Console(file=seen, width=200), retain_hours)
+    maintenance.run(shop.config, lambda: spark, Console(file=seen, width=200), retain_hours, **how)
     return seen.getvalue()
 
 
@@ -30,9 +30,14 @@ def test_small_files_become_one_with_the_same_rows_and_the_stream_goes_on(
         shop.land(f"{number}.jsonl", make_click(number), "rubbish")
         shop.run(spark)
     before = shop.scored
+    planned = maintained(shop, spark, dry_run=True)
+    assert "scored_clicks    3 of 3 files are below 134.2 MB, with " in planned
+    assert " and would be put together; 0 old ones would be deleted" in planned
+    assert "model_timeline   1 of 1 files are below 134.2 MB, there is nothing to put together" in planned
+    assert "scored_clicks, rejected_clicks, model_timeline stay as they are" in maintained(shop, spark, time_limit_s=-1)
     assert files(shop, "scored_clicks") == 3
     seen = maintained(shop, spark)
-    assert "scored_clicks    3 files became 1, 0 old ones deleted" in seen
+    assert "scored_clicks    3 files became 1, 0 old ones deleted, 1 files with " in seen
     assert "rejected_clicks  3 files became 1" in seen
     assert "source_gaps" not in seen
     assert files(shop, "scored_clicks") == 1
@@ -52,6 +57,7 @@ def test_files_that_only_old_versions_need_are_deleted(
         maintained(shop, spark, retain_hours=0)
     spark.conf.set("spark.databricks.delta.retentionDurationCheck.enabled", "false")
     try:
+        assert "2 old ones would be deleted" in maintained(shop, spark, retain_hours=0, dry_run=True)
         assert "2 old ones deleted" in maintained(shop, spark, retain_hours=0)
     finally:
         spark.conf.unset("spark.databricks.delta.retentionDurationCheck.enabled")
