@@ -114,11 +114,17 @@ def load_booster(folder: Path) -> LoadedModel:
     null.
 
     Raises:
-        ModelError: if its categories cannot be told.
+        ModelError: if there is no Booster, or its categories cannot be told.
     """
     import lightgbm
 
-    booster = lightgbm.Booster(model_file=folder / BOOSTER_FILE)
+    try:
+        booster = lightgbm.Booster(model_file=folder / BOOSTER_FILE)
+    except lightgbm.basic.LightGBMError as error:
+        raise ModelError(
+            f"{folder} has no Booster of LightGBM: {error}. Name the folder that MLflow has logged it into, in which "
+            f"{BOOSTER_FILE} is"
+        ) from None
     categories = _categories(folder)
     inputs = pa.schema([
         (name, categories[number].type if number in categories else pa.float64())
