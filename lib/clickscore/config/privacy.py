@@ -1,6 +1,7 @@
 """What the tables may keep of a click: a rule for each field that they may not keep as it is."""
 
 from decimal import Decimal, InvalidOperation
+from math import inf
 from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
@@ -57,8 +58,9 @@ def _step(value: object) -> Decimal:
         step = Decimal(str(value))
     except InvalidOperation:
         step = Decimal(0)
-    if isinstance(value, bool) or not step.is_finite() or step <= 0:
-        raise ValueError(f"expected a step above 0, such as {{coarsen: 10}}, found {value!r}")
+    # A number of hundreds of digits between a value and its step would be too long to divide.
+    if isinstance(value, bool) or not step.is_finite() or not 0 < float(step) < inf:
+        raise ValueError(f"expected a step above 0 that a DOUBLE holds, such as {{coarsen: 10}}, found {value!r}")
     return step
 
 

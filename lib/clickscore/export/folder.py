@@ -19,10 +19,9 @@ def whole_folder(out: Path) -> Iterator[Path]:
     Raises:
         ConfigError: if ``out`` has something in it, or cannot be written.
     """
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise ConfigError(str(out), ["it is there already and not empty; name a new folder, or remove it first"])
     aside = out.absolute().with_name(f".{out.absolute().name}.{os.getpid()}.tmp")
     try:
+        _check(out)
         shutil.rmtree(aside, ignore_errors=True)  # of a process of this number that was killed
         aside.mkdir(parents=True)
         yield aside
@@ -34,6 +33,11 @@ def whole_folder(out: Path) -> Iterator[Path]:
         raise ConfigError(str(out), [f"it cannot be written: {error.strerror or error}"]) from error
     finally:
         shutil.rmtree(aside, ignore_errors=True)
+
+
+def _check(out: Path) -> None:
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise ConfigError(str(out), ["it is there already and not empty; name a new folder, or remove it first"])
 
 
 def _sync(path: Path) -> None:

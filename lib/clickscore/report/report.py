@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import datetime, timezone
 from pathlib import Path
 
@@ -65,7 +66,7 @@ def _replace(out: Path, content: bytes) -> int:
         beside.write_bytes(content)
         beside.replace(out)
     except OSError as error:
-        if beside.exists():
+        with suppress(OSError):  # it may not be there, or have a name that no file has
             beside.unlink()
         raise ConfigError(f"--out {out}", [f"the page cannot be written there: {error.strerror}"]) from None
     return len(content)

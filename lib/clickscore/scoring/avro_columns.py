@@ -172,6 +172,8 @@ def _floats(cursor: Cursor, rows: Ints, schema: Any) -> Any:
 
 def _longs(cursor: Cursor, rows: Ints, schema: Any) -> Any:
     values, logical = cursor.longs(rows), _logical(schema) or ""
+    if logical == "date":  # whether anybody reads it or not, with a day of no year the record is no click
+        cursor.is_bad[rows[(values < _DAYS[0]) | (values > _DAYS[1])]] = True
     if "timestamp" not in logical:
         return values
     per_second = _PER_SECOND[logical.rpartition("-")[2]]

@@ -86,14 +86,14 @@ def _tried(predict: Predict, inputs: pa.StructArray, picks: tuple[Pick, ...], wh
         raise
     except Exception as error:  # whatever it raises on its own example, it would raise on clicks
         cause = " ".join(describe(error).split())  # of what a worker raises, the driver keeps one line
-        raise ModelError(f"it fails on {what}: {cause}{_hint(error)}") from None
+        raise ModelError(f"it fails on {what}: {cause}{_hint(cause)}") from None
     if not np.isfinite(values).all():
         raise ModelError(f"it answers {what} with a score that is not a finite number")
     return outputs, values
 
 
-def _hint(error: Exception) -> str:
-    is_of_categories = "categorical_feature do not match" in str(error) or "enable_categorical" in str(error)
+def _hint(cause: str) -> str:
+    is_of_categories = "categorical_feature do not match" in cause or "enable_categorical" in cause
     return (
         ". It was trained on categories of pandas, which no signature knows. Log the Booster itself with "
         "mlflow.lightgbm.log_model, whose categories are looked up; with another library, a pipeline that encodes texts"
@@ -114,11 +114,17 @@ def load_booster(folder: Path) -> LoadedModel:
     null.
 
     Raises:
-        ModelError: if its categories cannot be told.
+        ModelError: if there is no Booster, or its categories cannot be told.
     """
     import lightgbm
 
-    booster = lightgbm.Booster(model_file=folder / BOOSTER_FILE)
+    try:
+        booster = lightgbm.Booster(model_file=folder / BOOSTER_FILE)
+    except lightgbm.basic.LightGBMError as error:
+        raise ModelError(
+            f"{folder} has no Booster of LightGBM: {error}. Name the folder that MLflow has logged it into, in which "
+            f"{BOOSTER_FILE} is"
+        ) from None
     categories = _categories(folder)
     inputs = pa.schema([
         (name, categories[number].type if number in categories else pa.float64())

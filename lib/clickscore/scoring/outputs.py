@@ -14,6 +14,8 @@ Pick = str | int | None
 
 LABELS = ("label", "output_label")
 """What converters to ONNX call the output with the predicted class, which stands beside the probabilities."""
+_NO_NUMBERS = "cmM"
+"""Kinds of arrays that NumPy would make numbers of: complex numbers, durations and times."""
 _LISTED = 20
 """Outputs that a message names; a model of a thousand classes has a thousand."""
 
@@ -94,6 +96,8 @@ def _as_array(value: Any) -> npt.NDArray[Any]:
         numbers: Floats = value.to_numpy(np.float64, na_value=np.nan)
         return numbers
     array = np.asarray(value)
+    if array.dtype.kind in _NO_NUMBERS:
+        raise OutputError(f"the model predicts {array.dtype}, and no number. Log it so that it predicts a probability")
     return array if _is_text(array) else array.astype(np.float64)
 
 

@@ -111,7 +111,8 @@ def coarse(value: float | Decimal, step: Decimal) -> Decimal:
     exact = Decimal(repr(value)) if isinstance(value, float) else Decimal(value)
     if not exact.is_finite():
         return exact
-    return _EXACT.multiply(_EXACT.divide_int(exact, step), step) + 0  # no -0
+    multiple = _EXACT.multiply(_EXACT.divide_int(exact, step), step)
+    return _EXACT.add(multiple, Decimal(0))  # no -0, and no 0E+9, which Arrow does not take
 
 
 def rule_problems(

@@ -6,7 +6,6 @@ absent; any other has the value of its type then, as Protobuf has it: 0, false o
 
 import datetime as dt
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from decimal import Decimal, DecimalException
 from functools import partial
 from operator import attrgetter
 from typing import Any, NamedTuple
@@ -20,13 +19,11 @@ from clickscore.scoring.framing import HEADER_BYTES, BySchema
 from clickscore.scoring.protobuf_schemas import file_of, message_of, pool_of
 from clickscore.scoring.record_tree import Node
 from clickscore.scoring.times import EPOCH
-from clickscore.scoring.values import WHOLE
+from clickscore.scoring.values import WHOLE, scaled
 from clickscore.scoring.wire import Open, UndecodableError, Wire
 
 _WRAPPERS = {f"google.protobuf.{name}Value" for name in ("Bool", "Bytes", "Double", "Float", "Int32", "Int64",
                                                          "String", "UInt32", "UInt64")}  # fmt: skip
-_MOST_DECIMAL_BYTES = 32
-"""Of an unscaled decimal: more than 38 digits fit into no column, and a long one takes long."""
 
 Make = Callable[[Any], Any]
 """Turns the value of a field into an object or a value."""
@@ -96,6 +93,8 @@ def message_indexes(record: bytes, start: int) -> tuple[tuple[int, ...], int]:
     for _ in range(count):
         index, start = _varint(record, start)
         indexes.append(index)
+    if min(indexes) < 0:  # which Python would count from the end
+        raise UndecodableError(MALFORMED_PROTOBUF, f"expected the numbers of a message, found {indexes}")
     return tuple(indexes), start
 
 
@@ -224,18 +223,9 @@ def _time(message: Any) -> dt.datetime:
         raise UndecodableError(INVALID_TIME, f"a time that is in no year from 1 to 9999: {error}") from None
 
 
-def _decimal(message: Any) -> Any:
-    if len(message.value) > _MOST_DECIMAL_BYTES:
-        return message.value
-    try:
-        return Decimal(int.from_bytes(message.value, "big", signed=True)).scaleb(-message.scale)
-    except DecimalException:  # a scale of a billion
-        return message.value
-
-
 _KNOWN: dict[str, Make] = {
     "google.protobuf.Timestamp": _time,
-    "confluent.type.Decimal": _decimal,
+    "confluent.type.Decimal": lambda message: scaled(message.value, message.scale),
     **dict.fromkeys(_WRAPPERS, lambda message: message.value),
 }
 """Messages that stand for a value."""

@@ -22,6 +22,10 @@ _NUMBER = re.compile(r"-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?", re.ASCII)
 _BOOLEANS = {"true": True, "1": True, "false": False, "0": False}
 _MAX_WHOLE_DIGITS = 19
 """Digits of the largest BIGINT; to write out a number of a billion digits would take all memory."""
+_MOST_UNSCALED_BYTES = 32
+"""Of a decimal in Avro and Protobuf: more than 38 digits fit into no column, and ten minutes go by for a megabyte."""
+_EXACT = Context(prec=80)
+"""Holds all digits of so many bytes; the usual context rounds to 28 of them."""
 
 
 class Digits(Decimal):
@@ -42,6 +46,21 @@ def digits(number: str) -> Digits:
         raise ValueError("Number out of range") from None
     found.text = number
     return found
+
+
+def scaled(unscaled: bytes, scale: int) -> Decimal | bytes:
+    """Return a decimal of Avro or Protobuf with all its digits; the bytes themselves where no column holds so many.
+
+    Args:
+        unscaled: a whole number, the highest byte first, negative as its two's complement.
+        scale: how many of its digits stand behind the point.
+    """
+    if len(unscaled) > _MOST_UNSCALED_BYTES:
+        return unscaled
+    try:
+        return _EXACT.scaleb(Decimal(int.from_bytes(unscaled, "big", signed=True)), -scale)
+    except DecimalException:  # a scale of a billion
+        return unscaled
 
 
 def decimal_reader(kind: pa.DataType, name: str, is_lenient: bool) -> Read:

@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import Any, NamedTuple
 
 from clickscore.scoring.times import FIRST_PLAIN_EPOCH, date_reader, time_reader
+from clickscore.scoring.values import MAX_FLOAT64
 
 FORMATS = (
     "%d.%m.%Y %H:%M:%S", "%d.%m.%Y %H:%M", "%Y/%m/%d %H:%M:%S", "%Y/%m/%d %H:%M", "%d/%b/%Y:%H:%M:%S %z",
@@ -53,7 +54,8 @@ def kind_of(values: Collection[Any], is_time: bool, is_code: bool) -> Kind | Non
         return time
     if kinds <= {int, Decimal}:
         is_whole = kinds == {int} and _are_bigints(values)
-        return Kind("BIGINT") if is_whole else Kind("DOUBLE") if Decimal in kinds else Kind("STRING", is_lenient=True)
+        is_double = Decimal in kinds and _are_doubles(values)
+        return Kind("BIGINT") if is_whole else Kind("DOUBLE") if is_double else Kind("STRING", is_lenient=True)
     if kinds <= {int, Decimal, str}:
         return _kind_of_texts(values, kinds, is_code)
     return Kind("STRING", is_lenient=True) if kinds <= {int, Decimal, str, bool} else None
@@ -65,8 +67,8 @@ def _kind_of_texts(values: Collection[Any], kinds: set[type], is_code: bool) -> 
     if kinds == {str} and {value.lower() for value in values} <= {"true", "false"}:
         return Kind("BOOLEAN", is_lenient=True)
     numbers = [_NUMBER.fullmatch(str(value)) for value in values]
-    if all(numbers) and not is_code:
-        is_whole = not any(number and number[1] for number in numbers) and all(abs(int(v)) <= _LARGEST for v in values)
+    if all(numbers) and not is_code and _are_doubles(values):
+        is_whole = not any(number and number[1] for number in numbers) and _are_bigints([Decimal(v) for v in values])
         return Kind("BIGINT" if is_whole else "DOUBLE", is_lenient=True)
     return Kind("STRING", is_lenient=kinds != {str})
 
@@ -75,15 +77,20 @@ def _kind_of_lists(values: Collection[list[Any]]) -> Kind | None:
     elements = [each for value in values for each in value if each is not None]
     kinds = {type(each) for each in elements}
     names = {str: "STRING", bool: "BOOLEAN", int: "BIGINT", Decimal: "DOUBLE"}
-    if kinds == {int, Decimal}:
+    if kinds == {int, Decimal} and _are_doubles(elements):
         return Kind("ARRAY<DOUBLE>")
-    if kinds == {int} and not _are_bigints(elements):
+    if (kinds == {int} and not _are_bigints(elements)) or (kinds == {Decimal} and not _are_doubles(elements)):
         return None
     return Kind(f"ARRAY<{names[kinds.pop()]}>") if len(kinds) == 1 and kinds <= set(names) else None
 
 
-def _are_bigints(values: Collection[int]) -> bool:
+def _are_bigints(values: Collection[Any]) -> bool:
     return all(abs(value) <= _LARGEST for value in values)
+
+
+def _are_doubles(values: Collection[Any]) -> bool:
+    # abs() fails on 1e999999999, which JSON may hold.
+    return all(-MAX_FLOAT64 <= Decimal(value) <= MAX_FLOAT64 for value in values)
 
 
 def time_kind(values: Collection[Any], is_time: bool, least: float) -> Kind | None:

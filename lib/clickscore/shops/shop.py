@@ -117,14 +117,23 @@ def check_folder(folder: Path) -> None:
     """Make sure that a folder can take the files of a shop.
 
     Raises:
-        ConfigError: if something is there already, or Spark would take the path for a pattern.
+        ConfigError: if something is there already, the name cannot be one of a folder, or Spark would take the path for
+            a pattern.
     """
     where = f"--out {folder}"
     if characters := pattern_characters(str(folder)):
         raise ConfigError(where, [f"the path has {characters}, which Spark takes for a pattern; choose another name"])
-    if folder.exists() and not folder.is_dir():
-        raise ConfigError(where, ["expected a folder that is empty or new, found a file; choose another name"])
-    if folder.exists() and (names := sorted(each.name for each in folder.iterdir())):
+    try:
+        names = sorted(each.name for each in folder.iterdir())
+    except FileNotFoundError:
+        return
+    except NotADirectoryError:
+        raise ConfigError(
+            where, ["expected a folder that is empty or new, found a file; choose another name"]
+        ) from None
+    except OSError as error:
+        raise ConfigError(where, [f"it cannot be read: {error.strerror}; choose another name"]) from None
+    if names:
         raise ConfigError(
             where, [f"expected a folder that is empty or new, found {names[0]} in it; choose another name"]
         )

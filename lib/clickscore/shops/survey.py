@@ -198,9 +198,13 @@ def _problem(lines: list[bytes], objects: int, where: str) -> str | None:
 def _decoded(line: bytes) -> Any:
     """Return the value of JSON; None for what is none."""
     try:
-        return json.loads(line.decode("utf-8-sig"), parse_float=Decimal, parse_constant=_refuse)
+        text = line.decode("utf-8-sig")
+        found = json.loads(text, parse_float=Decimal, parse_constant=_refuse)
+        if "\\u" in text:  # may be half a character, which no record of a click may have
+            json.dumps(found, ensure_ascii=False, default=str).encode()
     except (ValueError, RecursionError, ArithmeticError):
         return None
+    return found
 
 
 def _refuse(name: str) -> Any:

@@ -40,12 +40,15 @@ def test_rejected_records_are_masked_unless_something_else_is_said() -> None:
     ({"truncate_ip": 16}, "truncate_ip needs nothing behind it"),
     ({"strip_query": "q"}, "strip_query needs nothing behind it, found 'q'"),
     ({"strip_query": [""]}, "at least 1 character"),
-    ("coarsen", "expected a step above 0, such as {coarsen: 10}, found None"),
+    ("coarsen", "expected a step above 0 that a DOUBLE holds, such as {coarsen: 10}, found None"),
     ({"coarsen": 0}, "above 0"),
     ({"coarsen": -1}, "above 0"),
     ({"coarsen": "ten"}, "above 0"),
     ({"coarsen": True}, "above 0"),
     ({"coarsen": float("nan")}, "above 0"),
+    ({"coarsen": "sNaN"}, "above 0"),
+    ({"coarsen": "1e-400"}, "that a DOUBLE holds"),
+    ({"coarsen": "1e999999"}, "that a DOUBLE holds"),
     ({"hash": None, "drop": None}, "expected drop, hash"),
 ])  # fmt: skip
 def test_rule_of_another_kind_is_refused(rule: Any, why: str) -> None:

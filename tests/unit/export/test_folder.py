@@ -56,3 +56,5 @@ def test_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
         whole_folder(tmp_path / "file" / "out"),
     ):
         raise AssertionError
+    with pytest.raises(ConfigError, match="File name too long"), whole_folder(tmp_path / ("x" * 300)):
+        raise AssertionError

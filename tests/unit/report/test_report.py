@@ -46,6 +46,7 @@ def test_job_writes_the_page_and_replaces_it(arguments: list[str], capsys: pytes
     (["--set", "output.scored=shop.scored"], "shop.scored is the name of a table in a catalog"),
     (["--storage-option", "x"], "expected NAME=VALUE"),
     (["--out", "conf/local.yaml/report.html"], "--out conf/local.yaml/report.html cannot be used"),
+    (["--out", "build/" + "x" * 300], "the page cannot be written there: File name too long"),
 ])  # fmt: skip
 def test_what_cannot_be_used_is_one_message_and_status_2(
     arguments: list[str], changes: list[str], message: str, capsys: pytest.CaptureFixture[str]

@@ -2,6 +2,7 @@
 
 import datetime as dt
 import json
+import time
 import uuid
 from decimal import Decimal
 from typing import Any
@@ -135,6 +136,34 @@ def test_time_beyond_the_years_of_tables_is_rejected() -> None:
     schema = record(("a", {"type": "long", "logicalType": "timestamp-millis"}))
     found = parsed_as(fields("a TIMESTAMP"), plain(schema), avro_bytes(record(("a", "long")), {"a": 2**62}))
     assert found.rejections[0].reason == "invalid_time"
+
+
+@pytest.mark.parametrize("days", [-719_163, 2_932_897, -(2**31), 2**31 - 1])
+@pytest.mark.parametrize("ddl", ["a DATE", "b STRING"])
+def test_day_of_no_year_is_rejected_whether_anybody_reads_it_or_not(ddl: str, days: int) -> None:
+    schema = record(("a", {"type": "int", "logicalType": "date"}))
+    found = parsed_as(fields(ddl), plain(schema), avro_bytes(record(("a", "int")), {"a": days}))
+    assert found.rejections[0].reason == "invalid_time"
+
+
+@pytest.mark.parametrize("kind", [{"type": "bytes"}, {"type": "fixed", "name": "Amount", "size": 16}])
+def test_decimal_keeps_digits_that_its_schema_does_not_promise(kind: dict[str, Any]) -> None:
+    number = 12_345_678_901_234_567_890_123_456_789_012_345_678
+    schema = record(("a", {**kind, "logicalType": "decimal", "precision": 4, "scale": 2}))
+    written = avro_bytes(record(("a", kind)), {"a": number.to_bytes(16, "big")})
+    [found] = parsed_as(fields("a DECIMAL(38, 2)"), plain(schema), written).clicks
+    assert str(found["a"]) == "123456789012345678901234567890123456.78"
+
+
+@pytest.mark.parametrize("ddl", ["a DECIMAL(38, 2)", "b STRING"])
+def test_decimal_of_a_megabyte_takes_no_time(ddl: str) -> None:
+    schema = record(("a", {"type": "bytes", "logicalType": "decimal", "precision": 9, "scale": 2}))
+    began = time.monotonic()
+    found = parsed_as(fields(ddl), plain(schema), avro_bytes(record(("a", "bytes")), {"a": b"\x7f" * 1_000_000}))
+    assert time.monotonic() - began < 5
+    assert [why.detail for why in found.rejections.values()] in (
+        [], ["Expected `decimal(38,2)`, got `bytes` - at `$.a`"],
+    )  # fmt: skip
 
 
 def test_lenient_field_takes_numbers_of_avro() -> None:

@@ -39,6 +39,7 @@ SCHEMA = record(
     price=nullable("double"), ratio=nullable("float"), quantity=nullable("int"), big="long", is_new=nullable("boolean"),
     day=nullable({"type": "int", "logicalType": "date"}), page=nullable(PAGE), before=nullable("Page"),
     digest=nullable({"type": "fixed", "name": "Digest", "size": 3}), blob=nullable("bytes"), nothing="null",
+    unread_day=nullable({"type": "int", "logicalType": "date"}),
 )  # fmt: skip
 DDL = (
     "id STRING NOT NULL, at TIMESTAMP NOT NULL, sent TIMESTAMP, nanos TIMESTAMP, kind STRING NOT NULL, price DOUBLE, "
@@ -77,6 +78,7 @@ def value_of(rng: np.random.Generator, number: int) -> dict[str, Any]:
         "is_new": maybe(rng, one_of(rng)), "day": maybe(rng, int(rng.integers(-800_000, 3_000_000))),
         "page": some_page(rng), "before": some_page(rng), "digest": maybe(rng, b"abc"),
         "blob": maybe(rng, b"\xff" * 200), "nothing": None,
+        "unread_day": maybe(rng, int(rng.integers(-800_000, 3_000_000))),
     }  # fmt: skip
 
 

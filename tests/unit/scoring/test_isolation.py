@@ -60,6 +60,24 @@ def test_clicks_on_which_it_raises_are_found() -> None:
     assert model.calls < 40
 
 
+class SpeechlessError(Exception):
+    def __str__(self) -> str:
+        raise RuntimeError("no words")
+
+
+@pytest.mark.parametrize(("error", "detail"), [
+    (ValueError("half a character: \ud800"), "ValueError: half a character: \\ud800"),
+    (ValueError("\udcff" * 10_000), "ValueError: " + ("\\udcff" * 48)),
+    (SpeechlessError(), "SpeechlessError: its message cannot be read (RuntimeError)"),
+])  # fmt: skip
+def test_words_of_an_error_become_a_text_that_a_table_takes(error: Exception, detail: str) -> None:
+    def fail(clicks: Floats) -> None:
+        if 3 in clicks:
+            raise error
+
+    assert found(Model(fail)) == {3: detail}
+
+
 def test_clicks_without_a_finite_score_are_found_without_another_call() -> None:
     def spoil(clicks: Floats) -> None:
         clicks[clicks == 5] = np.inf

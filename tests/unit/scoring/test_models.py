@@ -18,9 +18,10 @@ from sklearn.linear_model import LogisticRegression
 
 from clickscore.config.model import Model
 from clickscore.config.run import load as load_config
+from clickscore.errors import ModelError
 from clickscore.registry.registry import fetch_current
 from clickscore.registry.version import ModelVersion
-from clickscore.scoring.models import BOOSTER, ONNX, PYFUNC, load
+from clickscore.scoring.models import BOOSTER, ONNX, PYFUNC, load, load_booster
 from clickscore.scoring.outputs import pick
 
 RNG = np.random.default_rng(5)
@@ -140,6 +141,14 @@ def test_booster_scores_a_click_alone_as_it_does_in_company(registry_uri: str, t
     inputs = as_inputs(some, model.inputs)
     alone = [predict(inputs.slice(row, 1)).values[0, 0] for row in range(len(some))]
     assert alone == predict(inputs).values[:, 0].tolist()
+
+
+def test_folder_without_a_booster_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match=f"{tmp_path} has no Booster of LightGBM: .*in which model.lgb is"):
+        load_booster(tmp_path)
+    (tmp_path / "model.lgb").write_text("tree")
+    with pytest.raises(ModelError, match="has no Booster of LightGBM"):
+        load_booster(tmp_path)
 
 
 def test_several_outputs_become_several_columns(

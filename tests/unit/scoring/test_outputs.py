@@ -20,6 +20,15 @@ def test_any_other_shape_is_refused(prediction: Any) -> None:
         as_outputs(prediction, 2)
 
 
+@pytest.mark.parametrize("prediction", [
+    np.array([1j, 2j]), np.array(["2026-03-01", "2026-03-02"], "M8[ns]"), np.array([1, 2], "m8[s]"),
+    pd.Series(pd.to_datetime(["2026-03-01", "2026-03-02"])), {"p": np.array([1j, 2j])},
+])  # fmt: skip
+def test_times_and_complex_numbers_are_no_scores(prediction: Any) -> None:
+    with pytest.raises(OutputError, match=r"the model predicts (complex|datetime|timedelta)\S+, and no number"):
+        as_outputs(prediction, 2)
+
+
 def test_outputs_are_picked_by_name_and_by_position() -> None:
     named = as_outputs(pd.DataFrame({"stay": [0.1, 0.2], "buy": [0.3, 0.4], "leave": [0.6, 0.4]}), 2)
     assert pick(named, ["buy", 0]).tolist() == [[0.3, 0.1], [0.4, 0.2]]

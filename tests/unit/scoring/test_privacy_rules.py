@@ -94,6 +94,22 @@ def test_coarse_numbers_keep_their_type_and_fit_it() -> None:
     assert str(applied(Rule("coarsen", step=Decimal(10)), pa.array([-3.0]), b"")[0]) == "0.0"
 
 
+@pytest.mark.parametrize(("value", "step", "kept"), [
+    ("9" * 38, "1", "9" * 38), ("9" * 38, "10", "9" * 37 + "0"), ("-" + "9" * 38, "1", "-" + "9" * 38),
+    ("5", "1e300", "0"),
+])  # fmt: skip
+def test_longest_decimal_stays_on_the_side_of_zero(value: str, step: str, kept: str) -> None:
+    values = pa.array([Decimal(value)], pa.decimal128(38, 0))
+    assert applied(Rule("coarsen", step=Decimal(step)), values, b"").to_pylist() == [Decimal(kept)]
+
+
+@pytest.mark.parametrize("step", ["5e-324", "1.7976931348623157e308"])
+def test_step_may_be_any_double(step: str) -> None:
+    values = [1.7976931348623157e308, 5e-324, -1.5, 0.0]
+    found = applied(Rule("coarsen", step=Decimal(step)), pa.array(values, pa.float64()), b"").to_pylist()
+    assert all(abs(kept) <= abs(value) for kept, value in zip(found, values, strict=True))
+
+
 def test_rules_that_fit_are_accepted() -> None:
     assert problems({
         "id": Rule("hash"), "visitor": Rule("hash"), "quantity": Rule("coarsen", step=Decimal(5)), "mail": Rule("drop"),

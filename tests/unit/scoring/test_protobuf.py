@@ -150,7 +150,9 @@ def test_numbers_of_a_message_are_read(indexes: bytes, found: tuple[tuple[int, .
     assert message_indexes(indexes, 0) == found
 
 
-@pytest.mark.parametrize("indexes", [b"", b"\x02", b"\x01", b"\xfe\xff\xff\xff\x0f", b"\xff" * 9])
+@pytest.mark.parametrize("indexes", [
+    b"", b"\x02", b"\x01", b"\xfe\xff\xff\xff\x0f", b"\xff" * 9, b"\x02\x01", b"\x04\0\x01",
+])  # fmt: skip
 def test_bytes_that_are_no_numbers_of_a_message_are_refused(indexes: bytes) -> None:
     with pytest.raises(UndecodableError, match="expected the numbers of a message"):
         message_indexes(indexes, 0)
@@ -199,14 +201,17 @@ def test_decimal_of_confluent_is_exact_and_one_that_no_column_holds_is_rejected(
         return b"\x0a" + bytes([len(decimal)]) + decimal
 
     clicks, rejections = parsed_as(
-        fields("price DECIMAL(9, 2)"),
+        fields("price DECIMAL(38, 2)"),
         plain(file),
         record(b"\x03\x39", 2),
         record(b"\xff\x38", 1),
+        record((10**37 + 1).to_bytes(16, "big"), 2),
         record(b"\x01" * 40, 2),
     )
-    assert clicks.field("price").to_pylist() == [Decimal("8.25"), Decimal("-20.00"), None]
-    assert rejections[2].reason == "wrong_type"
+    assert clicks.field("price").to_pylist() == [
+        Decimal("8.25"), Decimal("-20.00"), Decimal("1" + "0" * 35 + ".01"), None,
+    ]  # fmt: skip
+    assert rejections[3].reason == "wrong_type"
 
 
 def test_default_of_a_field_does_not_stand_for_one_that_was_not_set() -> None:

@@ -120,6 +120,8 @@ def test_folder_must_be_new_or_empty_and_no_pattern(tmp_path: Path) -> None:
                             (Path("conf/{a}"), r"has \{ \}, which Spark takes for a pattern")):  # fmt: skip
         with pytest.raises(ConfigError, match=problem):
             check_folder(folder)
+    with pytest.raises(ConfigError, match="it cannot be read: File name too long; choose another name"):
+        check_folder(tmp_path / ("x" * 300))
     with pytest.raises(ConfigError, match="it cannot be written: Not a directory"):
         write(tmp_path / "a.txt" / "mine", {"run.yaml": ""})
 

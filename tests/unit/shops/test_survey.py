@@ -57,6 +57,13 @@ def test_lines_that_are_no_objects_are_counted_and_empty_ones_are_not() -> None:
     assert sample.share(sample.places[0]) == 1.0
 
 
+@pytest.mark.parametrize("half", [b'{"\\ud800": 1}', b'{"a": "x\\udc00"}', b'{"a": [{"\\ud800x": null}], "n": 1.5}'])
+def test_line_with_half_a_character_is_counted_among_them(half: bytes) -> None:
+    whole = b'{"a": "\\ud83d\\ude00", "n": 1e999999999}'
+    sample = survey([half, *[whole] * 5], "clicks.jsonl")
+    assert (len(sample.rows), sample.unreadable) == (5, 1)
+
+
 def test_names_without_end_are_not_all_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "MOST_PLACES", 3)
     lines = [json.dumps({"a": 1, f"key{number}": number}).encode() for number in range(9)]
