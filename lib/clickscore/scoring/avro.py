@@ -11,11 +11,14 @@ from functools import partial
 from typing import Any, NamedTuple
 
 import fastavro
+import pyarrow as pa
 from fastavro.read import LOGICAL_READERS
 from fastavro.schema import SchemaParseException
 
 from clickscore.reasons import INVALID_TIME, MALFORMED_AVRO, UNKNOWN_SCHEMA
+from clickscore.scoring import avro_columns
 from clickscore.scoring.framing import HEADER_BYTES, BySchema
+from clickscore.scoring.record_groups import ReadColumns
 from clickscore.scoring.times import EPOCH
 from clickscore.scoring.wire import UndecodableError, Wire
 
@@ -65,6 +68,12 @@ class AvroOpener:
     def __call__(self, record: bytes) -> Any:
         """Return the objects and values of a record; raises UndecodableError."""
         return _open(self.schema_of(record).whole, self.read_as, self.start, record)
+
+    def column_reader(self, header: bytes, click: pa.Schema) -> ReadColumns | None:
+        """Return what reads the records of a schema at once; None if they are read one by one, or as another schema."""
+        schema = self.schema_of(header)
+        is_read = self.read_as is None and avro_columns.reads(*schema, click)
+        return partial(avro_columns.read_columns, *schema, click) if is_read else None
 
 
 def _by_registry(wire: Wire) -> BySchema[AvroSchema]:

@@ -11,9 +11,8 @@ from tests.support.wire import framed, parsed_as, proto_file, proto_message, ser
 
 from clickscore.scoring.ddl import read_fields
 from clickscore.scoring.decoding import Rejection
-from clickscore.scoring.protobuf import message_indexes
 from clickscore.scoring.reading import Reading, with_reading
-from clickscore.scoring.wire import UndecodableError, Wire
+from clickscore.scoring.wire import Wire
 from shopsim.registry import Registry
 
 NOON = dt.datetime(2026, 3, 1, 12, tzinfo=dt.timezone.utc)
@@ -140,20 +139,6 @@ def test_record_that_is_no_message_is_rejected(raw: bytes) -> None:
     found = parsed_as(fields("a STRING"), plain(proto_file("string a")), raw)
     assert found.rejections[0].reason == "malformed_protobuf"
     assert found.rejections[0].detail.startswith("the record is no shop.Click: ")
-
-
-@pytest.mark.parametrize(
-    ("indexes", "found"),
-    [(b"\0rest", ((0,), 1)), (b"\x02\x04rest", ((2,), 2)), (b"\x04\x02\x00rest", ((1, 0), 3))],
-)
-def test_numbers_of_a_message_are_read(indexes: bytes, found: tuple[tuple[int, ...], int]) -> None:
-    assert message_indexes(indexes, 0) == found
-
-
-@pytest.mark.parametrize("indexes", [b"", b"\x02", b"\x01", b"\xfe\xff\xff\xff\x0f", b"\xff" * 9])
-def test_bytes_that_are_no_numbers_of_a_message_are_refused(indexes: bytes) -> None:
-    with pytest.raises(UndecodableError, match="expected the numbers of a message"):
-        message_indexes(indexes, 0)
 
 
 def test_each_record_is_read_with_the_schema_and_the_message_that_it_names(registry: Registry) -> None:
