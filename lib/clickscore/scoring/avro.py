@@ -19,7 +19,7 @@ from clickscore.reasons import INVALID_TIME, MALFORMED_AVRO, UNKNOWN_SCHEMA
 from clickscore.scoring import avro_columns
 from clickscore.scoring.framing import HEADER_BYTES, BySchema
 from clickscore.scoring.record_groups import ReadColumns
-from clickscore.scoring.times import EPOCH
+from clickscore.scoring.times import BEYOND_YEARS, EPOCH
 from clickscore.scoring.wire import UndecodableError, Wire
 
 _TAKEN = {"decimal", "date", *(f"{local}timestamp-{unit}" for local in ("", "local-")
@@ -114,8 +114,8 @@ def _open(schema: Any, as_schema: Any, start: int, record: bytes) -> Any:
     data.seek(start)
     try:
         found = fastavro.schemaless_reader(data, schema, as_schema)
-    except OverflowError as error:
-        raise UndecodableError(INVALID_TIME, f"a time that is in no year from 1 to 9999: {error}") from None
+    except OverflowError:
+        raise UndecodableError(INVALID_TIME, BEYOND_YEARS) from None
     except EOFError:  # its message names an object of Python, another one each time
         detail = f"expected more than the {len(record)} bytes of the record, as its schema says"
         raise UndecodableError(MALFORMED_AVRO, detail) from None

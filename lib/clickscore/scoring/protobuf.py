@@ -22,7 +22,7 @@ from clickscore.scoring.framing import FIRST_MESSAGE, HEADER_BYTES, BySchema, me
 from clickscore.scoring.protobuf_schemas import DECIMAL, TIME, WRAPPERS, file_of, message_of, pool_of
 from clickscore.scoring.record_groups import ReadColumns
 from clickscore.scoring.record_tree import Node
-from clickscore.scoring.times import EPOCH
+from clickscore.scoring.times import BEYOND_YEARS, EPOCH
 from clickscore.scoring.values import WHOLE
 from clickscore.scoring.wire import Open, UndecodableError, Wire
 
@@ -216,8 +216,8 @@ def _map(make: Make, values: Mapping[Any, Any]) -> dict[str, Any]:
 def _time(message: Any) -> dt.datetime:
     try:
         return EPOCH + dt.timedelta(seconds=message.seconds, microseconds=message.nanos // 1_000)
-    except OverflowError as error:
-        raise UndecodableError(INVALID_TIME, f"a time that is in no year from 1 to 9999: {error}") from None
+    except OverflowError:
+        raise UndecodableError(INVALID_TIME, BEYOND_YEARS) from None
 
 
 def _decimal(message: Any) -> Any:
