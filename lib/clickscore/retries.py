@@ -7,10 +7,14 @@ schema that does not fit stay wrong.
 
 import time
 from collections.abc import Callable
+from typing import TypeVar
 
 from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_delay, wait_random_exponential
 
-from clickscore.spark_errors import transient_cause
+from clickscore.errors import ClickscoreError
+from clickscore.spark_errors import SPARK_ERRORS, transient_cause
+
+Result = TypeVar("Result")
 
 START_LIMIT_S = 60.0
 """How long a start is tried: a registry that restarts is back by then, and a wrong host name does not wait long."""
@@ -56,3 +60,30 @@ def retrying(
         sleep=sleep,
         reraise=True,
     )
+
+
+def persistently(
+    step: Callable[[], Result], tell: Callable[[str], None], error: type[ClickscoreError], limit_s: float,
+    remedy: str = "fix the cause",
+) -> Result:  # fmt: skip
+    """Take a step of a job, again and again as long as its failures are transient.
+
+    Args:
+        step: is safe to be taken twice.
+        tell: prints a line before each wait.
+        error: what the job raises.
+        limit_s: how long it is tried.
+        remedy: what to do before the job is started again.
+
+    Raises:
+        ClickscoreError: of that class, if it still fails after that.
+    """
+    try:
+        return retrying(tell, limit_s)(step)
+    except SPARK_ERRORS as failure:
+        if cause := transient_cause(failure):
+            raise error(
+                f"{cause}: still failing after {limit_s:.0f} s. Nothing is lost, and nothing is written twice: "
+                f"{remedy} and start again."
+            ) from failure
+        raise

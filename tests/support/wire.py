@@ -13,7 +13,10 @@ from google.protobuf.message_factory import GetMessageClass
 from clickscore.scoring.parsing import Parsed, Parser
 from clickscore.scoring.wire import Wire, with_wire
 
-TYPES = {"string": 9, "int64": 3, "int32": 5, "uint64": 4, "double": 1, "bool": 8, "bytes": 12}
+TYPES = {
+    "double": 1, "float": 2, "int64": 3, "uint64": 4, "int32": 5, "fixed32": 7, "bool": 8, "string": 9, "bytes": 12,
+    "sfixed64": 16, "sint64": 18,
+}  # fmt: skip
 
 
 def framed(schema_id: int, payload: bytes) -> bytes:

@@ -1,9 +1,12 @@
 import time
 
 import pytest
+from pyspark.errors import PySparkException
 
-from clickscore.errors import ModelNotFoundError, SourceUnavailableError
-from clickscore.retries import retrying
+from clickscore.errors import BatchError, ModelNotFoundError, ReplayError, SourceUnavailableError
+from clickscore.retries import persistently, retrying
+
+FULL = PySparkException("java.io.IOException: No space left on device")
 
 
 class Flaky:
@@ -62,3 +65,19 @@ def test_progress_begins_the_count_anew() -> None:
     retrying(said.append, 60, lambda _: None, has_progressed=lambda: next(progress))(flaky)
     assert [line.split(";")[1].split(",")[0] for line in said] == [
         " attempt 1 failed", " attempt 1 failed", " attempt 2 failed"]  # fmt: skip
+
+
+def test_step_of_a_job_returns_what_it_has_found() -> None:
+    assert persistently(Flaky(0, FULL), print, BatchError, 0) == "done"
+
+
+def test_failure_that_does_not_pass_ends_the_job_and_says_that_nothing_is_lost() -> None:
+    with pytest.raises(BatchError, match=r"still failing after 0 s. Nothing is lost.* fix the cause and start again"):
+        persistently(Flaky(9, FULL), print, BatchError, 0)
+    with pytest.raises(ReplayError, match="written twice: wait and start again"):
+        persistently(Flaky(9, FULL), print, ReplayError, 0, "wait")
+
+
+def test_failure_that_stays_is_raised_as_it_is() -> None:
+    with pytest.raises(PySparkException, match="no such column"):
+        persistently(Flaky(9, PySparkException("no such column")), print, BatchError, 0)

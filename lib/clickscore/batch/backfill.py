@@ -48,7 +48,7 @@ def run(config: Config, make_session: Callable[[], SparkSession], console: Conso
         spark = make_session()
         wiring = check(spark, config, model)
         backfills = Backfills.of(spark, wiring.scored, wiring.stream)
-        missing = find_missing(spark, wiring, backfills, asked)
+        newest, missing = backfills.newest(), find_missing(spark, wiring, backfills, asked)
         for warning in (*model.doubts, *missing.warnings):
             tell(warning)
         found = f"{missing.present} of the range are in the tables, or planned; {missing.what} are missing."
@@ -62,7 +62,8 @@ def run(config: Config, make_session: Callable[[], SparkSession], console: Conso
             fence = Fence.acquire(spark, f"{config.checkpoint}/{FENCE}", str(uuid.uuid4()))
             left = backfills.unfinished()
             # With the fence up, no other run plans anything; until then, one may have.
-            missing = find_missing(spark, wiring, backfills, asked)
+            if backfills.newest() != newest:
+                missing = find_missing(spark, wiring, backfills, asked)
             chunks = backfills.plan(missing.chunks, model.key, fence) if missing.chunks else []
             say(found)
             if left:
@@ -78,7 +79,8 @@ def run(config: Config, make_session: Callable[[], SparkSession], console: Conso
                     versions[key] = planned, scorer.batch_scorer()
                 return versions[key]
 
-            landed, began = landed_files(spark, [*left, *chunks]), time.monotonic()
+            landed = {part.source for chunk in chunks for part in chunk.parts} | landed_files(spark, left)
+            began = time.monotonic()
             with ChunkLines(console, len(left) + len(chunks)) as lines:
                 for chunk, is_new in [*((chunk, False) for chunk in left), *((chunk, True) for chunk in chunks)]:
                     if signals:

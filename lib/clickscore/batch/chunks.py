@@ -15,12 +15,12 @@ from pyspark.sql import functions as F
 
 from clickscore.batch import ranges
 from clickscore.batch.missing import read_part_files
-from clickscore.batch.persistence import persistently
 from clickscore.batch.wiring import Wiring
 from clickscore.config.source import KafkaSource
 from clickscore.errors import BatchError, StreamError, WiringError
 from clickscore.monitoring.report import Report
 from clickscore.registry.version import ModelVersion
+from clickscore.retries import STREAM_LIMIT_S, persistently
 from clickscore.scoring.isolation import Tolerance
 from clickscore.sources import folder, kafka
 from clickscore.sources.records import BatchPlan
@@ -113,7 +113,10 @@ class ChunkScorer:
         is_first = iter([is_new])
         try:
             report = persistently(
-                lambda: self._score(chunk, model, batch_scorer, landed, next(is_first, False)), self.tell
+                lambda: self._score(chunk, model, batch_scorer, landed, next(is_first, False)),
+                self.tell,
+                BatchError,
+                STREAM_LIMIT_S,
             )
             self.backfills.finish(chunk, report.scored, report.rejected, self.fence)
         except (StreamError, WiringError, BatchError, *SPARK_ERRORS) as error:

@@ -16,7 +16,6 @@ from pyspark.sql import functions as F
 from rich.console import Console
 
 from clickscore.batch import comparison, ranges
-from clickscore.batch.persistence import persistently
 from clickscore.batch.progress import ChunkLines
 from clickscore.batch.rescoring import NEW, Period, features_digest, plain, rescored, rescored_clicks
 from clickscore.batch.wiring import check_model, check_whole
@@ -26,6 +25,7 @@ from clickscore.errors import BatchError, TableError
 from clickscore.monitoring.report import Report
 from clickscore.registry.registry import fetch_current
 from clickscore.registry.version import ModelVersion
+from clickscore.retries import STREAM_LIMIT_S, persistently
 from clickscore.scoring.isolation import Tolerance
 from clickscore.spark_errors import WorkerCrashError, guarded
 from clickscore.storage.protocol import check_readable, check_writable
@@ -248,7 +248,7 @@ def _write(spark: SparkSession, config: Config, console: Console, scorer: Scorer
             number = numbers[batches[-1]]
             mine, start = clicks.where(F.col("batch_id").isin(*batches)), time.monotonic()
             append = partial(_append, table, number, str(version))
-            persistently(partial(scorer.surviving, mine, append), partial(warn, console))
+            persistently(partial(scorer.surviving, mine, append), partial(warn, console), BatchError, STREAM_LIMIT_S)
             counted = table.read(spark).where(F.col("batch_id").isin(*batches))
             [(count, fresh)] = counted.agg(F.count(F.lit(1)), F.count(NEW)).collect()
             key = scorer.model.key

@@ -11,7 +11,7 @@ from rich.console import Console
 from clickscore.config.run import Config
 from clickscore.errors import CheckpointError, TableError
 from clickscore.reconciliation import audit_report, discrepancies
-from clickscore.reconciliation.backfilled import gather_backfills, has_backfills
+from clickscore.reconciliation.backfilled import count_unfinished, gather_backfills, has_backfills
 from clickscore.reconciliation.expectations import Case, Evidence, Rows, gather, read_rows
 from clickscore.reconciliation.record_keys import ClickId, of_rejected, of_scored
 from clickscore.scoring.wire import check_registry
@@ -68,6 +68,8 @@ def run(
     kept = [_compare(each) for each in (evidence, *backfills)]
     settled = reduce(lambda one, other: one.unionByName(other, allowMissingColumns=True), [each for _, each in kept])
     try:
+        if unfinished := count_unfinished(case):
+            audit_report.say_unfinished(console, unfinished)
         changes = [(table.name, _changes(spark, table)) for table in (scored, rejected)]
         return audit_report.show(console, settled, checkpoint, evidence, _replays(rows, click_id), changes)
     finally:

@@ -76,6 +76,12 @@ def say(console: Console, text: str, style: str | None = None) -> None:
     console.print(text, style=style, highlight=False, markup=False, soft_wrap=True)
 
 
+def say_unfinished(console: Console, chunks: int) -> None:
+    """Say how many chunks of backfills are planned and not done."""
+    say(console, f"Backfills: {chunks:,} chunks are planned and not done, and were not checked. If no backfill is "
+        f"running now, start jobs/score_batch.py again to finish them.")  # fmt: skip
+
+
 def _found(row: Row) -> int:
     return int(row.records - row.holes - row.accepted)
 

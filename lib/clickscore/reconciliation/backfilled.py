@@ -29,6 +29,11 @@ def has_backfills(case: Case) -> bool:
     return Table(case.config.output.scored).beside(NAME).exists(case.spark)
 
 
+def count_unfinished(case: Case) -> int:
+    """Return how many chunks of backfills are planned and not done."""
+    return len(_backfills(case).unfinished()) if has_backfills(case) else 0
+
+
 def gather_backfills(case: Case, evidence: Evidence) -> Iterator[Evidence]:
     """Yield the evidence of backfills: of the files that they have read, and of the offsets.
 
@@ -38,8 +43,7 @@ def gather_backfills(case: Case, evidence: Evidence) -> Iterator[Evidence]:
         case: what is audited.
         evidence: of the stream.
     """
-    assert case.checkpoint.stream  # the tables are bound to it
-    backfills = Backfills.of(case.spark, Table(case.config.output.scored), case.checkpoint.stream)
+    backfills = _backfills(case)
     # What is done is known before the rows are read: a chunk that ends meanwhile is one for the next audit.
     events = [(row.batch_id, row.event) for row in backfills.read().select("batch_id", "event").distinct().collect()]
     done = {batch_id for batch_id, event in events if event == DONE}
@@ -63,6 +67,11 @@ def gather_backfills(case: Case, evidence: Evidence) -> Iterator[Evidence]:
         ]
         yield replace(mine, held=hold_offsets(case.spark, spans), settle=_explaining(case, source),
                       scored=of_offsets(scored), rejected=of_offsets(rejected))  # fmt: skip
+
+
+def _backfills(case: Case) -> Backfills:
+    assert case.checkpoint.stream  # the tables are bound to it
+    return Backfills.of(case.spark, Table(case.config.output.scored), case.checkpoint.stream)
 
 
 def _hold_files(case: Case, parts: DataFrame, unreadable: DataFrame) -> Holdings:

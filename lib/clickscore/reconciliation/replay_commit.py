@@ -13,15 +13,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
-from typing import TypeVar
 
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from clickscore.errors import ReplayError
 from clickscore.reconciliation.rescoring import RECORD, WAS, changes
-from clickscore.retries import retrying
-from clickscore.spark_errors import SPARK_ERRORS, transient_cause
+from clickscore.retries import Result, persistently
 from clickscore.storage.schemas import IS_REPLAY, REPLAYED
 from clickscore.storage.table import Table
 
@@ -29,8 +27,6 @@ CONFLICT_LIMIT_S = 120.0
 """How long a commit is tried. A change of ``rejected_clicks`` takes a second or two, and fails if the stream appends to
 the table within them: Delta has no weaker isolation to offer. A few attempts find a gap between two micro-batches."""
 WITHDRAWN = "withdrawn"
-
-Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
@@ -172,12 +168,5 @@ class Resolution:
                 self.spark.conf.unset(key)
 
     def _persistently(self, commit: Callable[[], Result]) -> Result:
-        try:
-            return retrying(self.tell, CONFLICT_LIMIT_S)(commit)
-        except SPARK_ERRORS as error:
-            if cause := transient_cause(error):
-                raise ReplayError(
-                    f"{cause}: still failing after {CONFLICT_LIMIT_S:.0f} s. Nothing is lost, and nothing is scored "
-                    f"twice: fix the cause, or wait until fewer clicks are rejected, and start again."
-                ) from error
-            raise
+        remedy = "fix the cause, or wait until fewer clicks are rejected,"
+        return persistently(commit, self.tell, ReplayError, CONFLICT_LIMIT_S, remedy)

@@ -11,12 +11,15 @@ from functools import partial
 from typing import Any, NamedTuple
 
 import fastavro
+import pyarrow as pa
 from fastavro.read import LOGICAL_READERS
 from fastavro.schema import SchemaParseException
 
 from clickscore.reasons import INVALID_TIME, MALFORMED_AVRO, UNKNOWN_SCHEMA
+from clickscore.scoring import avro_columns
 from clickscore.scoring.framing import HEADER_BYTES, BySchema
-from clickscore.scoring.times import EPOCH
+from clickscore.scoring.record_groups import ReadColumns
+from clickscore.scoring.times import BEYOND_YEARS, EPOCH
 from clickscore.scoring.values import scaled
 from clickscore.scoring.wire import UndecodableError, Wire
 
@@ -67,6 +70,12 @@ class AvroOpener:
         """Return the objects and values of a record; raises UndecodableError."""
         return _open(self.schema_of(record).whole, self.read_as, self.start, record)
 
+    def column_reader(self, header: bytes, click: pa.Schema) -> ReadColumns | None:
+        """Return what reads the records of a schema at once; None if they are read one by one, or as another schema."""
+        schema = self.schema_of(header)
+        is_read = self.read_as is None and avro_columns.reads(*schema, click)
+        return partial(avro_columns.read_columns, *schema, click) if is_read else None
+
 
 def _by_registry(wire: Wire) -> BySchema[AvroSchema]:
     from clickscore.scoring.schema_registry import SchemaRegistry  # without a registry, its client may be missing
@@ -106,8 +115,8 @@ def _open(schema: Any, as_schema: Any, start: int, record: bytes) -> Any:
     data.seek(start)
     try:
         found = fastavro.schemaless_reader(data, schema, as_schema)
-    except OverflowError as error:
-        raise UndecodableError(INVALID_TIME, f"a time that is in no year from 1 to 9999: {error}") from None
+    except OverflowError:
+        raise UndecodableError(INVALID_TIME, BEYOND_YEARS) from None
     except EOFError:  # its message names an object of Python, another one each time
         detail = f"expected more than the {len(record)} bytes of the record, as its schema says"
         raise UndecodableError(MALFORMED_AVRO, detail) from None

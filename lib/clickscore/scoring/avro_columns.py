@@ -5,38 +5,19 @@ anything else, or has a value that does not fit, is left to ``avro``, which know
 """
 
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from clickscore.scoring.avro_cursor import Cursor, Ints, Texts
-from clickscore.scoring.reading import reading_of, steps_of
-from clickscore.scoring.times import (
-    FIRST_PLAIN_EPOCH,
-    FIRST_TIME_US,
-    LAST_PLAIN_EPOCH,
-    LAST_TIME_US,
-    MILLISECONDS_BELOW,
-    SECONDS_BELOW,
-)
+from clickscore.scoring.record_cursor import Cursor, Ints
+from clickscore.scoring.times import FIRST_TIME_US, LAST_TIME_US
+from clickscore.scoring.typed_columns import DAYS, Found, Path, are_plain, click_columns
 from clickscore.scoring.values import WHOLE
 
-Path = tuple[str, ...]
-
-_DAYS = (-719_162, 2_932_896)
-"""The days of the years 1 to 9999, since 1970."""
 _PER_SECOND = {"millis": 1_000, "micros": 1_000_000, "nanos": 1_000_000_000}
 _US = 1_000_000
-
-
-class Found(NamedTuple):
-    """Numbers of the records that have a field, its values in them, and its type."""
-
-    rows: Ints
-    values: Any
-    schema: Any
 
 
 def reads(schema: Any, named: Mapping[str, Any], click: pa.Schema) -> bool:
@@ -48,19 +29,7 @@ def reads(schema: Any, named: Mapping[str, Any], click: pa.Schema) -> bool:
         click: the fields.
     """
     leaves = _leaves(schema, named, ())
-    if leaves is None:
-        return False
-    for field in click:
-        reading, paths = reading_of(field), steps_of(field)
-        if reading.is_lenient or reading.format or reading.zone or len(paths) != 1:
-            return False
-        if not all(isinstance(step, str) for step in paths[0]):
-            return False
-        leaf = leaves.get(tuple(map(str, paths[0])))
-        is_absent = not any(path[: len(paths[0])] == paths[0] or paths[0][: len(path)] == path for path in leaves)
-        if (leaf is None and not (is_absent and field.nullable)) or (leaf is not None and not _fits(leaf, field.type)):
-            return False
-    return True
+    return leaves is not None and are_plain(click, leaves, _fits)
 
 
 def read_columns(
@@ -79,15 +48,7 @@ def read_columns(
     cursor, found = Cursor(data, starts, ends), dict[Path, Found]()
     _walk(cursor, schema, named, (), np.arange(len(starts)), found)
     cursor.is_bad |= cursor.at != ends
-    wanted = [tuple(map(str, steps_of(field)[0])) for field in click]
-    texts = [each for path, each in found.items() if path not in wanted and _kind(each.schema) == "string"]
-    try:
-        columns = [_column(cursor, field, found.get(path)) for field, path in zip(click, wanted, strict=True)]
-        for rows, text, _ in texts:  # nobody reads them, but with one that is no text the record is no Avro
-            _text_column(cursor, rows, text, np.zeros(len(starts), bool))
-    except pa.ArrowInvalid:
-        return None
-    return columns, cursor.is_bad
+    return click_columns(cursor, click, found)
 
 
 def _leaves(schema: Any, named: Mapping[str, Any], path: Path) -> dict[Path, Any] | None:
@@ -151,7 +112,8 @@ def _walk(
         schema = _value_branch(schema)
     schema = _resolved(schema, named)
     if _kind(schema) != "record":
-        found[path] = Found(rows, _READERS[_kind(schema)](cursor, rows, schema), schema)
+        values = _READERS[_kind(schema)](cursor, rows, schema)
+        found[path] = Found(rows, values, bool(_logical(schema)), _kind(schema) == "string")
         return
     for field in schema["fields"]:
         _walk(cursor, field["type"], named, (*path, field["name"]), rows, found)
@@ -173,7 +135,7 @@ def _floats(cursor: Cursor, rows: Ints, schema: Any) -> Any:
 def _longs(cursor: Cursor, rows: Ints, schema: Any) -> Any:
     values, logical = cursor.longs(rows), _logical(schema) or ""
     if logical == "date":  # whether anybody reads it or not, with a day of no year the record is no click
-        cursor.is_bad[rows[(values < _DAYS[0]) | (values > _DAYS[1])]] = True
+        cursor.is_bad[rows[(values < DAYS[0]) | (values > DAYS[1])]] = True
     if "timestamp" not in logical:
         return values
     per_second = _PER_SECOND[logical.rpartition("-")[2]]
@@ -191,69 +153,16 @@ def _enums(cursor: Cursor, rows: Ints, schema: Any) -> Any:
     return symbols.take(pa.array(np.where(is_odd, 0, numbers)))
 
 
+def _texts(cursor: Cursor, rows: Ints, _: Any) -> Any:
+    return cursor.texts(rows, cursor.longs(rows))
+
+
 def _skipped(cursor: Cursor, rows: Ints, schema: Any) -> Any:
     cursor.move(rows, cursor.at[rows] + schema["size"])
 
 
 _READERS: dict[str, Callable[[Cursor, Ints, Any], Any]] = {
     "boolean": _booleans, "int": _longs, "long": _longs, "float": _floats, "double": _floats, "enum": _enums,
-    "string": lambda cursor, rows, _: cursor.texts(rows), "bytes": lambda cursor, rows, _: cursor.texts(rows),
+    "string": _texts, "bytes": _texts,
     "fixed": _skipped, "null": lambda *_: None,
 }  # fmt: skip
-
-
-def _column(cursor: Cursor, field: pa.Field, found: Found | None) -> pa.Array:
-    count = len(cursor.at)
-    if found is None:
-        return pa.nulls(count, field.type)
-    rows, values, schema = found
-    is_null = np.ones(count, bool)
-    is_null[rows] = False
-    if not field.nullable:
-        cursor.is_bad |= is_null
-    if isinstance(values, Texts):
-        return _text_column(cursor, rows, values, is_null)
-    if isinstance(values, pa.Array):  # symbols of an enum
-        numbers = np.zeros(count, np.int64)
-        numbers[rows] = np.arange(len(rows))
-        return values.take(pa.array(numbers, mask=is_null))
-    if values.dtype == np.int64 and not pa.types.is_float64(field.type):
-        values = _within(cursor, rows, values, schema, field.type)
-    full = np.zeros(count, values.dtype)
-    full[rows] = values
-    column = pa.array(full, mask=is_null)
-    if pa.types.is_timestamp(field.type):
-        return column.view(field.type)
-    return column.cast(pa.int32()).view(field.type) if pa.types.is_date32(field.type) else column.cast(field.type)
-
-
-def _within(cursor: Cursor, rows: Ints, values: Ints, schema: Any, column: pa.DataType) -> Ints:
-    """Return whole numbers that a column takes, with zero in the place of others."""
-    if pa.types.is_date32(column):
-        low, high = _DAYS
-    elif column in WHOLE:
-        low, high = -(2 ** (WHOLE[column] - 1)), 2 ** (WHOLE[column] - 1) - 1
-    elif _logical(schema):
-        low, high = FIRST_TIME_US, LAST_TIME_US
-    else:  # a time as it comes in JSON, too: its size tells the unit
-        low, high = FIRST_PLAIN_EPOCH, LAST_PLAIN_EPOCH
-    is_odd = (values < low) | (values > high)
-    cursor.is_bad[rows[is_odd]] = True
-    values = np.where(is_odd, 0, values)
-    if pa.types.is_timestamp(column) and not _logical(schema):
-        values = values * np.where(values < SECONDS_BELOW, _US, np.where(values < MILLISECONDS_BELOW, 1_000, 1))
-    return values
-
-
-def _text_column(cursor: Cursor, rows: Ints, texts: Texts, is_null: npt.NDArray[np.bool_]) -> pa.Array:
-    starts, lengths = np.zeros(len(is_null), np.int64), np.zeros(len(is_null), np.int64)
-    starts[rows], lengths[rows] = texts
-    lengths[cursor.is_bad] = 0
-    offsets = np.concatenate([[0], np.cumsum(lengths)])
-    places = np.repeat(starts - offsets[:-1], lengths)
-    places += np.arange(len(places))
-    valid = pa.array(~is_null).buffers()[1]
-    buffers = [valid, pa.py_buffer(offsets), pa.py_buffer(cursor.data[places])]
-    column = pa.Array.from_buffers(pa.large_string(), len(is_null), buffers)
-    column.validate(full=True)  # the bytes are any
-    return column.cast(pa.string())

@@ -4,11 +4,14 @@ import time
 from collections.abc import Callable
 from typing import Generic, TypeVar
 
+from clickscore.reasons import MALFORMED_PROTOBUF
 from clickscore.scoring.wire import UndecodableError
 
 MAGIC = 0
 """The first byte of a record that names its schema; then come the four bytes of the id, the highest first."""
 HEADER_BYTES = 5
+FIRST_MESSAGE = b"\0"
+"""Stands, in a record of Protobuf, for the number of the first message of its schema."""
 UNKNOWN_FOR_S = 60.0
 """How long an unknown id is not asked for again: a registry that copies another may be late, rubbish may come often."""
 MOST_UNKNOWN = 10_000
@@ -56,3 +59,33 @@ class BySchema(Generic[Reader]):
             self._unknown[header] = (time.monotonic() + UNKNOWN_FOR_S, error.reason, error.detail)
             raise
         return reader
+
+
+def message_indexes(record: bytes, start: int) -> tuple[tuple[int, ...], int]:
+    """Return which message of a schema a record holds: its number, then those of messages within; and where it begins.
+
+    Raises:
+        UndecodableError: if there are no such numbers.
+    """
+    count, start = _varint(record, start)
+    if not count:  # short for the first message
+        return (0,), start
+    if not 0 < count <= len(record) - start:
+        raise UndecodableError(MALFORMED_PROTOBUF, f"expected the numbers of a message, found {count} of them")
+    indexes = []
+    for _ in range(count):
+        index, start = _varint(record, start)
+        indexes.append(index)
+    if min(indexes) < 0:  # which Python would count from the end
+        raise UndecodableError(MALFORMED_PROTOBUF, f"expected the numbers of a message, found {indexes}")
+    return tuple(indexes), start
+
+
+def _varint(record: bytes, start: int) -> tuple[int, int]:
+    found = shift = 0
+    for position, byte in enumerate(record[start : start + 5], start + 1):
+        found |= (byte & 0x7F) << shift
+        if byte < 0x80:
+            return (found >> 1) ^ -(found & 1), position
+        shift += 7
+    raise UndecodableError(MALFORMED_PROTOBUF, "expected the numbers of a message after the id of its schema")

@@ -10,20 +10,20 @@ from functools import partial
 from operator import attrgetter
 from typing import Any, NamedTuple
 
+import pyarrow as pa
 from google.protobuf.descriptor_pool import DescriptorPool
 from google.protobuf.message import DecodeError
 from google.protobuf.message_factory import GetMessageClass
 
 from clickscore.reasons import INVALID_TIME, MALFORMED_PROTOBUF
-from clickscore.scoring.framing import HEADER_BYTES, BySchema
-from clickscore.scoring.protobuf_schemas import file_of, message_of, pool_of
+from clickscore.scoring import protobuf_columns
+from clickscore.scoring.framing import FIRST_MESSAGE, HEADER_BYTES, BySchema, message_indexes
+from clickscore.scoring.protobuf_schemas import DECIMAL, TIME, WRAPPERS, file_of, message_of, pool_of
+from clickscore.scoring.record_groups import ReadColumns
 from clickscore.scoring.record_tree import Node
-from clickscore.scoring.times import EPOCH
+from clickscore.scoring.times import BEYOND_YEARS, EPOCH
 from clickscore.scoring.values import WHOLE, scaled
 from clickscore.scoring.wire import Open, UndecodableError, Wire
-
-_WRAPPERS = {f"google.protobuf.{name}Value" for name in ("Bool", "Bytes", "Double", "Float", "Int32", "Int64",
-                                                         "String", "UInt32", "UInt64")}  # fmt: skip
 
 Make = Callable[[Any], Any]
 """Turns the value of a field into an object or a value."""
@@ -44,68 +44,58 @@ class _Fields(NamedTuple):
     others: list[_Field]
 
 
-def protobuf_opener(wire: Wire, trees: Sequence[Node]) -> Open:
-    """Return what takes records of Protobuf apart.
+class ProtobufOpener:
+    """Takes records of Protobuf apart.
 
-    Args:
-        wire: how they are written.
-        trees: what is wanted of them.
-
-    Raises:
-        UndecodableError: if the schema file cannot be used.
+    Attributes:
+        start: at which byte the first message of a schema begins.
     """
-    if not wire.registry:
-        return _opener(message_of(wire.schema or b"", wire.message or ""), trees)
-    from clickscore.scoring.schema_registry import SchemaRegistry  # without a registry, its client may be missing
 
-    registry = SchemaRegistry(wire)
+    def __init__(self, wire: Wire, trees: Sequence[Node]) -> None:
+        """Prepare the schema file, or the way to the registry.
 
-    def messages_of(id: int) -> "_Messages":
-        schema = registry.schema(id, "PROTOBUF", "serialized")
-        parts = {name: file_of(part.schema_str, wire) for name, part in registry.referenced(schema, "serialized")}
-        for name, part in parts.items():
-            part.name = name
-        file = file_of(schema.schema_str, wire)
-        return _Messages(pool_of([*parts.values(), file]), file, trees)
+        Args:
+            wire: how records are written.
+            trees: what is wanted of them.
 
-    schemas = BySchema(MALFORMED_PROTOBUF, messages_of)
+        Raises:
+            UndecodableError: if the schema file cannot be used.
+        """
+        self.start = HEADER_BYTES + len(FIRST_MESSAGE) if wire.registry else 0
+        self._message: Any = None
+        if not wire.registry:
+            self._message = message_of(wire.schema or b"", wire.message or "")
+            self._open_alone = _opener(self._message, trees)
+            return
+        from clickscore.scoring.schema_registry import SchemaRegistry  # without a registry, its client may be missing
 
-    def take_apart(record: bytes) -> Any:
-        messages = schemas.reader_of(record)
+        registry = SchemaRegistry(wire)
+
+        def messages_of(id: int) -> "_Messages":
+            schema = registry.schema(id, "PROTOBUF", "serialized")
+            parts = {name: file_of(part.schema_str, wire) for name, part in registry.referenced(schema, "serialized")}
+            for name, part in parts.items():
+                part.name = name
+            file = file_of(schema.schema_str, wire)
+            return _Messages(pool_of([*parts.values(), file]), file, trees)
+
+        self._schemas = BySchema(MALFORMED_PROTOBUF, messages_of)
+
+    def __call__(self, record: bytes) -> Any:
+        """Return the objects and values of a record; raises UndecodableError."""
+        if self._message:
+            return self._open_alone(record)
+        messages = self._schemas.reader_of(record)
         indexes, start = message_indexes(record, HEADER_BYTES)
         return messages.opener(indexes)(record[start:])
 
-    return take_apart
-
-
-def message_indexes(record: bytes, start: int) -> tuple[tuple[int, ...], int]:
-    """Return which message of a schema a record holds: its number, then those of messages within; and where it begins.
-
-    Raises:
-        UndecodableError: if there are no such numbers.
-    """
-    count, start = _varint(record, start)
-    if not count:  # short for the first message
-        return (0,), start
-    if not 0 < count <= len(record) - start:
-        raise UndecodableError(MALFORMED_PROTOBUF, f"expected the numbers of a message, found {count} of them")
-    indexes = []
-    for _ in range(count):
-        index, start = _varint(record, start)
-        indexes.append(index)
-    if min(indexes) < 0:  # which Python would count from the end
-        raise UndecodableError(MALFORMED_PROTOBUF, f"expected the numbers of a message, found {indexes}")
-    return tuple(indexes), start
-
-
-def _varint(record: bytes, start: int) -> tuple[int, int]:
-    found = shift = 0
-    for position, byte in enumerate(record[start : start + 5], start + 1):
-        found |= (byte & 0x7F) << shift
-        if byte < 0x80:
-            return (found >> 1) ^ -(found & 1), position
-        shift += 7
-    raise UndecodableError(MALFORMED_PROTOBUF, "expected the numbers of a message after the id of its schema")
+    def column_reader(self, header: bytes, click: pa.Schema) -> ReadColumns | None:
+        """Return what reads the first message of a schema at once; None if its records are read one by one."""
+        if self._message:
+            return protobuf_columns.reader(self._message, click)
+        messages = self._schemas.reader_of(header)
+        is_first = header[HEADER_BYTES:] == FIRST_MESSAGE
+        return protobuf_columns.reader(messages.descriptor((0,)), click) if is_first else None
 
 
 class _Messages:
@@ -119,15 +109,18 @@ class _Messages:
 
     def opener(self, indexes: tuple[int, ...]) -> Open:
         if indexes not in self._openers:
-            try:
-                descriptor = self._file.message_types_by_name[self._names[indexes[0]]]
-                for index in indexes[1:]:
-                    descriptor = descriptor.nested_types[index]
-            except IndexError:
-                detail = f"expected a message of the schema, found number {list(indexes)}, which it does not have"
-                raise UndecodableError(MALFORMED_PROTOBUF, detail) from None
-            self._openers[indexes] = _opener(descriptor, self._trees)
+            self._openers[indexes] = _opener(self.descriptor(indexes), self._trees)
         return self._openers[indexes]
+
+    def descriptor(self, indexes: tuple[int, ...]) -> Any:
+        try:
+            descriptor = self._file.message_types_by_name[self._names[indexes[0]]]
+            for index in indexes[1:]:
+                descriptor = descriptor.nested_types[index]
+        except IndexError:
+            detail = f"expected a message of the schema, found number {list(indexes)}, which it does not have"
+            raise UndecodableError(MALFORMED_PROTOBUF, detail) from None
+        return descriptor
 
 
 def _opener(descriptor: Any, trees: Sequence[Node]) -> Open:
@@ -219,13 +212,13 @@ def _map(make: Make, values: Mapping[Any, Any]) -> dict[str, Any]:
 def _time(message: Any) -> dt.datetime:
     try:
         return EPOCH + dt.timedelta(seconds=message.seconds, microseconds=message.nanos // 1_000)
-    except OverflowError as error:
-        raise UndecodableError(INVALID_TIME, f"a time that is in no year from 1 to 9999: {error}") from None
+    except OverflowError:
+        raise UndecodableError(INVALID_TIME, BEYOND_YEARS) from None
 
 
 _KNOWN: dict[str, Make] = {
-    "google.protobuf.Timestamp": _time,
-    "confluent.type.Decimal": lambda message: scaled(message.value, message.scale),
-    **dict.fromkeys(_WRAPPERS, lambda message: message.value),
+    TIME: _time,
+    DECIMAL: lambda message: scaled(message.value, message.scale),
+    **dict.fromkeys(WRAPPERS, lambda message: message.value),
 }
 """Messages that stand for a value."""

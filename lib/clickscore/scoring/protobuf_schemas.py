@@ -14,6 +14,10 @@ from clickscore.errors import SourceError
 from clickscore.reasons import UNKNOWN_SCHEMA
 from clickscore.scoring.wire import KEY, UndecodableError, Wire
 
+TIME, DECIMAL = "google.protobuf.Timestamp", "confluent.type.Decimal"
+WRAPPERS = {f"google.protobuf.{name}Value" for name in ("Bool", "Bytes", "Double", "Float", "Int32", "Int64", "String",
+                                                        "UInt32", "UInt64")}  # fmt: skip
+"""Messages that stand for the value that they hold."""
 _GOOGLE = ("any", "duration", "empty", "field_mask", "struct", "timestamp", "wrappers")
 BUILT_IN = {
     **{f"google/protobuf/{name}.proto": f"google.protobuf.{name}_pb2" for name in (*_GOOGLE, "descriptor")},

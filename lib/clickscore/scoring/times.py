@@ -22,6 +22,7 @@ FIRST_TIME_US, LAST_TIME_US = -62_135_596_800_000_000, 253_402_300_799_999_999
 """The years 1 to 9999 in UTC, in microseconds since 1970: beyond them Python and many readers know no time."""
 NO_TIME = "Expected a time"
 """How each message begins about a value that has the type of a time, but is none."""
+BEYOND_YEARS = "expected a time in the years 1 to 9999 of UTC, found one beyond them"
 
 # The unit of an epoch number follows from its size: no time between the years 1973 and 5138 is ambiguous.
 SECONDS_BELOW, MILLISECONDS_BELOW, _MICROSECONDS_BELOW, _NANOSECONDS_BELOW = 10**11, 10**14, 10**17, 10**20

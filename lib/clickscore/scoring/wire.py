@@ -17,8 +17,7 @@ from clickscore.scoring.record_tree import Node
 
 if TYPE_CHECKING:  # a program that embeds the scorer has no pydantic, and may have no fastavro
     from clickscore.config.value import Value
-    from clickscore.scoring.avro import AvroOpener
-    from clickscore.scoring.avro_groups import AvroGroups
+    from clickscore.scoring.record_groups import Opener, RecordGroups
 
 AVRO, PROTOBUF = "avro", "protobuf"
 KEY = "source.value"
@@ -123,19 +122,18 @@ def opener(wire: Wire, trees: Sequence[Node]) -> Open:
         from clickscore.scoring.avro import AvroOpener
 
         return AvroOpener(wire)
-    from clickscore.scoring.protobuf import protobuf_opener
+    from clickscore.scoring.protobuf import ProtobufOpener
 
-    return protobuf_opener(wire, trees)
+    return ProtobufOpener(wire, trees)
 
 
-def column_reader(open: Open | None, click: pa.Schema) -> "AvroGroups | None":
-    """Return what reads many records at once, for a format that has such a way."""
-    wire = wire_of(click)
-    if not wire or wire.format != AVRO:
+def column_reader(open: Open | None, click: pa.Schema) -> "RecordGroups | None":
+    """Return what reads many records at once; None for JSON, whose decoder is as fast one by one."""
+    if not open:
         return None
-    from clickscore.scoring.avro_groups import AvroGroups
+    from clickscore.scoring.record_groups import RecordGroups
 
-    return AvroGroups(cast("AvroOpener", open), click)
+    return RecordGroups(cast("Opener", open), click)
 
 
 def check_registry(click: pa.Schema) -> None:

@@ -14,6 +14,8 @@ USUAL = 0.9
 """Share of the records in which a place must have a value for a role; the sample may have some bad records."""
 DISTINCT = 0.95
 """Share of an id's values that must be different; producers send some records twice."""
+FEWEST_RECORDS = 20
+"""From so many on, users that all differ are rather events: in fewer, each user may have clicked once."""
 MOST_PARTS = 4
 """Places that an id is made of at most."""
 
@@ -29,13 +31,13 @@ _VISITORS = (
     re.compile(r"(^|_)(visitor|user_pseudo|anonymous|anon|distinct|domain_user|client|browser|cookie|fingerprint)_?"
                r"(id|key|uuid|guid|hash)$"),
     re.compile(r"(^|_)(user|customer|account|member|shopper|buyer|person|profile|device)_?(id|key|uuid|guid|hash)$"),
-    re.compile(r"(^|_)(visitor|user|customer|uid|cookie|shopper|buyer)$"),
+    re.compile(r"(^|_)(visitor|user|customer|uid|cookie|shopper|buyer|anon|anonymous)$"),
     re.compile(r"(^|_)(session|visit)_?(id|key|uuid|guid)?$"),
 )  # fmt: skip
 """Names of visitors, the likeliest first; a visit stands in for a visitor that has no id."""
 _IDS = (
     re.compile(r"(^|_)(event|click|message|msg|hit|record|row|log|request|insert|action)_?(id|uuid|guid|key)$"),
-    re.compile(r"^_?(id|uuid|guid|key|oid|id_oid)$"),
+    re.compile(r"^_?(id|uid|uuid|guid|key|oid|id_oid)$"),
 )
 _ACTION = re.compile(r"(^|_)(event|action|type|event_type|event_name|kind|what|product_id|item_?id|page_?url|url|sku)$")
 """Names of what a visitor did, which help to tell two clicks of the same moment apart."""
@@ -101,9 +103,12 @@ def _may_be_time(place: Place) -> bool:
 def _guess_visitor(sample: Survey, where: str) -> Role:
     named = []
     for number, place in enumerate(sample.places):
-        rank = _rank(_VISITORS, "_".join(words_of(place.steps)))
+        words = "_".join(words_of(place.steps))
+        rank = _rank(_VISITORS, words)
         if rank < len(_VISITORS) and place.is_single:
-            named.append((rank, len(place.steps), number, place))
+            # A `uid` may be one of the user or of the event; the values tell, and what is rather an id comes last.
+            is_id = _rank(_IDS, words) < len(_IDS) and len(place.values) >= FEWEST_RECORDS and _differs(place)
+            named.append((is_id, rank, len(place.steps), number, place))
     chosen: list[Place] = []
     seen: set[int] = set()
     for *_, place in sorted(named):
@@ -124,7 +129,7 @@ def _guess_id(sample: Survey, time: Place, visitor: Role) -> Role:
         (rank, len(place.steps), number, place)
         for number, place in enumerate(single)
         if (rank := _rank(_IDS, "_".join(words_of(place.steps)))) < len(_IDS)
-        and len(set(place.texts.values())) >= DISTINCT * len(place.values)
+        and _differs(place)
         and place not in visitor.places
     ]
     if ranked:
@@ -143,8 +148,13 @@ def _guess_id(sample: Survey, time: Place, visitor: Role) -> Role:
         parts.append(best)
         others.remove(best)
     alike = len(rows) - _distinct(parts, rows)
-    why = f"made of {' + '.join(place.path for place in parts)}, as no field has another value in each record"
+    made = " + ".join(place.path for place in parts)
+    why = f"made of {made}, as no other field that is named like an id has another value in each record"
     return Role(tuple(parts), True, why + (f"; {alike:,} records share theirs with another one" if alike else ""))
+
+
+def _differs(place: Place) -> bool:
+    return len(set(place.texts.values())) >= DISTINCT * len(place.values)
 
 
 def _distinct(places: Sequence[Place], rows: Iterable[int]) -> int:

@@ -108,12 +108,19 @@ class Backfills:
             return self.table.read(self.spark)
         return self.spark.createDataFrame([], BACKFILLS)
 
+    def newest(self) -> int | None:
+        """Return the number of the newest chunk that is planned; None where there was no backfill."""
+        found = self.read().agg(F.max("batch_id")).collect()[0][0]
+        return None if found is None else int(found)
+
     def planned(self) -> DataFrame:
         """Return one row for each part of all chunks."""
         return self.read().where(F.col("event") == PLANNED)
 
     def unfinished(self) -> list[Chunk]:
         """Return the chunks that are planned and not done, in the order in which they are scored."""
+        if not self.table.exists(self.spark):
+            return []
         done = self.read().where(F.col("event") == DONE).select("batch_id")
         rows = self.planned().join(done, "batch_id", "left_anti").orderBy("batch_id", "source", "first_offset")
         found = []
@@ -138,20 +145,25 @@ class Backfills:
             StreamError: if another backfill of these tables has begun meanwhile.
         """
         self.table.create(self.spark, BACKFILLS, ["backfill_id", "batch_id"], {STREAM_PROPERTY: self.app})
-        newest = self.read().agg(F.max("backfill_id"), F.max("batch_id")).collect()[0]
-        backfill_id, last = newest[0] or 0, FIRST_CHUNK - 1 if newest[1] is None else newest[1]
+        backfill_id = self.read().agg(F.max("backfill_id")).collect()[0][0] or 0
+        newest = self.newest()
+        last = FIRST_CHUNK - 1 if newest is None else newest
         chunks = [Chunk(backfill_id + 1, batch_id, *model, part) for batch_id, part in enumerate(parts, last + 1)]
         now = datetime.now(timezone.utc)
         rows = [
             self._row(chunk, PLANNED, now, part._asdict()) for chunk in chunks for part in chunk.parts
         ]  # fmt: skip
-        self._append(rows, fence, f"{self.app}-{PLANNED}", backfill_id + 1)
+        frame = fence.guard(self.spark.createDataFrame(rows, BACKFILLS).coalesce(1))
+        self.table.append_once(frame, self.app, backfill_id + 1, {"backfill": backfill_id + 1})
+        # A transaction that another run was faster with changes nothing and says nothing.
+        fence.check()
         return chunks
 
     def finish(self, chunk: Chunk, scored: int, rejected: int, fence: Fence) -> None:
         """Write down that a chunk is in the tables."""
         row = self._row(chunk, DONE, datetime.now(timezone.utc), {"scored": scored, "rejected": rejected})
-        self._append([row], fence, f"{self.app}-{DONE}", chunk.number)
+        # Said twice, it is as true as said once: this needs no transaction of its own.
+        self.table.append(fence.guard(self.spark.createDataFrame([row], BACKFILLS).coalesce(1)))
 
     def _row(self, chunk: Chunk, event: str, now: datetime, more: Mapping[str, object]) -> tuple[object, ...]:
         known = {
@@ -159,9 +171,3 @@ class Backfills:
             "model_name": chunk.model_name, "model_version": chunk.model_version, **more,
         }  # fmt: skip
         return tuple(known.get(name) for name in BACKFILLS.names)
-
-    def _append(self, rows: list[tuple[object, ...]], fence: Fence, app: str, version: int) -> None:
-        frame = fence.guard(self.spark.createDataFrame(rows, BACKFILLS).coalesce(1))
-        self.table.append_once(frame, app, version, {"backfill": rows[0][0]})
-        # A transaction that another run was faster with changes nothing and says nothing.
-        fence.check()

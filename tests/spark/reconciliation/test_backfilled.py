@@ -5,7 +5,7 @@ from typing import Any
 import pyarrow as pa
 from pyspark.sql import SparkSession
 
-from clickscore.reconciliation.backfilled import gather_backfills, has_backfills
+from clickscore.reconciliation.backfilled import count_unfinished, gather_backfills, has_backfills
 from clickscore.reconciliation.batch_range import Range
 from clickscore.reconciliation.discrepancies import Holdings, compare, count_rows
 from clickscore.reconciliation.expectations import Case, Evidence, Rows
@@ -36,7 +36,7 @@ def test_chunks_that_are_done_are_compared_with_their_files_and_rows_of_no_plan_
     checkpoint = Checkpoint(config.checkpoint, "s", 0, 0)
     case = Case(spark, config, click_id, checkpoint, {}, rows, None, None)
     stream = Evidence(Range(0, 0, {}), 0, Holdings(nothing), nothing, nothing, lambda found: found)
-    assert not has_backfills(case)
+    assert (has_backfills(case), count_unfinished(case)) == (False, 0)
 
     backfills = Backfills.of(spark, Table(config.output.scored), "s")
     fence = Fence.acquire(spark, str(shop.home / "fence"), "run")
@@ -46,7 +46,7 @@ def test_chunks_that_are_done_are_compared_with_their_files_and_rows_of_no_plan_
     chunks = backfills.plan([[part] for part in (*parts, gone)], ("small", "1"), fence)
     for chunk in (chunks[0], chunks[1], chunks[3]):
         backfills.finish(chunk, 1, 0, fence)
-    assert has_backfills(case)
+    assert (has_backfills(case), count_unfinished(case)) == (True, 1)
     [found] = gather_backfills(case, stream)
     compared = (
         compare(found.held.parts, count_rows(found.scored, found.rejected)).orderBy("batch_id", "source").collect()

@@ -61,7 +61,9 @@ def test_backfill_that_was_killed_goes_on_and_the_audit_proves_it(
         done = run_job("score_batch", *arguments, "--files", str(archive))
     assert done.status == 1
     assert "ended between two commits. Chunks before it are done; start again to go on." in done.err
-    assert run_job("audit", *arguments).status == 0  # what is in flight is no finding
+    done = run_job("audit", *arguments)
+    assert done.status == 0  # what is in flight is no finding
+    assert "chunks are planned and not done, and were not checked. If no backfill is running now, start" in done.out
 
     for number in range(3, 6):
         shop.land(f"new-{number}.jsonl", make_click(number))
@@ -85,6 +87,7 @@ def test_backfill_that_was_killed_goes_on_and_the_audit_proves_it(
     assert done.status == 0, done.out
     assert "22 records, each in exactly one row." in done.out
     assert "backfill chunk 1" in done.out
+    assert "not done" not in done.out
     deltalake.DeltaTable(str(shop.home / "scored_clicks")).delete("id IN ('c111', 'c1')")
     done = run_job("audit", *arguments)
     assert done.status == 1

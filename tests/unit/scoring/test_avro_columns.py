@@ -8,7 +8,7 @@ import pyarrow as pa
 import pytest
 from tests.support.wire import avro_bytes
 
-from clickscore.scoring import avro_columns, avro_groups
+from clickscore.scoring import avro_columns, record_groups
 from clickscore.scoring.avro import parsed
 from clickscore.scoring.ddl import read_fields
 from clickscore.scoring.parsing import Parsed, Parser
@@ -104,7 +104,7 @@ def parsers(monkeypatch: pytest.MonkeyPatch, fields: pa.Schema, schema: Any) -> 
     def both(records: pa.Array) -> tuple[Parsed, Parsed]:
         at_once = parser.parse(records)
         with monkeypatch.context() as patch:
-            patch.setattr(avro_groups, "LEAST_RECORDS", 10**9)
+            patch.setattr(record_groups, "LEAST_RECORDS", 10**9)
             return at_once, parser.parse(records)
 
     return both

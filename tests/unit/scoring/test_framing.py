@@ -3,7 +3,7 @@
 import pytest
 
 from clickscore.scoring import framing
-from clickscore.scoring.framing import BySchema
+from clickscore.scoring.framing import BySchema, message_indexes
 from clickscore.scoring.wire import UndecodableError
 
 
@@ -69,3 +69,19 @@ def test_memory_for_unknown_schemas_is_bounded(monkeypatch: pytest.MonkeyPatch) 
         with pytest.raises(UndecodableError):
             readers.reader_of(b"\0\0\0\0" + bytes([schema]))
     assert asked == [1, 2, 3, 1]
+
+
+@pytest.mark.parametrize(
+    ("indexes", "found"),
+    [(b"\0rest", ((0,), 1)), (b"\x02\x04rest", ((2,), 2)), (b"\x04\x02\x00rest", ((1, 0), 3))],
+)
+def test_numbers_of_a_message_are_read(indexes: bytes, found: tuple[tuple[int, ...], int]) -> None:
+    assert message_indexes(indexes, 0) == found
+
+
+@pytest.mark.parametrize("indexes", [
+    b"", b"\x02", b"\x01", b"\xfe\xff\xff\xff\x0f", b"\xff" * 9, b"\x02\x01", b"\x04\0\x01",
+])  # fmt: skip
+def test_bytes_that_are_no_numbers_of_a_message_are_refused(indexes: bytes) -> None:
+    with pytest.raises(UndecodableError, match="expected the numbers of a message"):
+        message_indexes(indexes, 0)

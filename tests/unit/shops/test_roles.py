@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from clickscore.errors import SourceError
-from clickscore.shops.roles import Roles, guess_roles
+from clickscore.shops.roles import FEWEST_RECORDS, Roles, guess_roles
 from clickscore.shops.survey import Survey
 
 MakeSample = Callable[..., Survey]
@@ -53,6 +53,15 @@ def test_text_that_is_a_time_needs_no_name_and_a_number_does(guess: Callable[...
     assert found.time.why == "clock, as its values are times"
 
 
+def test_name_of_a_visitor_whose_values_all_differ_is_that_of_an_id_where_there_is_another_visitor(
+    guess: Callable[..., Roles],
+) -> None:
+    records = changed(id=None, user=None, uid=lambda n: f"e{n}", who=lambda n: {"anon": f"a{n % 4}"})
+    assert paths(guess(records)) == [["uid"], ["at"], ["who.anon"]]
+    assert paths(guess(records[: FEWEST_RECORDS - 1]))[2] == ["uid"]
+    assert paths(guess(changed(user=None, uid=lambda n: f"e{n}")))[2] == ["uid"]
+
+
 def test_second_visitor_stands_in_where_the_first_is_null(guess: Callable[..., Roles]) -> None:
     found = guess(changed(user=None, anonymousId=lambda n: f"a{n}" if n % 2 else None, userId=lambda n: n // 2))
     assert paths(found)[2] == ["anonymousId", "userId"]
@@ -63,7 +72,10 @@ def test_second_visitor_stands_in_where_the_first_is_null(guess: Callable[..., R
 def test_id_is_made_of_visitor_time_and_action_where_no_field_tells_clicks_apart(guess: Callable[..., Roles]) -> None:
     found = guess(changed(id=None))
     assert (paths(found)[0], found.id.is_joined) == (["user", "at", "type"], True)
-    assert found.id.why == "made of user + at + type, as no field has another value in each record"
+    assert (
+        found.id.why
+        == "made of user + at + type, as no other field that is named like an id has another value in each record"
+    )
 
 
 def test_id_gets_another_part_that_tells_more_clicks_apart_and_says_what_is_still_alike(

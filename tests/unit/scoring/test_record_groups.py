@@ -7,7 +7,7 @@ import pyarrow as pa
 from tests.support.wire import avro_bytes, framed, parsed_as
 
 from clickscore.scoring.avro import AvroOpener
-from clickscore.scoring.avro_groups import LEAST_RECORDS, AvroGroups
+from clickscore.scoring.record_groups import LEAST_RECORDS, RecordGroups
 from clickscore.scoring.wire import Wire
 from shopsim.registry import Registry
 
@@ -39,22 +39,22 @@ def test_schemas_that_take_turns_do_not_change_the_order(registry: Registry) -> 
     assert len(rejections) == 3 * LEAST_RECORDS
     assert len(registry.asked) == 4
 
-    read = list(AvroGroups(AvroOpener(Wire("avro", registry.url)), CLICK).columns(pa.array(records), 1024))
+    read = list(RecordGroups(AvroOpener(Wire("avro", registry.url)), CLICK).columns(pa.array(records), 1024))
     assert [list(rows[:2]) for rows, _ in read] == [[0, 6], [1, 7]]
 
 
 def test_few_records_and_those_that_are_read_as_another_schema_are_not_read_at_once() -> None:
     plain = AvroOpener(Wire("avro", schema=json.dumps(OLD).encode()))
     records = pa.array([avro_bytes(OLD, {"id": "c1"})] * LEAST_RECORDS, pa.binary())
-    assert len(list(AvroGroups(plain, CLICK).columns(records, 1024))) == 1
-    assert not list(AvroGroups(plain, CLICK).columns(records[1:], 1024))
+    assert len(list(RecordGroups(plain, CLICK).columns(records, 1024))) == 1
+    assert not list(RecordGroups(plain, CLICK).columns(records[1:], 1024))
     plain.read_as = NEW
-    assert not list(AvroGroups(plain, CLICK).columns(records, 1024))
+    assert not list(RecordGroups(plain, CLICK).columns(records, 1024))
 
 
 def test_record_that_is_too_large_is_not_read() -> None:
     plain = AvroOpener(Wire("avro", schema=json.dumps(OLD).encode()))
     long = avro_bytes(OLD, {"id": "x" * 50})
     records = pa.array([*[avro_bytes(OLD, {"id": "c1"})] * LEAST_RECORDS, long], pa.binary())
-    [(rows, _)] = AvroGroups(plain, CLICK).columns(records, 50)
+    [(rows, _)] = RecordGroups(plain, CLICK).columns(records, 50)
     assert LEAST_RECORDS not in rows

@@ -1,4 +1,4 @@
-"""Values of Avro, read from the same place of many records at once."""
+"""Values of Avro and Protobuf, read from the same place of many records at once."""
 
 from typing import Any, NamedTuple
 
@@ -10,7 +10,7 @@ Ints = npt.NDArray[np.int64]
 _PAD = 16
 """Bytes after the last record that a number may reach into before its end is checked."""
 _LONGEST_SHIFT = 63
-"""Bits of a number that are read here: the few that take more are left to the other way."""
+"""Bits that nine bytes of a number hold; the tenth one has the last bit of the 64."""
 
 
 class Texts(NamedTuple):
@@ -31,29 +31,37 @@ class Cursor:
     Attributes:
         data: the bytes that the records stand in, and some more.
         at: where each is read next.
-        ends: where each ends.
+        ends: where each ends, or the part of it that is being read.
         is_bad: which of them cannot be read so.
     """
 
     def __init__(self, data: npt.NDArray[np.uint8], starts: Ints, ends: Ints) -> None:
         """Begin at the start of each record."""
-        self.data, self.at, self.ends = np.concatenate([data, np.zeros(_PAD, np.uint8)]), starts.copy(), ends
-        self.is_bad = np.zeros(len(starts), bool)
+        self.data = np.concatenate([data, np.zeros(_PAD, np.uint8)])
+        self.at, self.ends, self.is_bad = starts.copy(), ends.copy(), np.zeros(len(starts), bool)
 
-    def longs(self, rows: Ints) -> Ints:
-        """Read a number of one to nine bytes from each of some records."""
+    def numbers(self, rows: Ints) -> npt.NDArray[np.uint64]:
+        """Read 64 bits, seven in each byte and the lowest first, from each of some records."""
         at = self.at[rows]
         byte = self.data[at]
         at += 1
         value = (byte & 0x7F).astype(np.uint64)
         more, shift = np.flatnonzero(byte & 0x80), 7
-        while len(more) and shift < _LONGEST_SHIFT:
+        while len(more) and shift <= _LONGEST_SHIFT:
             byte = self.data[np.minimum(at[more], len(self.data) - 1)]
             value[more] |= (byte & 0x7F).astype(np.uint64) << np.uint64(shift)
             at[more] += 1
+            if shift == _LONGEST_SHIFT:
+                break
             more, shift = more[(byte & 0x80) > 0], shift + 7
-        self.is_bad[rows[more]] = True
+        if len(more):
+            self.is_bad[rows[more[byte > 1]]] = True
         self.move(rows, at)
+        return value
+
+    def longs(self, rows: Ints) -> Ints:
+        """Read a number of 64 bits, with its sign in the lowest one, from each of some records."""
+        value = self.numbers(rows)
         return (value >> np.uint64(1)).astype(np.int64) ^ -(value & np.uint64(1)).astype(np.int64)
 
     def fixed(self, rows: Ints, size: int, kind: str) -> Any:
@@ -63,12 +71,11 @@ class Cursor:
         self.move(rows, at + size)
         return values
 
-    def texts(self, rows: Ints) -> Texts:
-        """Pass a text in each of some records, and note where it stands."""
-        lengths = self.longs(rows)
+    def texts(self, rows: Ints, lengths: Ints) -> Texts:
+        """Pass a text of a known length in each of some records, and note where it stands."""
         self.is_bad[rows[lengths < 0]] = True
         starts = self.at[rows]
-        self.move(rows, starts + np.maximum(lengths, 0))
+        self.move(rows, starts + np.clip(lengths, 0, len(self.data)))
         return Texts(starts, self.at[rows] - starts)
 
     def move(self, rows: Ints, at: Ints) -> None:
