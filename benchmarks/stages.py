@@ -26,10 +26,11 @@ from clickscore.sources.folder import read_batch
 from clickscore.storage import schemas
 from clickscore.storage.table import Table
 from clickscore.stream import pipeline
-from clickscore.stream.batch_scoring import ALWAYS_ALLOWED, SLACK
+from clickscore.stream.batch_scoring import SLACK
 from clickscore.stream.definition import read_definition
 from clickscore.stream.deployment import Deployment
 from clickscore.stream.pipeline import Score, Stamp
+from clickscore.stream.tally import ALWAYS_ALLOWED
 from shopsim.records import Faults
 
 CLICKS = 500_000
