@@ -36,10 +36,11 @@ from clickscore.scoring.parsing import parser
 from clickscore.session import build_session
 from clickscore.sources.folder import read_batch
 from clickscore.stream import app, pipeline
-from clickscore.stream.batch_scoring import ALWAYS_ALLOWED, SLACK
+from clickscore.stream.batch_scoring import SLACK
 from clickscore.stream.definition import read_definition
 from clickscore.stream.deployment import Deployment
 from clickscore.stream.score_function import Side
+from clickscore.stream.tally import ALWAYS_ALLOWED
 from clickscore.training import training
 
 CLICKS = 400_000

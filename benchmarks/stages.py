@@ -26,10 +26,12 @@ from clickscore.sources.folder import read_batch
 from clickscore.storage import schemas
 from clickscore.storage.table import Table
 from clickscore.stream import pipeline
-from clickscore.stream.batch_scoring import ALWAYS_ALLOWED, SLACK
+from clickscore.stream.batch_scoring import SLACK
 from clickscore.stream.definition import read_definition
 from clickscore.stream.deployment import Deployment
 from clickscore.stream.pipeline import Score, Stamp
+from clickscore.stream.score_counts import ScoreCounts
+from clickscore.stream.tally import ALWAYS_ALLOWED
 from shopsim.records import Faults
 
 CLICKS = 500_000
@@ -57,7 +59,7 @@ def arms(spark: SparkSession, home: Path) -> dict[str, Callable[[], None]]:
     def rows(score: Score, is_counted: bool = False) -> DataFrame:
         outcomes = pipeline.with_outcomes(raw(), score)
         if is_counted:
-            outcomes = outcomes.observe(Observation(), *pipeline.census(layout))
+            outcomes = outcomes.observe(Observation(), *ScoreCounts().census(layout))
         return pipeline.scored(outcomes, layout, stamp)
 
     return {

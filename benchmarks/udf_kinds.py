@@ -33,11 +33,12 @@ from clickscore.storage.arrow_types import as_spark
 from clickscore.storage.schemas import DUPLICATE, FINITE_SCORE, VALUE
 from clickscore.storage.table import Table
 from clickscore.stream import pipeline
-from clickscore.stream.batch_scoring import ALWAYS_ALLOWED, SLACK
+from clickscore.stream.batch_scoring import SLACK
 from clickscore.stream.definition import Definition, read_definition
 from clickscore.stream.deployment import Deployment
 from clickscore.stream.pipeline import OUTCOME, Score, Stamp
 from clickscore.stream.score_function import Side
+from clickscore.stream.tally import ALWAYS_ALLOWED
 from shopsim.records import Faults
 
 CLICKS = 500_000

@@ -48,7 +48,15 @@ STREAM = [
     Panel("Status, and failures in a row", COUNT, {
         "{{status}}": "clickscore_status == 1", "failures": "clickscore_consecutive_failures",
     }),
-    Panel("Model version", COUNT, {"{{name}} {{version}} at {{instance}}": "clickscore_model_info"}),
+    Panel("Model version, and versions refused", COUNT, {
+        "{{name}} {{version}} at {{instance}}": "clickscore_model_info", "refused": "clickscore_models_refused_total",
+    }),
+    Panel("Rejected records per second, by reason", PER_SECOND, {
+        "{{reason}}": "rate(clickscore_records_rejected_by_reason_total[$__rate_interval])",
+    }),
+    Panel("Scores of the newest micro-batch", COUNT, {
+        "mean": "clickscore_score_mean", "quantile {{quantile}}": "clickscore_score_quantile",
+    }),
 ]  # fmt: skip
 SERVICE = [
     Panel("Requests per second, by status", PER_SECOND, {

@@ -29,7 +29,7 @@ from clickscore.config.kafka_options import ALLOWED, FORBIDDEN
 from clickscore.monitoring.health import Health
 from clickscore.monitoring.metrics import make_registry
 from clickscore.scoring.feature_functions import AMBIGUOUS, SPARK_FUNCTIONS, SPARK_OPERATORS
-from clickscore.storage import backfills, schemas
+from clickscore.storage import backfills, schemas, stream_metrics
 
 PAGES = Path(__file__).parent
 PART = re.compile(r"(<!-- generated: (.+?) -->\n)(.*?)(<!-- end -->)", re.DOTALL)
@@ -92,6 +92,7 @@ def columns_of(table: str) -> str:
         "model_timeline": schemas.MODEL_TIMELINE.fields,
         "source_gaps": schemas.SOURCE_GAPS.fields,
         "backfills": backfills.BACKFILLS.fields,
+        "stream_metrics": stream_metrics.STREAM_METRICS.fields,
     }
     rare = {field.name: f"with `keep: [{key}]`" for key, field in schemas.KEPT.items()}
     rare |= {field.name: "with `model.challenger`" for field in schemas.CHALLENGER}
@@ -101,7 +102,7 @@ def columns_of(table: str) -> str:
         (
             (
                 f"`{field.name}`",
-                field.dataType.simpleString().upper() if isinstance(field.dataType, T.AtomicType) else "ARRAY",
+                "ARRAY" if isinstance(field.dataType, T.ArrayType) else field.dataType.simpleString().upper(),
                 "yes" if field.nullable else "no",
                 field.metadata["comment"] + (f" (only {rare[field.name]})" if field.name in rare else ""),
             )

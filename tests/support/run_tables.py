@@ -35,6 +35,12 @@ GAPS = pa.schema(
     [("source", pa.string()), ("first_offset", pa.int64()), ("last_offset", pa.int64()), ("reason", pa.string()),
      ("detail", pa.string()), ("detected_at", UTC), ("batch_id", pa.int64())]
 )  # fmt: skip
+METRICS = pa.schema(
+    [("batch_id", pa.int64()), ("finished_at", UTC), ("read", pa.int64()), ("scored", pa.int64()),
+     ("rejected", pa.int64()), ("duplicates", pa.int64()), ("phase_seconds", pa.map_(pa.string(), pa.float64())),
+     ("rejected_by_reason", pa.map_(pa.string(), pa.int64())), ("seconds_behind", pa.float64()),
+     ("model_name", pa.string()), ("model_version", pa.string()), ("cpu_seconds", pa.float64())]
+)  # fmt: skip
 
 
 class Run:
@@ -74,6 +80,18 @@ class Run:
         """Append to ``source_gaps``."""
         usual = {"source": "clicks-0", "reason": "aged_out", "detected_at": START, "batch_id": 0}
         self.append("source_gaps", [usual | gap for gap in gaps], GAPS)
+
+    def measure(self, *batches: dict[str, Any]) -> None:
+        """Append to ``stream_metrics``, by default one micro-batch a minute of 10 records."""
+        usual = {
+            "read": 10, "scored": 9, "rejected": 1, "phase_seconds": [("batch", 2.0)], "model_name": "shop",
+            "rejected_by_reason": [("malformed_json", 1)], "seconds_behind": 3.0, "model_version": "1",
+        }  # fmt: skip
+        rows = [
+            usual | {"batch_id": number, "finished_at": START + timedelta(minutes=number)} | batch
+            for number, batch in enumerate(batches)
+        ]
+        self.append("stream_metrics", rows, METRICS)
 
     def append(self, name: str, rows: Sequence[dict[str, Any]], schema: pa.Schema) -> None:
         """Append rows to a table."""

@@ -33,6 +33,7 @@ IMPORTS = {
     "training": {"config", "scoring", "registry", "sources", "storage"},
     "service": {"config", "scoring", "registry"},
     "report": {"config", "scoring"},
+    "watch": {"config", "report"},
     "monitoring": {"config", "storage", "sources"},
     "stream": {"config", "scoring", "samples", "endpoint", "registry", "storage", "sources", "monitoring"},
     "batch": {"config", "scoring", "registry", "storage", "sources", "monitoring", "stream"},

@@ -2,7 +2,8 @@
 
 import threading
 from bisect import bisect_left
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from math import inf
@@ -10,7 +11,7 @@ from time import monotonic
 from typing import Literal, get_args
 
 from clickscore.config.run import Config
-from clickscore.monitoring.report import Report
+from clickscore.monitoring.report import Report, Scores
 
 Status = Literal["starting", "ok", "behind", "stuck"]
 STATUSES: tuple[Status, ...] = get_args(Status)
@@ -45,6 +46,9 @@ class Pulse:
         failures: those since something was finished.
         seconds: how long all micro-batches took.
         histogram: micro-batches in each class of ``BATCH_SECONDS``, and those above the last.
+        by_reason: rejected records by reason.
+        refused: model versions that were refused.
+        scores: mean of the scores of the newest micro-batch with one, and those of ``SCORE_QUANTILES``.
     """
 
     status: Status
@@ -62,6 +66,9 @@ class Pulse:
     failures: int
     seconds: float
     histogram: tuple[int, ...]
+    by_reason: Mapping[str, int]
+    refused: int
+    scores: Scores | None
 
 
 class Health:
@@ -96,6 +103,9 @@ class Health:
         self._retries = self._failures = 0
         self._seconds = 0.0
         self._histogram = [0] * (len(BATCH_SECONDS) + 1)
+        self._by_reason = Counter[str]()
+        self._refused = 0
+        self._scores: Scores | None = None
 
     @classmethod
     def of(cls, config: Config) -> "Health":
@@ -123,6 +133,8 @@ class Health:
             self._duplicates += done.duplicates or 0
             self._seconds += done.seconds
             self._histogram[bisect_left(BATCH_SECONDS, done.seconds)] += 1
+            self._by_reason.update(done.by_reason)
+            self._scores = done.scores or self._scores
 
     def idle(self, looked_ago_s: float) -> None:
         """Note that a look at the source, at most that long ago, found nothing new."""
@@ -141,6 +153,11 @@ class Health:
             self._retries += 1
             self._failures += 1
 
+    def refused(self) -> None:
+        """Note that a version which the alias of a model points to was refused."""
+        with self._lock:
+            self._refused += 1
+
     @property
     def oldest_s(self) -> float | None:
         """Seconds that the oldest unprocessed click can have been waiting at most; None while it is unknown."""
@@ -154,6 +171,7 @@ class Health:
                 self._status(), self._clock() - self._alive, self._waiting(), self._model, self._batches,
                 self._last_batch, self._last_batch_at, self._read, self._scored, self._rejected, self._duplicates,
                 self._retries, self._failures, self._seconds, tuple(self._histogram),
+                dict(self._by_reason), self._refused, self._scores,
             )  # fmt: skip
 
     def _note_life(self) -> None:

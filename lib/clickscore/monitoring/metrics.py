@@ -9,6 +9,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.registry import Collector
 
 from clickscore.monitoring.health import BATCH_SECONDS, STATUSES, Health, Pulse
+from clickscore.storage.schemas import SCORE_QUANTILES
 
 
 class HealthCollector(Collector):
@@ -23,6 +24,7 @@ class HealthCollector(Collector):
         pulse = self._health.pulse()
         yield from _counters(pulse)
         yield from _gauges(pulse)
+        yield from _scores(pulse)
         yield _batch_seconds(pulse)
 
 
@@ -41,8 +43,15 @@ def _counters(pulse: Pulse) -> Iterator[Metric]:
         ("duplicates", "Clicks that were not scored because their id was seen before.", pulse.duplicates),
         ("batches", "Micro-batches that were finished since the job began.", pulse.batches),
         ("retries", "Failures after which the stream was retried.", pulse.retries),
+        ("models_refused", "Versions at the alias of a model that were refused since the job began.", pulse.refused),
     ):
         yield CounterMetricFamily(f"clickscore_{name}", text, value=value)
+    reasons = CounterMetricFamily(
+        "clickscore_records_rejected_by_reason", "Records that were rejected, by reason.", labels=["reason"]
+    )
+    for reason, count in sorted(pulse.by_reason.items()):
+        reasons.add_metric([reason], count)
+    yield reasons
 
 
 def _gauges(pulse: Pulse) -> Iterator[Metric]:
@@ -74,6 +83,17 @@ def _gauges(pulse: Pulse) -> Iterator[Metric]:
     if pulse.model:
         model.add_metric(pulse.model, 1)
     yield model
+
+
+def _scores(pulse: Pulse) -> Iterator[Metric]:
+    mean, quantiles = pulse.scores or (nan, ())
+    yield GaugeMetricFamily(
+        "clickscore_score_mean", "Mean score of the newest micro-batch with a scored click; NaN before.", value=mean
+    )
+    found = GaugeMetricFamily("clickscore_score_quantile", "Quantiles of its scores, approximate.", labels=["quantile"])
+    for share, score in zip(SCORE_QUANTILES.values(), quantiles, strict=False):
+        found.add_metric([str(share)], score)
+    yield found
 
 
 def _batch_seconds(pulse: Pulse) -> Metric:

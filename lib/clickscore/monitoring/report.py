@@ -1,7 +1,10 @@
 """The report of a finished micro-batch, for progress lines, summary and health."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+Scores = tuple[float, Sequence[float]]
+"""Mean and quantiles of the scores, those of ``SCORE_QUANTILES``."""
 
 
 @dataclass(frozen=True)
@@ -24,6 +27,10 @@ class Report:
         cause: the commonest reason and detail of its rejected records; of those that the model failed on, if it did.
         example: a record that was rejected for that.
         sampled: some of its records, whatever became of them.
+        by_reason: its rejected records by reason.
+        phases: seconds of its parts, by name.
+        challenger_version: version of the challenger that scored beside; None where none was active.
+        scores: mean and quantiles of its scores; None without a scored click.
     """
 
     batch_id: int
@@ -41,3 +48,7 @@ class Report:
     cause: str | None = None
     example: bytes | None = None
     sampled: Sequence[bytes] = ()
+    by_reason: Mapping[str, int] = field(default_factory=dict)
+    phases: Mapping[str, float] = field(default_factory=dict)
+    challenger_version: str | None = None
+    scores: Scores | None = None

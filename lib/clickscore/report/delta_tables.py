@@ -90,10 +90,10 @@ def open_table(name: str, columns: Iterable[str], options: Mapping[str, str]) ->
     try:
         table = DeltaTable(name, storage_options=dict(options))
         rows = table.to_pyarrow_dataset()
-        commits = tuple(_of_batches(table.history(NEWEST_COMMITS)))
+        commits = tuple(of_batches(table.history(NEWEST_COMMITS)))
     except TableNotFoundError as error:
         if _UNKNOWN_SCHEME in str(error):
-            raise _unreadable(name, error) from None
+            raise unreadable(name, error) from None
         return None
     except DeltaProtocolError as error:
         raise TableError(
@@ -102,7 +102,7 @@ def open_table(name: str, columns: Iterable[str], options: Mapping[str, str]) ->
             f"... DROP FEATURE."
         ) from None
     except (DeltaError, OSError) as error:  # the latter of a storage that does not answer, or refuses
-        raise _unreadable(name, error) from None
+        raise unreadable(name, error) from None
     if missing := [column for column in columns if column not in rows.schema.names]:
         raise TableError(
             f"{name} is a table of something else: expected the columns {', '.join(columns)}, found no "
@@ -111,14 +111,16 @@ def open_table(name: str, columns: Iterable[str], options: Mapping[str, str]) ->
     return StoredTable(name, table.version(), rows, commits)
 
 
-def _unreadable(name: str, error: Exception) -> TableError:
+def unreadable(name: str, error: Exception) -> TableError:
+    """Return the error about a table that cannot be read."""
     return TableError(
         f"{name} cannot be read: {gist(error)}. Expected a Delta table; check the path, the rights to it, and "
         f"--storage-option for a storage that asks for more than its environment variables say."
     )
 
 
-def _of_batches(history: Iterable[Mapping[str, Any]]) -> Iterator[BatchCommit]:
+def of_batches(history: Iterable[Mapping[str, Any]]) -> Iterator[BatchCommit]:
+    """Yield the commits of micro-batches among those of a table's history."""
     for commit in history:
         try:
             about = json.loads(commit.get("userMetadata") or "null")

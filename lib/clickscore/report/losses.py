@@ -47,7 +47,18 @@ def _reads(tables: RunTables) -> str:
             "How many records were read, and how many duplicates were counted, is not in the tables: there is no "
             f"stream_metrics beside {tables.scored.name}. {how}"
         )
-    return f"This version of the report does not read {tables.metrics.name} yet. {how}"
+    [(batches, read, scored, rejected, duplicates)] = tables.ask(
+        """
+        SELECT count(*), sum(read)::BIGINT, sum(scored)::BIGINT, sum(rejected)::BIGINT,
+          coalesce(sum(duplicates), 0)::BIGINT FROM metrics
+        """
+    )
+    if not batches:
+        return f"{tables.metrics.name} has no row yet. {how}"
+    lost = read - scored - rejected - duplicates
+    sums = f"{count(scored)} scored + {count(rejected)} rejected + {count(duplicates)} duplicates"
+    verdict = f"= {count(read)} read" if not lost else f"differ from {count(read)} read by {count(abs(lost))}"
+    return f"stream_metrics counts, over {plural(batches, 'micro-batch')}: {sums} {verdict}. {how}"
 
 
 def _commits(tables: RunTables) -> list[str]:

@@ -15,15 +15,3 @@ def outcomes(tables: RunTables) -> Section:
     else:
         said = f"This version of the report does not read {tables.outcomes.name} yet."
     return Section("outcomes", "Were the scores right?", (said,))
-
-
-def cost(tables: RunTables) -> Section:
-    """Return the section about CPU time."""
-    if tables.metrics is None:
-        said = (
-            f"Unknown: CPU time is not in the tables, there is no stream_metrics beside {tables.scored.name}. "
-            f"make bench measures what clicks cost on a machine."
-        )
-    else:
-        said = f"This version of the report does not read {tables.metrics.name} yet."
-    return Section("cost", "What did it cost?", (said,))

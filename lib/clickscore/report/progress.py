@@ -8,6 +8,7 @@ from clickscore.report.run_tables import RunTables
 from clickscore.report.sections import NOTHING, Chart, Figure, Grid, Section, count, duration, moment, plural, unit_of
 
 _QUESTION = "Is it keeping up?"
+_PHASES = ("choose the model", "read, score, commit", "commit the rejected", "around it")
 NEWEST = 200
 """Micro-batches whose durations are shown."""
 
@@ -36,7 +37,7 @@ def section(tables: RunTables) -> Section:
     sentences, lag = _lag(tables, width)
     words, durations = _durations(tables)
     about = f"{plural(batches, 'micro-batch')} from {moment(utc(first_s))} to {moment(utc(last_s))} UTC."
-    found = [chart for chart in (_rate(tables, width), lag, durations) if chart]
+    found = [chart for chart in (_rate(tables, width), lag, durations, _phases(tables, width)) if chart]
     return Section("progress", _QUESTION, (about, *words, *sentences), tuple(found))
 
 
@@ -95,6 +96,36 @@ def _lag(tables: RunTables, width: int) -> tuple[tuple[str, ...], Chart | None]:
     note = "Time from the click until its micro-batch was scored. Old clicks that were loaded late count as late."
     spec = charts.lines_over_time(rows, kinds, f"lag in {unit}", (charts.BLUE, charts.ORANGE))
     return (said,), Chart("lag", f"Lag in {unit}: scored_at minus {tables.contract.time}", spec, grid, note)
+
+
+def _phases(tables: RunTables, width: int) -> Chart | None:
+    """Draw what the micro-batches of a period took on average, by phase; Spark's part where the rows have it."""
+    if tables.metrics is None:
+        return None
+    found = tables.ask(
+        """
+        SELECT floor(epoch_us(finished_at) / 1e6 / $1) * $1 AS period, count(*),
+          coalesce(avg(phase_seconds['choose_model']), 0), coalesce(avg(phase_seconds['score']), 0),
+          coalesce(avg(phase_seconds['reject']), 0),
+          coalesce(avg(phase_seconds['spark.triggerExecution'] - phase_seconds['batch']), 0)
+        FROM metrics GROUP BY period ORDER BY period
+        """,
+        width,
+    )
+    if not found:
+        return None
+    rows = [
+        {"at": iso(start), "until": iso(start + width), "period": label(start, width), "kind": kind, "number": seconds}
+        for start, _, *phases in found
+        for kind, seconds in zip(_PHASES, phases, strict=True)
+    ]  # fmt: skip
+    grid = Grid(
+        ("from, UTC", ">micro-batches", *(f">{kind}" for kind in _PHASES)),
+        tuple((label(start, width), count(batches), *map(duration, phases)) for start, batches, *phases in found),
+    )
+    note = "Around it is what Spark does before and after the job's part: look at the source, write its logs."
+    title = f"Phases of a micro-batch, in seconds, on average of each {name_of(width)}"
+    return Chart("phases", title, charts.bars_over_time(rows, _PHASES, "seconds"), grid, note)
 
 
 def _durations(tables: RunTables) -> tuple[tuple[str, ...], Chart | None]:

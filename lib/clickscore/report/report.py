@@ -8,7 +8,7 @@ from pathlib import Path
 
 from clickscore.config.run import Config
 from clickscore.errors import ConfigError
-from clickscore.report import losses, movement, pending, progress, rejections, versions
+from clickscore.report import cost, losses, movement, pending, progress, rejections, versions
 from clickscore.report.delta_tables import read_frugally
 from clickscore.report.page import Page, render
 from clickscore.report.run_tables import RunTables, open_tables
@@ -46,7 +46,7 @@ def make_page(tables: RunTables, features: Features, now: datetime) -> Page:
         features: the features file.
         now: the time to tell ages by.
     """
-    stored = [tables.scored, tables.rejected, tables.timeline, tables.gaps]
+    stored = [tables.scored, tables.rejected, tables.timeline, tables.gaps, tables.metrics]
     return Page(
         title="clickscore report",
         tables=[(table.name, table.version) for table in stored if table is not None],
@@ -54,7 +54,7 @@ def make_page(tables: RunTables, features: Features, now: datetime) -> Page:
         figures=progress.figures(tables, now),
         sections=(
             progress.section(tables), losses.section(tables), rejections.section(tables), versions.section(tables),
-            movement.section(tables, features), pending.outcomes(tables), pending.cost(tables),
+            movement.section(tables, features), pending.outcomes(tables), cost.section(tables),
         ),
     )  # fmt: skip
 

@@ -17,6 +17,7 @@ from clickscore.scoring.feature_engine import quoted
 SCORED = ("score", "model_name", "model_version", "scored_at", "source", "source_offset", "batch_id")
 REJECTED = ("raw", "reason", "detail", "source", "source_offset", "received_at", "batch_id")
 TIMELINE = ("from_batch", "model_name", "model_version", "pinned_at", "role", "event", "reason")
+METRICS = ("batch_id", "finished_at", "read", "scored", "rejected", "duplicates", "phase_seconds", "cpu_seconds")
 GAPS = ("source", "first_offset", "last_offset", "reason", "detected_at")
 _SETTINGS = (
     "SET TimeZone = 'UTC'",
@@ -47,8 +48,8 @@ class RunTables:
         outcomes: ``outcomes``, where it exists.
         contract: the fields of a click, and the roles of some.
         database: has the views ``scored`` (``scored_clicks`` with ``_event_s``, the click's time in seconds since
-            1970), ``rejected`` (with ``_is_open``, whether no replay has scored it), ``timeline`` and ``gaps``, and the
-            table ``micro_batch``: rows per micro-batch and model version.
+            1970), ``rejected`` (with ``_is_open``, whether no replay has scored it), ``timeline``, ``gaps`` and
+            ``metrics``, where these tables exist, and the table ``micro_batch``: rows per micro-batch and version.
     """
 
     scored: StoredTable
@@ -93,8 +94,8 @@ def open_tables(output: Output, contract: Contract, options: Mapping[str, str]) 
         return open_table(beside(output.scored, name), columns, options)
 
     tables = RunTables(
-        scored, rejected, other("model_timeline", TIMELINE), other("source_gaps", GAPS), other("stream_metrics"),
-        other("outcomes"), contract, duckdb.connect(":memory:"),
+        scored, rejected, other("model_timeline", TIMELINE), other("source_gaps", GAPS),
+        other("stream_metrics", METRICS), other("outcomes"), contract, duckdb.connect(":memory:"),
     )  # fmt: skip
     _prepare(tables)
     if not tables.ask("SELECT 1 FROM micro_batch LIMIT 1"):
@@ -119,7 +120,7 @@ def _prepare(tables: RunTables) -> None:
     # Before the files are closed off: the dataset is an object of this process, and no file to DuckDB.
     for name, table in (
         ("stored_scored", tables.scored), ("stored_rejected", tables.rejected),
-        ("timeline", tables.timeline), ("gaps", tables.gaps),
+        ("timeline", tables.timeline), ("gaps", tables.gaps), ("metrics", tables.metrics),
     ):  # fmt: skip
         if table is not None:
             database.register(name, table.rows)

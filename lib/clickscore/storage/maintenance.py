@@ -15,6 +15,7 @@ from clickscore.console import warn
 from clickscore.errors import TableError, gist
 from clickscore.retries import retrying
 from clickscore.spark_errors import SPARK_ERRORS
+from clickscore.storage import stream_metrics
 from clickscore.storage.table import Table
 from clickscore.storage.table_files import TableFiles, measure
 
@@ -75,7 +76,7 @@ def tables(config: Config) -> Iterator[Table]:
     """Yield all tables that a run may have."""
     scored = Table(config.output.scored)
     yield from (scored, Table(config.output.rejected), scored.beside("model_timeline"), scored.beside("source_gaps"))
-    yield scored.beside("backfills")
+    yield from (scored.beside("backfills"), scored.beside(stream_metrics.NAME))
 
 
 def compact(spark: SparkSession, table: Table) -> tuple[int, int]:

@@ -91,6 +91,9 @@ CHALLENGER = (
 SCORED = (_SCORE, *_MODEL, *CHALLENGER, *LINEAGE, BATCH_ID)
 """The columns that follow the click's own fields in ``scored_clicks``; the challenger's only where there is one."""
 
+SCORE_QUANTILES = {"score_p05": 0.05, "score_p25": 0.25, "score_p50": 0.5, "score_p75": 0.75, "score_p95": 0.95}
+"""Columns of ``stream_metrics`` with quantiles of the score, and the part of the clicks that is at most there."""
+
 FINITE_SCORE = {"clickscore_finite_score": f"abs(score) <= {sys.float_info.max}"}
 """Constraint of ``scored_clicks``: a score is a number, and NaN is more than all of them. In words that others know
 who write to the table: delta-rs has no ``isnan`` of Spark's, and no ``double('infinity')``."""

@@ -26,6 +26,7 @@ class ActiveModels:
     def __init__(
         self, config: Config, features: pa.Schema, current: ModelVersion, timeline: Timeline[ModelVersion],
         next_batch: int, folder: Path, deployment: Deployment, tell: Callable[[str], None],
+        refused: Callable[[], None] = lambda: None,
     ) -> None:  # fmt: skip
         """Begin with a champion that is ready.
 
@@ -38,11 +39,12 @@ class ActiveModels:
             folder: where the files of new versions go.
             deployment: the executors.
             tell: prints a line on the console.
+            refused: is told about every version that is refused.
         """
         model = config.model
         self._where, self._features = str(config.features), features
         self._picks = tuple(model.picks.values())
-        self._deployment, self._tell = deployment, tell
+        self._deployment, self._tell, self._note_refused = deployment, tell, refused
         self._timeline, self._next_batch = timeline, next_batch
         self._first = current
         self._suspended: tuple[str, str] | None = None
@@ -118,4 +120,5 @@ class ActiveModels:
         self._deployment.warm_up(model, self._picks[:1])
 
     def _refuse(self, role: str, model: ModelVersion | tuple[str, str], reason: str) -> None:
+        self._note_refused()
         self._timeline.note(self._next_batch, role, REFUSED, model, reason)

@@ -9,11 +9,14 @@ from functools import partial
 from pathlib import Path
 
 from pyspark.sql import SparkSession
+from pyspark.sql.streaming.query import StreamingQuery
 from rich.console import Console
 
 from clickscore.config.run import AVAILABLE_NOW, Config
 from clickscore.console import warn
 from clickscore.monitoring import endpoint
+from clickscore.monitoring.batch_metrics import row_of
+from clickscore.monitoring.cpu_time import CpuMeter
 from clickscore.monitoring.health import Health
 from clickscore.monitoring.lag import StreamWatch
 from clickscore.monitoring.progress import ProgressLines
@@ -24,11 +27,13 @@ from clickscore.registry.version import ModelVersion
 from clickscore.retries import START_LIMIT_S, retrying
 from clickscore.sources.kinds import check_source, kind_of
 from clickscore.storage.model_timeline import Timeline
+from clickscore.storage.stream_metrics import KeptRows
 from clickscore.stream.active_models import ActiveModels
 from clickscore.stream.alias_poller import AliasPoller
 from clickscore.stream.batch_scoring import BatchScorer
 from clickscore.stream.deployment import Deployment
 from clickscore.stream.field_counts import FieldCounts, read_field_counts, write_field_counts
+from clickscore.stream.metrics_writer import MetricsWriter
 from clickscore.stream.output_tables import Binding, bind
 from clickscore.stream.plan import look_at_challenger, look_back, show
 from clickscore.stream.preflight import Wiring, check
@@ -82,6 +87,7 @@ def run(config: Config, make_session: Callable[[], SparkSession], console: Conso
                     config, wiring.definition.features.schema, wiring.model,
                     Timeline(spark, wiring.timeline, fetch, binding.fence),
                     wiring.checkpoint.last_planned + 1, Path(folder), deployment, lines.warn,
+                    health.refused,
                 )  # fmt: skip
                 click, quotes = wiring.definition.contract.click, not wiring.definition.contract.protection
                 reject_limit = None if config.reject_limit is None else RejectLimit(config.reject_limit, click, quotes)
@@ -101,26 +107,38 @@ def run(config: Config, make_session: Callable[[], SparkSession], console: Conso
                     click, read_field_counts(spark, kept, click), partial(write_field_counts, spark, kept)
                 )
 
+                metrics = MetricsWriter(
+                    spark, wiring.metrics, KeptRows.of(spark, kept), binding, kind.reported_ends, lines.warn
+                )
+                meter, watch = CpuMeter(), StreamWatch(spark, config, health)
+
                 def report(done: Report) -> None:
                     lines.report(done)
                     tell_lineage(done)
                     health.report(done)
-                    fields.add(done, datetime.now(timezone.utc).date())
+                    unknown = fields.add(done, datetime.now(timezone.utc).date())
+                    metrics.add(row_of(done, unknown, meter.since_last()))
                     if warning := rejected_share.add(done):
                         lines.warn(warning)
 
+                def look(query: StreamingQuery) -> None:
+                    metrics.sees(query)
+                    watch.look(query)
+
                 stream = Stream(
                     spark, wiring, binding, models, batch_scorer, report=report, tell=lines.warn, failed=health.failed,
-                    look=StreamWatch(spark, config, health).look, signals=signals, accept_loss=accept_loss,
+                    look=look, signals=signals, accept_loss=accept_loss,
                 )  # fmt: skip
                 poller = AliasPoller(models, config.model.poll_ms / 1000, deployment, lines.warn)
                 poller.start()
+                metrics.start()
                 try:
                     with _lineage(spark, wiring, binding, lines.warn) as tell_lineage:
                         stream.run()
                 finally:
                     poller.stop()
                     fields.close()
+                    metrics.close()
             print_summary(spark, console, config.output, config.click, lines, fields.of_run())
 
 

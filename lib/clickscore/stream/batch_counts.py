@@ -7,7 +7,8 @@ from typing import Any
 
 from pyspark.sql import Row
 
-from clickscore.reasons import SCORING_FAILED
+from clickscore.monitoring.report import Scores
+from clickscore.reasons import SCORING_FAILED, UNREADABLE_FILE
 from clickscore.sources.unreadable_files import UnreadableFileError
 
 
@@ -15,7 +16,8 @@ from clickscore.sources.unreadable_files import UnreadableFileError
 class BatchCounts:
     """What a pass over a micro-batch has counted; see ``pipeline.census``.
 
-    ``files`` are the files that were rejected as a whole, which no pass can count.
+    ``files`` are the files that were rejected as a whole, which no pass can count; ``reasons`` are the rejected records
+    by reason, where more were rejected than are listed.
     """
 
     read: int
@@ -30,7 +32,10 @@ class BatchCounts:
     challenged: int = 0
     challenger_failed: int = 0
     challenger_failure: str | None = None
+    mean: float | None = None
+    quantiles: Sequence[float] | None = None
     files: Sequence[UnreadableFileError] = ()
+    reasons: Mapping[str, int] | None = None
 
     @classmethod
     def of(cls, counted: Mapping[str, Any]) -> "BatchCounts":
@@ -64,6 +69,19 @@ class BatchCounts:
             counts = Counter(row[part] for row in rows)
             rows = [row for row in rows if row[part] == counts.most_common(1)[0][0]]
         return rows[0] if rows else None
+
+    @property
+    def by_reason(self) -> Mapping[str, int]:
+        """Rejected records and files by reason."""
+        found = Counter(row.reason for row in self.listed) if self.reasons is None else Counter(self.reasons)
+        if self.files:
+            found[UNREADABLE_FILE] += len(self.files)
+        return found
+
+    @property
+    def scores(self) -> Scores | None:
+        """Mean and quantiles of the scores; None without a scored click."""
+        return None if self.mean is None or self.quantiles is None else (self.mean, self.quantiles)
 
     @property
     def asked(self) -> int:

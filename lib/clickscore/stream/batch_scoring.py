@@ -30,37 +30,13 @@ from clickscore.stream import pipeline, silence
 from clickscore.stream.batch_counts import BatchCounts
 from clickscore.stream.pipeline import Score, Stamp
 from clickscore.stream.rejected_share import NO_LIMIT, RejectLimit
+from clickscore.stream.score_counts import ScoreCounts
+from clickscore.stream.tally import Tally
 
-ALWAYS_ALLOWED = 10
-"""Clicks that any model may fail on: of a few clicks, one poisonous one is always a large share."""
 SLACK = 10_000
 """Clicks of an Arrow batch; a task judges a share against at least so many."""
 
 Result = TypeVar("Result")
-
-
-@dataclass
-class Tally:
-    """How much more often a model has failed than it may: Page's cumulative sum, https://doi.org/10.2307/2333009.
-
-    It judges small micro-batches together, and lets no long good time pay for a bad hour.
-    """
-
-    share: float
-    excess: float = 0.0
-
-    def allowed(self, clicks: int) -> float:
-        """Return on how many of the next clicks it may fail."""
-        return self.count + self.share * clicks
-
-    @property
-    def count(self) -> float:
-        """On how many it may fail whatever their number."""
-        return max(0.0, ALWAYS_ALLOWED - self.excess)
-
-    def add(self, failed: int, clicks: int) -> None:
-        """Take a micro-batch into account."""
-        self.excess = max(0.0, self.excess + failed - self.share * clicks)
 
 
 class BrokenModelError(StreamError):
@@ -80,6 +56,7 @@ class BatchScorer:
         withdraw: takes the promise back that a champion scores a micro-batch.
         tell: prints a line on the console.
         reject_limit: how much of a micro-batch may be rejected.
+        score_counts: what is counted of the scores.
     """
 
     layout: Layout
@@ -90,6 +67,7 @@ class BatchScorer:
     withdraw: Callable[[ModelVersion, str, int], None]
     tell: Callable[[str], None]
     reject_limit: RejectLimit = NO_LIMIT
+    score_counts: ScoreCounts = field(default_factory=ScoreCounts)
     _tallies: dict[tuple[str, str], Tally] = field(default_factory=dict)
 
     def score(
@@ -119,7 +97,8 @@ class BatchScorer:
             outcomes = pipeline.with_outcomes(raw, self.score_with(champion, tolerance, active))
             counted, mark = Observation(), replace(stamp, challenger_version=active.version if active else None)
             outcomes = pipeline.masked(pipeline.constrained(outcomes, self.layout, mark, constraints), self.layout)
-            observed = outcomes.observe(counted, *pipeline.census(self.layout, active is not None, stamp.is_sampled))
+            census = self.score_counts.census(self.layout, active is not None, stamp.is_sampled)
+            observed = outcomes.observe(counted, *census)
             write(pipeline.scored(observed, self.layout, mark))
             counts = BatchCounts.of(counted.get)
             if active:
@@ -135,6 +114,7 @@ class BatchScorer:
             except TooManyError as error:
                 raise self._broken(champion, stamp.batch_id, str(error)) from error
         tally.add(counts.failed, counts.asked)
+        self.score_counts.expect(counts.scored)
         return counts
 
     @contextmanager
@@ -167,7 +147,7 @@ class BatchScorer:
 
     def census(self, outcomes: DataFrame) -> BatchCounts:
         """Count over outcomes that are there."""
-        [row] = outcomes.agg(*pipeline.census(self.layout)).collect()
+        [row] = outcomes.agg(*self.score_counts.census(self.layout)).collect()
         return BatchCounts.of(row.asDict())
 
     def _surviving(

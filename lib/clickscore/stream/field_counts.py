@@ -62,17 +62,22 @@ class FieldCounts:
     _seen: set[str] = field(default_factory=set)
     _saved_s: float = field(default_factory=time.monotonic)
 
-    def add(self, done: Report, today: date) -> None:
-        """Count in the records that came along with a micro-batch; keep the counts, if that is due."""
+    def add(self, done: Report, today: date) -> Mapping[str, int]:
+        """Count in the records that came along with a micro-batch, and return the counts of these.
+
+        The counts of the day are kept, if that is due.
+        """
+        found = count_unknown(done.sampled, self.click)
         day = self.days.setdefault(today.isoformat(), Day())
         day.records += len(done.sampled)
-        day.fields.update(count_unknown(done.sampled, self.click))
+        day.fields.update(found)
         day.fields = Counter(dict(day.fields.most_common(MOST_FIELDS)))
         self._seen.add(today.isoformat())
         for oldest in sorted(self.days)[:-MOST_DAYS]:
             del self.days[oldest]
         if time.monotonic() - self._saved_s > SAVE_EVERY_S:
             self.close()
+        return found
 
     def close(self) -> None:
         """Keep what is counted."""

@@ -5,7 +5,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from functools import partial, reduce
-from time import monotonic
 from typing import Protocol
 
 from pyspark.sql import DataFrame, SparkSession
@@ -22,6 +21,7 @@ from clickscore.storage.batch_rows import read_batch_rows
 from clickscore.storage.schemas import Layout
 from clickscore.stream import pipeline
 from clickscore.stream.batch_counts import BatchCounts
+from clickscore.stream.batch_report import CHOOSE_MODEL, REJECT, SCORE, Phases, count_reasons, report_of
 from clickscore.stream.batch_scoring import BatchScorer
 from clickscore.stream.output_tables import Tables
 from clickscore.stream.pipeline import Stamp
@@ -144,9 +144,10 @@ class MicroBatches:
     def _process(self, raw: DataFrame, batch_id: int, tables: Tables) -> Report:
         if self.stopping.is_set():
             raise StopRequestedError
-        began, now = monotonic(), datetime.now(timezone.utc)
+        phases, now = Phases(), datetime.now(timezone.utc)
         is_written = batch_id <= tables.scored_upto  # an earlier run has committed its scores
         champion, challenger = self.models.models_for(batch_id, batch_id <= self.planned_before, is_written)
+        phases.end(CHOOSE_MODEL)
         # The first one of a query, and every so many after it.
         is_sampled = (batch_id - self.planned_before - 1) % SAMPLED_EVERY == 0
         stamp = Stamp(batch_id, F.lit(now), *champion.key, is_sampled=is_sampled)
@@ -160,30 +161,16 @@ class MicroBatches:
                 self._check_cause(error)
                 counts = self._write_what_fits(raw, champion, stamp, error)
             else:
+                phases.end(SCORE)
                 counts = self._with_files(counts, stamp)
                 if counts.has_all_rejected:
                     self._write_rejected(self._frame(counts.listed) if counts.rejected else None, counts, stamp)
                 else:
-                    self._write_the_rest(raw, champion, stamp, counts)
+                    counts = self._write_the_rest(raw, champion, stamp, counts)
         if self.record_gaps:
             self.record_gaps(batch_id, now, tables.stream)
-        return Report(
-            batch_id=batch_id,
-            read=counts.read + len(counts.files),
-            scored=counts.scored,
-            rejected=counts.rejected + len(counts.files),
-            duplicates=counts.duplicates if self.has_duplicates else None,
-            sources=len(counts.sources) + len(counts.files),
-            seconds=monotonic() - began,
-            newest_us=counts.newest,
-            arrived_us=counts.arrived,
-            model_name=champion.name,
-            model_version=champion.version,
-            failed=counts.failed,
-            cause=counts.cause,
-            example=counts.example,
-            sampled=counts.sampled,
-        )
+        phases.end(REJECT)
+        return report_of(batch_id, counts, champion, challenger, phases, self.has_duplicates)
 
     def _with_files(self, counts: BatchCounts, stamp: Stamp, scored: DataFrame | None = None) -> BatchCounts:
         """Add the files that are rejected as a whole: those that cannot be read, and those that were gone before.
@@ -218,10 +205,19 @@ class MicroBatches:
                 )
             rejections = not_scored(outcomes, scored, self.layout)
             if counts is None:
-                counts = replace(self.batch_scorer.census(outcomes), rejected=rejections.count())
+                reasons = count_reasons(rejections, F.col("reason"))
+                counts = replace(self.batch_scorer.census(outcomes), rejected=sum(reasons.values()), reasons=reasons)
                 counts = self._with_files(counts, stamp, scored.rows)
+            else:
+                counts = self._with_reasons(counts, outcomes)
             self._write_rejected(rejections if counts.rejected else None, counts, stamp)
         return counts
+
+    def _with_reasons(self, counts: BatchCounts, outcomes: DataFrame) -> BatchCounts:
+        if counts.has_all_rejected:
+            return counts
+        reasons = count_reasons(outcomes.where(pipeline.IS_REJECTED), F.col(pipeline.REASON))
+        return replace(counts, reasons=reasons)
 
     def _check_cause(self, error: Exception) -> None:
         """Raise the error again unless it may be for the rows that they cannot be written."""
@@ -235,7 +231,7 @@ class MicroBatches:
         tables, batch_id = self.tables, stamp.batch_id
         with self.batch_scorer.kept_outcomes(raw, champion, stamp) as outcomes:
             judged = self.unwritable.judge(outcomes, stamp, error)
-            counts = self._with_files(self.batch_scorer.census(judged), stamp)
+            counts = self._with_files(self._with_reasons(self.batch_scorer.census(judged), judged), stamp)
             self.batch_scorer.check_rejected(counts, champion, batch_id)
             tables.append(tables.scored, pipeline.scored(judged, self.layout, stamp), batch_id)
             rejected = judged.where(pipeline.IS_REJECTED).select(

@@ -111,5 +111,6 @@ def _named(config: Config) -> Iterator[tuple[str, Table | str]]:
     yield "output.scored", scored
     yield "output.rejected", Table(config.output.rejected)
     yield "model_timeline, which stands beside output.scored,", scored.beside("model_timeline")
+    yield "stream_metrics, which stands beside output.scored,", scored.beside("stream_metrics")
     yield "source_gaps, which stands beside output.scored,", scored.beside("source_gaps")
     yield "backfills, which stands beside output.scored,", scored.beside("backfills")

@@ -126,7 +126,8 @@ def show(config: Config, found: Findings, challenger: Challenger, history: Histo
         begins = "new" if planned < 0 else f"resumes after batch {done}"
         begins += f", batch {planned} was interrupted" if planned > done else ""
         say("checkpoint", f"{config.checkpoint}: {begins}")
-        for table in (found.wiring.scored, found.wiring.rejected, found.wiring.timeline):
+        wiring = found.wiring
+        for table in (wiring.scored, wiring.rejected, wiring.timeline, wiring.metrics):
             say("table", table.name)
     for each in history.changes:
         for change in each.found:

@@ -22,7 +22,7 @@ from clickscore.sources.gap_detection import TopicWatch
 from clickscore.sources.gaps import AGED_OUT, Gap
 from clickscore.sources.identity import settle
 from clickscore.sources.kinds import check_source, kind_of
-from clickscore.storage import schemas
+from clickscore.storage import schemas, stream_metrics
 from clickscore.storage.checkpoint import Checkpoint, check_belongs, check_logs, check_state, read_checkpoint
 from clickscore.storage.constraints import check_unconstrained
 from clickscore.storage.model_timeline import Pin, read_pin
@@ -47,6 +47,7 @@ class Wiring:
         scored: ``scored_clicks``.
         rejected: ``rejected_clicks``.
         timeline: the model timeline.
+        metrics: ``stream_metrics``.
         watch: over the topics, where the source is Kafka.
         gaps: what is lost from the topics, which the person who runs the job has accepted.
     """
@@ -58,6 +59,7 @@ class Wiring:
     scored: Table
     rejected: Table
     timeline: Table
+    metrics: Table
     watch: TopicWatch | None
     gaps: tuple[Gap, ...]
 
@@ -132,7 +134,8 @@ def check(
     """
     found, where = _Problems(), str(config.features)
     scored, rejected = Table(config.output.scored), Table(config.output.rejected)
-    timeline, watch, gaps, warnings = scored.beside("model_timeline"), None, list[Gap](), list[str]()
+    timeline, metrics = scored.beside("model_timeline"), scored.beside(stream_metrics.NAME)
+    watch, gaps, warnings = None, list[Gap](), list[str]()
 
     contract = found.attempt(lambda: define_contract(config))
     features = found.attempt(lambda: read_features(config.features, contract.click)) if contract else None
@@ -146,7 +149,7 @@ def check(
     if contract and source:
         found.attempt(lambda: kind_of(source).check_fields(spark, source, contract.click))
 
-    shapes = {timeline: schemas.MODEL_TIMELINE} if is_placed else {}
+    shapes = {timeline: schemas.MODEL_TIMELINE, metrics: stream_metrics.STREAM_METRICS} if is_placed else {}
     if contract and is_placed:
         layout = define_layout(config, contract)
         shapes |= {scored: layout.scored, rejected: layout.rejected}
@@ -155,7 +158,7 @@ def check(
     for table, properties in sound.items():
         if table != scored:
             found.attempt(partial(check_unconstrained, spark, table, properties))
-        if contract and table != timeline:
+        if contract and table in (scored, rejected):
             found.attempt(partial(check_privacy, spark, table, privacy_properties(contract)))
 
     pin = None
@@ -173,6 +176,8 @@ def check(
 
     if checkpoint:
         for table, properties in sound.items():
+            if table == metrics and not properties:
+                continue  # an earlier version of clickscore had none
             found.attempt(partial(check_belongs, spark, checkpoint, table, properties))
         found.attempt(lambda: check_state(spark, checkpoint, config.deduplicate is not None))
         if scored in sound and rejected in sound:
@@ -194,7 +199,7 @@ def check(
     if contract and features and checkpoint and source and model and not found:
         definition = Definition(contract, features, define_layout(config, contract))
         settled = config.model_copy(update={"source": source})
-        wiring = Wiring(settled, definition, model, checkpoint, scored, rejected, timeline, watch, tuple(gaps))
+        wiring = Wiring(settled, definition, model, checkpoint, scored, rejected, timeline, metrics, watch, tuple(gaps))
     return Findings(contract, features, model, wiring, tuple(warnings), tuple(found))
 
 

@@ -11,7 +11,6 @@ from pyspark.sql import SparkSession
 
 from clickscore.errors import StreamError
 from clickscore.storage.table import Table
-from clickscore.stream.batch_scoring import ALWAYS_ALLOWED, Tally
 
 MakeClick = Callable[..., dict[str, Any]]
 
@@ -136,19 +135,3 @@ def test_poison_is_isolated_where_duplicates_are_searched(
     [row] = moody.rejected.to_dict("records")
     assert (row["reason"], row["detail"]) == ("scoring_failed", "ValueError: what is this?")
     assert '"c7"' in row["raw"]
-
-
-def test_a_few_failures_are_always_allowed_but_not_again_and_again() -> None:
-    tally = Tally(share=0.01)
-    assert tally.allowed(5) == pytest.approx(ALWAYS_ALLOWED + 0.05)
-    for _ in range(3):
-        tally.add(failed=3, clicks=5)
-    assert tally.allowed(5) == pytest.approx(ALWAYS_ALLOWED - 9 + 0.15 + 0.05)
-    assert tally.allowed(5) < 3
-
-
-def test_good_time_heals_but_is_no_credit() -> None:
-    tally = Tally(share=0.01)
-    tally.add(failed=10, clicks=100)
-    tally.add(failed=0, clicks=1_000_000)
-    assert tally.allowed(100) == ALWAYS_ALLOWED + 1

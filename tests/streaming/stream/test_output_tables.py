@@ -32,6 +32,7 @@ def wire(spark: SparkSession, shop: Any) -> Callable[[], Wiring]:
             scored=scored,
             rejected=rejected,
             timeline=scored.beside("model_timeline"),
+            metrics=scored.beside("stream_metrics"),
             watch=None,
             gaps=(),
         )

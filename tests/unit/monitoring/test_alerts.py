@@ -16,6 +16,7 @@ from tests.support.waiting import wait_until
 
 from clickscore.monitoring.health import STATUSES, Health
 from clickscore.monitoring.metrics import make_registry
+from clickscore.monitoring.report import Report
 
 NAMES = re.compile(r"\b(?:clickscore_[a-z_]+|up)\b")
 
@@ -44,7 +45,7 @@ def asked_for(group: str, panels: list[dashboard.Panel]) -> set[str]:
 
 
 def test_rules_and_scrape_configuration_are_valid() -> None:
-    assert "10 rules found" in promtool("check", "rules", str(RULES))
+    assert "11 rules found" in promtool("check", "rules", str(RULES))
     promtool("check", "config", "conf/prometheus/prometheus.yml")
 
 
@@ -73,7 +74,8 @@ def test_dashboard_file_is_what_its_program_makes() -> None:
 
 def test_stream_has_every_metric_that_its_alerts_and_panels_ask_for() -> None:
     health = Health(300)
-    health.serves("small_model", "1")
+    scores = 0.4, [0.1, 0.2, 0.3, 0.5, 0.9]
+    health.report(Report(0, 2, 1, 1, 1, 0.5, None, "small_model", "1", by_reason={"wrong_type": 1}, scores=scores))
     has = {sample.name for family in make_registry(health).collect() for sample in family.samples}
     assert asked_for("clickscore-stream", dashboard.STREAM) - {"up"} <= has
 

@@ -16,27 +16,35 @@ def test_every_number_is_told_by_its_name() -> None:
     health = Health(300)
     health.serves("click_propensity", "2")
     health.report(Report(7, 20, 15, 1, 2, 0.7, None, *MODEL, duplicates=4))
-    health.report(Report(8, 10, 10, 0, 2, 700.0, None, *MODEL))
+    health.report(Report(8, 10, 10, 0, 2, 700.0, None, *MODEL, scores=(0.4, [0.1, 0.2, 0.3, 0.5, 0.9])))
+    health.report(Report(9, 3, 0, 3, 1, 0.3, None, *MODEL, by_reason={"tombstone": 1, "wrong_type": 2}))
     health.failed()
+    health.refused()
     told = lines(health)
     for line in (
-        "clickscore_records_read_total 30.0",
+        "clickscore_records_read_total 33.0",
         "clickscore_clicks_scored_total 25.0",
-        "clickscore_records_rejected_total 1.0",
+        "clickscore_records_rejected_total 4.0",
         "clickscore_duplicates_total 4.0",
-        "clickscore_batches_total 2.0",
+        "clickscore_batches_total 3.0",
         "clickscore_retries_total 1.0",
-        "clickscore_last_batch_id 8.0",
+        "clickscore_last_batch_id 9.0",
         "clickscore_oldest_unprocessed_seconds NaN",
         "clickscore_consecutive_failures 1.0",
         'clickscore_status{status="ok"} 1.0',
         'clickscore_status{status="stuck"} 0.0',
-        'clickscore_batch_seconds_bucket{le="0.5"} 0.0',
-        'clickscore_batch_seconds_bucket{le="1.0"} 1.0',
-        'clickscore_batch_seconds_bucket{le="600.0"} 1.0',
-        'clickscore_batch_seconds_bucket{le="+Inf"} 2.0',
-        "clickscore_batch_seconds_count 2.0",
-        "clickscore_batch_seconds_sum 700.7",
+        "clickscore_models_refused_total 1.0",
+        'clickscore_records_rejected_by_reason_total{reason="tombstone"} 1.0',
+        'clickscore_records_rejected_by_reason_total{reason="wrong_type"} 2.0',
+        "clickscore_score_mean 0.4",
+        'clickscore_score_quantile{quantile="0.05"} 0.1',
+        'clickscore_score_quantile{quantile="0.95"} 0.9',
+        'clickscore_batch_seconds_bucket{le="0.5"} 1.0',
+        'clickscore_batch_seconds_bucket{le="1.0"} 2.0',
+        'clickscore_batch_seconds_bucket{le="600.0"} 2.0',
+        'clickscore_batch_seconds_bucket{le="+Inf"} 3.0',
+        "clickscore_batch_seconds_count 3.0",
+        "clickscore_batch_seconds_sum 701.0",
     ):
         assert line in told
     models = [line for line in told if line.startswith("clickscore_model_info{")]
@@ -45,7 +53,7 @@ def test_every_number_is_told_by_its_name() -> None:
 
 def test_every_metric_is_ours_and_explained_by_a_sentence() -> None:
     families = list(text_string_to_metric_families("\n".join(lines(Health(300))) + "\n"))
-    assert len(families) == 13
+    assert len(families) == 17
     for family in families:
         assert family.name.startswith("clickscore_")
         assert family.documentation.endswith(".")

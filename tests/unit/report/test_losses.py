@@ -1,6 +1,5 @@
 from pathlib import Path
 
-import pyarrow as pa
 import pytest
 from deltalake import DeltaTable
 from tests.support.run_tables import Run
@@ -33,6 +32,23 @@ def test_rows_are_those_of_the_commits_and_of_the_offsets(stream: Run, contract:
     ]
 
 
+def test_records_that_were_read_are_those_of_the_metrics(stream: Run, contract: Contract) -> None:
+    assert (
+        "How many records were read, and how many duplicates were counted, is not in the tables"
+        in said(stream, contract)[-1]
+    )
+    stream.measure({"duplicates": 2, "read": 12}, {"duplicates": None})
+    counted = "stream_metrics counts, over 2 micro-batches: 18 scored + 2 rejected + 2 duplicates"
+    assert said(stream, contract)[-1].startswith(f"{counted} = 22 read. jobs/audit.py")
+    stream.measure({"batch_id": 2, "read": 13})
+    assert " + 2 duplicates differ from 35 read by 3. " in said(stream, contract)[-1]
+
+
+def test_metrics_without_a_row_are_said_to_be_empty(stream: Run, contract: Contract) -> None:
+    stream.measure()
+    assert said(stream, contract)[-1].startswith(f"{stream.folder}/stream_metrics has no row yet. jobs/audit.py")
+
+
 def test_rows_that_somebody_has_deleted_are_noticed(stream: Run, contract: Contract) -> None:
     DeltaTable(stream.output.scored).delete("source_offset = 6")
     found = said(stream, contract)
@@ -61,12 +77,6 @@ def test_source_without_offsets_has_no_grid_of_them(run: Run, contract: Contract
     assert [title for title, _ in losses.section(open_tables(run.output, contract, {})).grids] == [
         "Where the records are"
     ]
-
-
-def test_what_was_read_is_unknown_without_metrics(run: Run, contract: Contract) -> None:
-    assert "there is no stream_metrics beside" in said(run, contract)[-1]
-    run.append("stream_metrics", [{"a": 1}], pa.schema([("a", pa.int64())]))
-    assert "This version of the report does not read" in said(run, contract)[-1]
 
 
 def test_log_that_no_longer_tells_is_said_to(tmp_path: Path, contract: Contract, run: Run) -> None:

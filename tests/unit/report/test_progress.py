@@ -26,6 +26,23 @@ def test_rate_lag_and_durations_are_told_with_their_numbers(run: Run, contract: 
     assert durations.grid.rows[1] == ("0", "2026-03-02 12:00:00", "4", "2.0 s", "2")
 
 
+def test_phases_are_shown_as_their_average_of_each_period(run: Run, contract: Contract) -> None:
+    job = [("batch", 2.0), ("choose_model", 0.25), ("score", 1.5), ("reject", 0.25)]
+    run.measure({"phase_seconds": [*job, ("spark.triggerExecution", 3.0)]}, {"phase_seconds": job[:1]})
+    *_, phases = progress.section(open_tables(run.output, contract, {})).charts
+    assert phases.name == "phases"
+    assert phases.grid.rows == (
+        ("2026-03-02 12:00:00", "1", "0.2 s", "1.5 s", "0.2 s", "1.0 s"),
+        ("2026-03-02 12:01:00", "1", "0.0 s", "0.0 s", "0.0 s", "0.0 s"),
+    )
+
+
+def test_metrics_without_a_row_have_no_phases(run: Run, contract: Contract) -> None:
+    run.measure()
+    found = progress.section(open_tables(run.output, contract, {}))
+    assert [chart.name for chart in found.charts] == ["rate", "lag", "durations"]
+
+
 def test_clicks_of_a_replay_say_nothing_about_the_pace(run: Run, contract: Contract) -> None:
     before = progress.section(open_tables(run.output, contract, {}))
     run.score(-1, [{"id": "late"}], minutes=10_000)

@@ -35,3 +35,14 @@ def test_cause_is_the_commonest_detail_of_the_commonest_reason_and_comes_with_an
     counts = BatchCounts.of({**COUNTED, "listed": [*missing, *times]})
     assert (counts.cause, counts.example) == ("invalid_time: found 2", b"2")
     assert BatchCounts.of({**COUNTED, "listed": None}).example is None
+
+
+def test_rejected_records_are_counted_by_reason_from_those_that_came_along_unless_there_are_more() -> None:
+    listed = [Row(reason="tombstone"), Row(reason="tombstone"), Row(reason="wrong_type")]
+    assert BatchCounts.of({**COUNTED, "listed": listed}).by_reason == {"tombstone": 2, "wrong_type": 1}
+    assert BatchCounts.of({**COUNTED, "listed": listed, "reasons": {"tombstone": 9}}).by_reason == {"tombstone": 9}
+
+
+def test_scores_are_a_mean_and_quantiles_and_nothing_without_a_scored_click() -> None:
+    assert BatchCounts.of({**COUNTED, "mean": 0.5, "quantiles": [0.1, 0.9]}).scores == (0.5, [0.1, 0.9])
+    assert BatchCounts.of({**COUNTED, "mean": None, "quantiles": None}).scores is None

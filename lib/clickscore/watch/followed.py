@@ -1,0 +1,70 @@
+"""A table that is looked at again and again: what its newest commits say, and the newest rows of a small one."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import pyarrow.dataset as ds
+from deltalake import DeltaTable
+from deltalake.exceptions import DeltaError, TableNotFoundError
+
+from clickscore.report.delta_tables import BatchCommit, of_batches, unreadable
+
+NEWEST_COMMITS = 100
+"""Commits whose words are read when there is a new one; of a stream that commits every second, more than a minute."""
+
+
+@dataclass
+class Followed:
+    """A table, which need not be there yet.
+
+    Attributes:
+        name: its path, on any storage that delta-rs knows.
+        options: of the storage, as delta-rs names them.
+        commits: its newest commits of micro-batches, newest first.
+        rows: how many rows it has; None as long as it is not there.
+    """
+
+    name: str
+    options: Mapping[str, str]
+    commits: tuple[BatchCommit, ...] = ()
+    rows: int | None = None
+    _table: DeltaTable | None = None
+    _version: int = field(default=-1)
+
+    def look(self) -> bool:
+        """Look at the newest version; tell whether it is another one than at the last look.
+
+        Raises:
+            TableError: if it cannot be read.
+        """
+        try:
+            if self._table is None:
+                self._table = DeltaTable(self.name, storage_options=dict(self.options))
+            else:
+                self._table.update_incremental()
+            if self._table.version() == self._version:
+                return False
+            self.commits = tuple(of_batches(self._table.history(NEWEST_COMMITS)))
+            self.rows, self._version = self._table.count(), self._table.version()
+        except TableNotFoundError:
+            self.commits, self.rows, self._table, self._version = (), None, None, -1
+            return False
+        except (DeltaError, OSError) as error:  # the latter of a storage that does not answer, or refuses
+            self._table = None
+            raise unreadable(self.name, error) from None
+        return True
+
+    def newest(self, order: str, columns: list[str], least: int) -> list[dict[str, Any]]:
+        """Return the rows with at least a number in a column, in its order.
+
+        Raises:
+            TableError: if they cannot be read.
+        """
+        if self._table is None:
+            return []
+        try:
+            found = self._table.to_pyarrow_dataset().to_table(columns, filter=ds.field(order) >= least)
+        except (DeltaError, OSError, ValueError) as error:  # ValueError of Arrow: a column is missing
+            raise unreadable(self.name, error) from None
+        return list(found.sort_by(order).to_pylist(maps_as_pydicts="strict"))
