@@ -23,13 +23,13 @@ from pydantic.fields import FieldInfo
 from pyspark.sql import types as T
 
 from clickscore import reasons
-from clickscore.config import click, endpoint, fields, model, privacy, run, service, source, value
+from clickscore.config import click, endpoint, erasure, fields, model, privacy, run, service, source, value
 from clickscore.config.fields import Section
 from clickscore.config.kafka_options import ALLOWED, FORBIDDEN
 from clickscore.monitoring.health import Health
 from clickscore.monitoring.metrics import make_registry
 from clickscore.scoring.feature_functions import AMBIGUOUS, SPARK_FUNCTIONS, SPARK_OPERATORS
-from clickscore.storage import backfills, schemas
+from clickscore.storage import backfills, erasures, schemas
 
 PAGES = Path(__file__).parent
 PART = re.compile(r"(<!-- generated: (.+?) -->\n)(.*?)(<!-- end -->)", re.DOTALL)
@@ -37,7 +37,8 @@ SECTIONS: dict[str, type[Section]] = {
     section.__name__: section
     for section in (
         run.Config, click.Click, click.FieldSource, run.Output, privacy.Privacy, run.Deduplicate, run.HealthEndpoint,
-        run.Training, source.FolderSource, source.DeltaSource, source.KafkaSource, source.Security, value.Value,
+        erasure.Erasure, run.Training, source.FolderSource, source.DeltaSource, source.KafkaSource, source.Security,
+        value.Value,
         model.Model, model.Allow, endpoint.Endpoint, model.Promotion, model.Gate, service.Service, service.WriteBehind,
     )
 }  # fmt: skip
@@ -91,6 +92,7 @@ def columns_of(table: str) -> str:
         "model_timeline": schemas.MODEL_TIMELINE.fields,
         "source_gaps": schemas.SOURCE_GAPS.fields,
         "backfills": backfills.BACKFILLS.fields,
+        "erasures": erasures.ERASURES.fields,
     }
     rare = {field.name: f"with `keep: [{key}]`" for key, field in schemas.KEPT.items()}
     rare |= {field.name: "with `model.challenger`" for field in schemas.CHALLENGER}
