@@ -50,7 +50,7 @@ def look(spark: SparkSession, table: Table, spellings: Mapping[str, int], erased
     version = newest_version(spark, table)
     live = sorted(table.read(spark, version).inputFiles())
     known = spark.createDataFrame([(path,) for path in live], "path STRING")
-    names = known.select(F.url_decode(plain_source(F.col("path"))).alias("path"))
+    names = known.select(plain_source(F.col("path")).alias("path"))
     old = data_files(spark, table.folder(spark)).where(F.col("changed_at") <= F.lit(erased_at))
     left = old.join(names, "path", "left_anti").count()
     # The files themselves, as Delta would not show what a deletion vector hides.
@@ -67,7 +67,8 @@ def data_files(spark: SparkSession, folder: str) -> DataFrame:
     """List the data files in the folder of a table: ``path``, ``changed_at``."""
     reader = spark.read.format("binaryFile").option("recursiveFileLookup", "true").option("ignoreMissingFiles", "true")
     found = reader.option("pathGlobFilter", "*.parquet").load(folder).select(
-        F.url_decode(plain_source(F.col("_metadata.file_path"))).alias("path"),
+        # A URI, unlike what Delta lists; a plus sign in it stands for itself.
+        F.url_decode(F.replace(plain_source(F.col("_metadata.file_path")), F.lit("+"), F.lit("%2B"))).alias("path"),
         F.col("_metadata.file_modification_time").alias("changed_at"),
     )  # fmt: skip
     return found.where(~F.contains("path", F.lit(_LOG)))

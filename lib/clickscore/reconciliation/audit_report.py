@@ -20,18 +20,7 @@ MOST_BATCHES = 50
 """Micro-batches with findings, and lines of findings, that are printed at most."""
 MOST_CHANGES = 5
 
-_COLUMNS = (
-    "records",
-    "scored",
-    "rejected",
-    "duplicates",
-    "accepted",
-    "erased",
-    "missing",
-    "vanished",
-    "twice",
-    "unexplained",
-)
+_COLUMNS = ("records", "scored", "rejected", "duplicates", "accepted", "erased", *FINDINGS)
 _WORDS = {
     "missing": "{n} missing: the source has them, the tables do not",
     "vanished": "{n} missing, and no longer in the source: no longer verifiable",

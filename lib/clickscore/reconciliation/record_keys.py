@@ -7,8 +7,7 @@ keep, and all records without an id are the same, unless the tables keep them wh
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
-from dataclasses import field as dataclass_field
+from dataclasses import dataclass, field, replace
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -29,18 +28,18 @@ class ErasedVisitors:
     """The visitors that the ledger of erasures knows.
 
     Attributes:
-        field: the field of a click that tells visitors apart, which may be null, with the way in which it is read.
+        visitor: the field of a click that tells visitors apart, which may be null, with the way in which it is read.
         key: of the hashes; it is in no text that this class writes.
         hashes: of the visitors.
     """
 
-    field: pa.Schema
-    key: bytes = dataclass_field(repr=False)
+    visitor: pa.Schema
+    key: bytes = field(repr=False)
     hashes: frozenset[str]
 
     def are_of(self, records: pa.BinaryArray) -> pa.Array:
         """Tell of each record whether it is of one of them; null where its visitor cannot be read."""
-        encoded = parser(self.field).parse(records).clicks.field(0).dictionary_encode()
+        encoded = parser(self.visitor).parse(records).clicks.field(0).dictionary_encode()
         known = [hashed(visitor, self.key) in self.hashes for visitor in encoded.dictionary.to_pylist()]
         return pa.array(known, pa.bool_()).take(encoded.indices)
 
