@@ -19,7 +19,7 @@ from clickscore.erasure import wiring
 from clickscore.erasure.leftovers import Leftovers, look
 from clickscore.erasure.unreached import FILES_PROPERTY, kept_until, unreached
 from clickscore.erasure.visitor_rows import Holder, holders
-from clickscore.errors import ErasureError, TableError, gist
+from clickscore.errors import ConfigError, ErasureError, TableError, gist
 from clickscore.reconciliation.audit_report import say
 from clickscore.retries import retrying
 from clickscore.spark_errors import SPARK_ERRORS
@@ -44,9 +44,11 @@ def run(
         Whether nothing is left; otherwise there is no certificate, and it is said what is left, and until when.
 
     Raises:
-        WiringError: if keys, checkpoint or tables do not fit.
+        WiringError: if keys, checkpoint or tables do not fit, or there is no folder for the file.
         ErasureError: if a request is planned and not done.
     """
+    if file and not file.parent.is_dir():
+        raise ConfigError("--certificate", [f"there is no folder {file.parent}; create it, or name another file"])
     key = wiring.need_ledger_key(config)
     spark = make_session()
     site = wiring.check(spark, config, given, changes=True)
@@ -61,7 +63,7 @@ def run(
         say(console, f"{ledger.table.name} has no request for any of these {len(hashes):,} visitors.")
         return True
     tables = holders(config, site.contract, site.visitors)
-    erased_at = max(request["done_at"] for request in requests)
+    erased_at = max(request["done_at"] for request in requests).astimezone(timezone.utc)
     kept = {holder.name: _tidy(spark, holder, site.visitors.spellings, erased_at, console) for holder in tables}
     if not all(left.is_none for left in kept.values()):
         _say_left(spark, console, tables, kept, erased_at)

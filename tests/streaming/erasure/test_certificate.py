@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 from pyspark.sql import DataFrame
 
-from clickscore.errors import ErasureError
+from clickscore.errors import ConfigError, ErasureError
 from clickscore.storage.erasures import Erasures
 from clickscore.storage.table import Table
 
@@ -90,5 +90,7 @@ def test_request_that_is_not_done_is_not_certified(site: Any, monkeypatch: pytes
     with monkeypatch.context() as patch, pytest.raises(OSError, match="killed"):
         patch.setattr(Erasures, "finish", fail)
         site.erase(site.GONE)
+    with pytest.raises(ConfigError, match="there is no folder nowhere; create it, or name another file"):
+        site.finish(site.GONE, file=Path("nowhere/certificate.json"))
     with pytest.raises(ErasureError, match="request 1 is planned and not done, so nothing can be certified yet"):
         site.finish(site.GONE)
