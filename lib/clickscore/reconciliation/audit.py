@@ -81,8 +81,9 @@ def _compare(evidence: Evidence, erased: Erased | None, has_duplicates: bool) ->
     parts = discrepancies.compare(evidence.held.parts, rows).persist()
     gone = erased.within(evidence.batches, evidence.floor) if erased else None
 
-    def sum_up(found: DataFrame) -> DataFrame:
-        return discrepancies.sum_up(found if gone is None else settle_erased(found, gone, has_duplicates))
+    def sum_up(found: DataFrame, has_keys: bool = True) -> DataFrame:
+        has_copies = has_duplicates and has_keys  # a number does not say of whom there are copies
+        return discrepancies.sum_up(found if gone is None else settle_erased(found, gone, has_copies))
 
     # A row for each file or partition and micro-batch; it costs a look at every record, and is read more than once.
     return parts, discrepancies.with_differences(
@@ -90,18 +91,18 @@ def _compare(evidence: Evidence, erased: Erased | None, has_duplicates: bool) ->
     ).persist()
 
 
-def _look_closer(suspects: DataFrame, evidence: Evidence, sum_up: Callable[[DataFrame], DataFrame]) -> DataFrame | None:
+def _look_closer(suspects: DataFrame, evidence: Evidence, sum_up: Callable[..., DataFrame]) -> DataFrame | None:
     """Compare parts that differ record by record, as far as the source lets us; None where no part differs."""
     if suspects.isEmpty():
         return None
     held = evidence.held
     if held.keys is None:
-        return sum_up(discrepancies.count_differences(suspects))
+        return sum_up(discrepancies.count_differences(suspects), has_keys=False)
     if held.readable is None:
         return sum_up(_by_key(suspects, held.keys, evidence))
     by_key = suspects.join(held.readable, on="source", how="left_semi")
     by_number = suspects.join(held.readable, on="source", how="left_anti")
-    counted = sum_up(discrepancies.count_differences(by_number))
+    counted = sum_up(discrepancies.count_differences(by_number), has_keys=False)
     return sum_up(_by_key(by_key, held.keys, evidence)).unionByName(counted, allowMissingColumns=True)
 
 
