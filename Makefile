@@ -115,6 +115,33 @@ demo-shapes: setup $(VENV)/.shapes-ready ## Score the same clicks as a stream, a
 	  && node build/embedded-node/check.mjs $(SHAPES)/embedded; \
 	  else echo "Node.js is not installed: its program did not score the exported folder"; fi
 
+FORGET     := build/demo-forget
+FORGET_IDS := --config conf/forget.yaml --ids $(FORGET)/ids.txt
+
+.PHONY: demo-forget
+demo-forget: setup $(VENV)/.demos-ready ## Erase three visitors beside the running stream, and prove that they are gone
+	rm -rf $(FORGET) && mkdir -p $(FORGET) && openssl rand -hex 32 >$(FORGET)/erasure.key
+	$(JOB) jobs/simulate_clicks.py --folder $(FORGET)/history --clicks 50000 --days 14 --start 2026-03-01 --seed 1
+	$(JOB) jobs/simulate_clicks.py --folder $(FORGET)/landing --clicks 20000 --days 1 --start 2026-03-22 --seed 2 \
+	  --malformed 0.01
+	$(JOB) jobs/train_model.py --config conf/forget.yaml --once
+	@# The stream and more clicks run in the background, while three visitors are erased.
+	$(JOB) jobs/score_stream.py --config conf/forget.yaml & job=$$!; \
+	  $(JOB) jobs/simulate_clicks.py --folder $(FORGET)/landing --rate 100 --seed 6 >/dev/null & clicks=$$!; \
+	  trap 'kill -TERM $$job $$clicks' EXIT; \
+	  $(JOB) -m shopsim.forget choose $(FORGET_IDS) \
+	  && $(JOB) jobs/erase_visitors.py $(FORGET_IDS) \
+	  && $(JOB) jobs/erase_visitors.py $(FORGET_IDS) --reference "request 1 of the demo" --apply; erased=$$?; \
+	  trap - EXIT; kill -TERM $$clicks; kill -TERM $$job; wait $$job && exit $$erased
+	@# A real table keeps old files for a week, and --finish comes after that.
+	$(JOB) -m shopsim.forget expire $(FORGET_IDS)
+	$(JOB) jobs/erase_visitors.py $(FORGET_IDS) --finish --certificate $(FORGET)/certificate.json
+	$(JOB) -m shopsim.forget prove $(FORGET_IDS)
+	$(JOB) jobs/audit.py --config conf/forget.yaml
+	$(JOB) -m shopsim.forget lose $(FORGET_IDS)
+	@# This audit has to end with 1.
+	$(JOB) jobs/audit.py --config conf/forget.yaml; test $$? -eq 1
+
 .PHONY: demo-trackers
 demo-trackers: $(VENV)/.ready ## Score samples of Snowplow, Segment, GA4, PostHog and a plain shop; needs no Java
 	$(JOB) -m shopsim.trackers

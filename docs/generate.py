@@ -23,13 +23,13 @@ from pydantic.fields import FieldInfo
 from pyspark.sql import types as T
 
 from clickscore import reasons
-from clickscore.config import click, endpoint, fields, lineage, model, privacy, run, service, source, value
+from clickscore.config import click, endpoint, erasure, fields, lineage, model, privacy, run, service, source, value
 from clickscore.config.fields import Section
 from clickscore.config.kafka_options import ALLOWED, FORBIDDEN
 from clickscore.monitoring.health import Health
 from clickscore.monitoring.metrics import make_registry
 from clickscore.scoring.feature_functions import AMBIGUOUS, SPARK_FUNCTIONS, SPARK_OPERATORS
-from clickscore.storage import backfills, schemas, stream_metrics
+from clickscore.storage import backfills, erasures, schemas, stream_metrics
 
 PAGES = Path(__file__).parent
 PART = re.compile(r"(<!-- generated: (.+?) -->\n)(.*?)(<!-- end -->)", re.DOTALL)
@@ -37,9 +37,9 @@ SECTIONS: dict[str, type[Section]] = {
     section.__name__: section
     for section in (
         run.Config, click.Click, click.FieldSource, run.Output, privacy.Privacy, run.Deduplicate, run.HealthEndpoint,
-        lineage.Lineage, run.Training, source.FolderSource, source.DeltaSource, source.KafkaSource, source.Security,
-        value.Value, model.Model, model.Allow, endpoint.Endpoint, model.Promotion, model.Gate, service.Service,
-        service.WriteBehind,
+        erasure.Erasure, lineage.Lineage, run.Training, source.FolderSource, source.DeltaSource, source.KafkaSource,
+        source.Security, value.Value, model.Model, model.Allow, endpoint.Endpoint, model.Promotion, model.Gate,
+        service.Service, service.WriteBehind,
     )
 }  # fmt: skip
 SECTION = "section"
@@ -93,6 +93,7 @@ def columns_of(table: str) -> str:
         "source_gaps": schemas.SOURCE_GAPS.fields,
         "backfills": backfills.BACKFILLS.fields,
         "stream_metrics": stream_metrics.STREAM_METRICS.fields,
+        "erasures": erasures.ERASURES.fields,
     }
     rare = {field.name: f"with `keep: [{key}]`" for key, field in schemas.KEPT.items()}
     rare |= {field.name: "with `model.challenger`" for field in schemas.CHALLENGER}

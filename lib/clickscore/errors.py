@@ -20,7 +20,8 @@
         ├── StreamError            the stream
         │   └── WorkerLostError        a Python worker ended, and the model is not the cause
         ├── ReplayError            a replay of rejected clicks
-        └── BatchError             a batch over a bounded range
+        ├── BatchError             a batch over a bounded range
+        └── ErasureError           an erasure of visitors
 
 Bad records never raise: they become rows of ``rejected_clicks``. Bad wiring always raises, before the first
 micro-batch. Each message says where, what was expected, what was found, and what to do next.
@@ -30,7 +31,7 @@ from collections.abc import Sequence
 from typing import ClassVar
 
 __all__ = [
-    "BatchError", "CheckpointError", "ClickscoreError", "ConfigError", "DataLossError", "ModelError",
+    "BatchError", "CheckpointError", "ClickscoreError", "ConfigError", "DataLossError", "ErasureError", "ModelError",
     "ModelNotFoundError", "ModelUnavailableError", "PreflightError", "ReplayError", "RunError", "SignatureError",
     "SourceError", "SourceUnavailableError", "StreamError", "TableError", "UntrustedModelError", "WiringError",
     "WorkerLostError",
@@ -82,6 +83,10 @@ class ReplayError(RunError):
 
 class BatchError(RunError):
     """Raised when a batch over a bounded range cannot continue; it is safe to start it again."""
+
+
+class ErasureError(RunError):
+    """Raised when an erasure of visitors cannot continue; it is safe to start it again, with the same ids."""
 
 
 class ConfigError(WiringError):

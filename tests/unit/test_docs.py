@@ -20,7 +20,7 @@ from clickscore import errors, reasons
 from clickscore.config.run import Config, load
 from clickscore.scoring.contract import read_contract
 from clickscore.scoring.features import read_features
-from clickscore.storage import backfills, schemas, stream_metrics
+from clickscore.storage import backfills, erasures, schemas, stream_metrics
 
 ROOT = Path.cwd()
 DOCS = sorted(Path("docs").glob("*.md"))
@@ -186,6 +186,7 @@ def test_every_section_is_in_the_page_of_the_configuration() -> None:
     ("model_timeline", schemas.MODEL_TIMELINE),
     ("source_gaps", schemas.SOURCE_GAPS), ("stream_metrics", stream_metrics.STREAM_METRICS),
     ("backfills", backfills.BACKFILLS),
+    ("erasures", erasures.ERASURES),
 ])  # fmt: skip
 def test_every_column_is_explained_below_its_table(table: str, columns: Iterable[T.StructField]) -> None:
     assert {field.name for field in columns} <= first_cells(below("docs/tables.md", table))

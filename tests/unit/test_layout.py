@@ -11,7 +11,7 @@ import pytest
 MODULES = sorted(Path("lib/clickscore").rglob("*.py"))
 PURE = ("config/run", "config/model", "errors", "storage/schemas", "stream/pipeline", "stream/rejections",
         "reconciliation/rescoring", "registry/comparison", "reconciliation/discrepancies",
-        "reconciliation/record_keys", "batch/ranges", "batch/rescoring",
+        "reconciliation/record_keys", "batch/ranges", "batch/rescoring", "erasure/mentions", "erasure/visitors",
         *(f"scoring/{file.stem}" for file in Path("lib/clickscore/scoring").glob("*.py")
           if file.stem != "models"))  # fmt: skip
 WORLDLY_IMPORTS = ("mlflow", "delta", "clickscore.storage.table", "clickscore.registry.registry", "clickscore.sources")
@@ -38,8 +38,9 @@ IMPORTS = {
     "stream": {"config", "scoring", "samples", "endpoint", "registry", "storage", "sources", "monitoring"},
     "batch": {"config", "scoring", "registry", "storage", "sources", "monitoring", "stream"},
     "reconciliation": {"config", "scoring", "registry", "storage", "sources", "monitoring", "stream"},
+    "erasure": {"config", "scoring", "storage", "sources", "stream", "reconciliation"},
 }
-"""What each package may import beside the shared modules; nothing imports reconciliation or batch."""
+"""What each package may import beside the shared modules; nothing imports batch, and only erasure reconciliation."""
 CLASSIC = {"sparkContext", "_jvm", "_jsc", "rdd"}
 """What a session of Spark Connect does not have."""
 CLASSIC_ONLY = {

@@ -7,10 +7,10 @@ import pytest
 PUBLIC = {
     "clickscore.embedded": {"EmbeddedScorer", "Outcome", "load"},
     "clickscore.errors": {
-        "BatchError", "CheckpointError", "ClickscoreError", "ConfigError", "DataLossError", "ModelError",
-        "ModelNotFoundError", "ModelUnavailableError", "PreflightError", "ReplayError", "RunError", "SignatureError",
-        "SourceError", "SourceUnavailableError", "StreamError", "TableError", "UntrustedModelError", "WiringError",
-        "WorkerLostError",
+        "BatchError", "CheckpointError", "ClickscoreError", "ConfigError", "DataLossError", "ErasureError",
+        "ModelError", "ModelNotFoundError", "ModelUnavailableError", "PreflightError", "ReplayError", "RunError",
+        "SignatureError", "SourceError", "SourceUnavailableError", "StreamError", "TableError", "UntrustedModelError",
+        "WiringError", "WorkerLostError",
     },
     "clickscore.scoring": {
         "ClickScorer", "Contract", "Features", "LoadedModel", "load_booster", "read_contract", "read_features",

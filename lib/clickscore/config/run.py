@@ -10,6 +10,7 @@ from pydantic_core import ErrorDetails
 
 from clickscore.config.click import Click, FieldSource
 from clickscore.config.endpoint import Endpoint
+from clickscore.config.erasure import Erasure
 from clickscore.config.fields import (
     ExistingFile,
     FolderPath,
@@ -138,6 +139,7 @@ class Config(Section):
         reject_limit: share of rejected records of a micro-batch of 100 records or more from which on the run ends
             before it writes the micro-batch; left out, it only warns.
         privacy: left out, the tables keep clicks and rejected records as they are.
+        erasure: left out, erasures are known by ``privacy.key``.
         deduplicate: left out, every click is scored.
         health: left out, the job listens on no port.
         lineage: left out, nobody is told what each micro-batch has read and written.
@@ -156,6 +158,7 @@ class Config(Section):
     reject_warning: Share = 0.5
     reject_limit: Share | None = None
     privacy: Privacy | None = None
+    erasure: Erasure | None = None
     deduplicate: Deduplicate | None = None
     health: HealthEndpoint | None = None
     lineage: Lineage | None = None
@@ -230,8 +233,8 @@ _REGISTERED = "models:/<name>@<alias> or models:/<name>/<version>"
 _URIS = {"model.uri": f"{_REGISTERED} or endpoint:https://<host>/<path>", "model.challenger": _REGISTERED}
 _SECTIONS: dict[str, type[Section]] = {
     "click": Click, "model": Model, "output": Output, "training": Training, "deduplicate": Deduplicate,
-    "health": HealthEndpoint, "lineage": Lineage, "service": Service,
-    "write_behind": WriteBehind, "privacy": Privacy, "value": Value,
+    "health": HealthEndpoint, "lineage": Lineage, "service": Service, "write_behind": WriteBehind, "privacy": Privacy,
+    "erasure": Erasure, "value": Value,
     "security": Security, "allow": Allow, "promotion": Promotion, "gate": Gate, "endpoint": Endpoint,
 }  # fmt: skip
 

@@ -9,18 +9,17 @@ from pyspark.sql import functions as F
 from rich.console import Console
 
 from clickscore.config.run import Config
-from clickscore.errors import CheckpointError, TableError
 from clickscore.reconciliation import audit_report, discrepancies
 from clickscore.reconciliation.backfilled import count_unfinished, gather_backfills, has_backfills
+from clickscore.reconciliation.erased import Erased, read_erased, settle_erased
 from clickscore.reconciliation.expectations import Case, Evidence, Rows, gather, read_rows
 from clickscore.reconciliation.record_keys import ClickId, of_rejected, of_scored
 from clickscore.scoring.wire import check_registry
 from clickscore.sources.identity import settle
 from clickscore.sources.kinds import check_source
-from clickscore.storage.checkpoint import Checkpoint, read_checkpoint
+from clickscore.storage.checkpoint import check_bound, read_checkpoint
 from clickscore.storage.offset_log import read_plans
 from clickscore.storage.privacy import check_privacy
-from clickscore.storage.protocol import check_readable
 from clickscore.storage.schemas import IS_REPLAY
 from clickscore.storage.table import Table
 from clickscore.stream.definition import define_contract, privacy_properties
@@ -52,7 +51,7 @@ def run(
         audit_report.say(console, f"{config.checkpoint}: no micro-batch is done yet, there is nothing to compare.")
         return True
     for table in (scored, rejected):
-        _check_bound(spark, table, checkpoint)
+        check_bound(spark, table, checkpoint)
         check_privacy(spark, table, privacy_properties(contract))
     check_source(spark, config.source)
     config = config.model_copy(update={"source": settle(spark, config.source, checkpoint)})
@@ -61,60 +60,58 @@ def run(
     rows = read_rows(spark, scored, rejected, checkpoint.last_done)
     check_registry(contract.click)
     id_field = pa.schema([contract.click.field(contract.id)], contract.click.metadata)
-    click_id = ClickId(id_field, contract.protection)
+    erased = read_erased(spark, config, contract)
+    click_id = ClickId(id_field, contract.protection, erased.visitors if erased else None)
     case = Case(spark, config, click_id, checkpoint, done, rows, first, last)
     evidence = gather(case)
     backfills = gather_backfills(case, evidence) if first is None and last is None and has_backfills(case) else ()
-    kept = [_compare(each) for each in (evidence, *backfills)]
+    kept = [_compare(each, erased, has_duplicates=config.deduplicate is not None) for each in (evidence, *backfills)]
     settled = reduce(lambda one, other: one.unionByName(other, allowMissingColumns=True), [each for _, each in kept])
     try:
         if unfinished := count_unfinished(case):
             audit_report.say_unfinished(console, unfinished)
         changes = [(table.name, _changes(spark, table)) for table in (scored, rejected)]
-        return audit_report.show(console, settled, checkpoint, evidence, _replays(rows, click_id), changes)
+        return audit_report.show(console, settled, checkpoint, evidence, _replays(rows, click_id), changes, erased)
     finally:
         for frame in (*(frame for pair in kept for frame in pair), *evidence.cached):
             frame.unpersist()
 
 
-def _compare(evidence: Evidence) -> tuple[DataFrame, DataFrame]:
+def _compare(evidence: Evidence, erased: Erased | None, has_duplicates: bool) -> tuple[DataFrame, DataFrame]:
     """Compare both sides of an audit; return the parts, and the parts with their differences, both persisted."""
     rows = discrepancies.count_rows(evidence.scored, evidence.rejected)
     parts = discrepancies.compare(evidence.held.parts, rows).persist()
+    gone = erased.within(evidence.batches, evidence.floor) if erased else None
+
+    def sum_up(found: DataFrame, has_keys: bool = True) -> DataFrame:
+        has_copies = has_duplicates and has_keys  # a number does not say of whom there are copies
+        return discrepancies.sum_up(found if gone is None else settle_erased(found, gone, has_copies))
+
     # A row for each file or partition and micro-batch; it costs a look at every record, and is read more than once.
-    return parts, discrepancies.with_differences(parts, _look_closer(parts.where("differs"), evidence)).persist()
+    return parts, discrepancies.with_differences(
+        parts, _look_closer(parts.where("differs"), evidence, sum_up)
+    ).persist()
 
 
-def _check_bound(spark: SparkSession, table: Table, checkpoint: Checkpoint) -> None:
-    check_readable(spark, table)
-    if not table.exists(spark):
-        raise TableError(f"{table.name} does not exist. Correct its name under output, or restore it.")
-    if (bound := table.stream(spark)) != checkpoint.stream:
-        raise CheckpointError(
-            f"{table.name} is written by stream {bound}, but the checkpoint {checkpoint.path} belongs to stream "
-            f"{checkpoint.stream}: they cannot be compared. Name the stream's own checkpoint and tables."
-        )
-
-
-def _look_closer(suspects: DataFrame, evidence: Evidence) -> DataFrame | None:
+def _look_closer(suspects: DataFrame, evidence: Evidence, sum_up: Callable[..., DataFrame]) -> DataFrame | None:
     """Compare parts that differ record by record, as far as the source lets us; None where no part differs."""
     if suspects.isEmpty():
         return None
     held = evidence.held
     if held.keys is None:
-        return discrepancies.sum_up(discrepancies.count_differences(suspects))
+        return sum_up(discrepancies.count_differences(suspects), has_keys=False)
     if held.readable is None:
-        return _by_key(suspects, held.keys, evidence)
+        return sum_up(_by_key(suspects, held.keys, evidence))
     by_key = suspects.join(held.readable, on="source", how="left_semi")
     by_number = suspects.join(held.readable, on="source", how="left_anti")
-    counted = discrepancies.sum_up(discrepancies.count_differences(by_number))
-    return _by_key(by_key, held.keys, evidence).unionByName(counted, allowMissingColumns=True)
+    counted = sum_up(discrepancies.count_differences(by_number), has_keys=False)
+    return sum_up(_by_key(by_key, held.keys, evidence)).unionByName(counted, allowMissingColumns=True)
 
 
 def _by_key(suspects: DataFrame, keys: Callable[[DataFrame], DataFrame], evidence: Evidence) -> DataFrame:
     parts = suspects.select(*discrepancies.PART)
     rows = evidence.scored.unionByName(evidence.rejected).join(parts, on=list(discrepancies.PART), how="left_semi")
-    return discrepancies.sum_up(evidence.settle(discrepancies.differences(keys(suspects), rows)))
+    return evidence.settle(discrepancies.differences(keys(suspects), rows))
 
 
 def _replays(rows: Rows, click_id: ClickId) -> DataFrame | None:

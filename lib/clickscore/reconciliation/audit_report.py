@@ -9,6 +9,7 @@ from rich.table import Table as Grid
 
 from clickscore.reconciliation.batch_range import Range
 from clickscore.reconciliation.discrepancies import FINDINGS, by_batch, has_finding
+from clickscore.reconciliation.erased import Erased
 from clickscore.reconciliation.expectations import Evidence
 from clickscore.reconciliation.landed_files import EXAMPLES, Strays
 from clickscore.storage.checkpoint import Checkpoint
@@ -19,7 +20,7 @@ MOST_BATCHES = 50
 """Micro-batches with findings, and lines of findings, that are printed at most."""
 MOST_CHANGES = 5
 
-_COLUMNS = ("records", "scored", "rejected", "duplicates", "accepted", "missing", "vanished", "twice", "unexplained")
+_COLUMNS = ("records", "scored", "rejected", "duplicates", "accepted", "erased", *FINDINGS)
 _WORDS = {
     "missing": "{n} missing: the source has them, the tables do not",
     "vanished": "{n} missing, and no longer in the source: no longer verifiable",
@@ -30,7 +31,7 @@ _WORDS = {
 
 def show(
     console: Console, parts: DataFrame, checkpoint: Checkpoint, evidence: Evidence, replays: DataFrame | None,
-    histories: list[tuple[str, DataFrame]],
+    histories: list[tuple[str, DataFrame]], erased: Erased | None = None,
 ) -> bool:  # fmt: skip
     """Print an audit.
 
@@ -41,6 +42,7 @@ def show(
         evidence: what was compared.
         replays: replays whose rows do not match; None where there was none.
         histories: by table, its changes that are not appends.
+        erased: what the ledger of erasures says; None where nothing was erased.
 
     Returns:
         Whether there is no finding.
@@ -66,6 +68,9 @@ def show(
         _show_rejected_files(console, evidence.rejected_files)
     settled = f", {whole.duplicates:,} of them duplicates" if whole.duplicates else ""
     settled += f", and {whole.accepted:,} accepted as lost" if whole.accepted else ""
+    settled += f", and {whole.erased:,} erased" if whole.erased else ""
+    if erased:
+        _show_erased(console, erased)
     verdict = f"{findings:,} findings" if findings else f"{_found(whole):,} records, each in exactly one row{settled}"
     say(console, f"\n{verdict}.", "bold red" if findings else "bold green")
     return not findings
@@ -83,7 +88,7 @@ def say_unfinished(console: Console, chunks: int) -> None:
 
 
 def _found(row: Row) -> int:
-    return int(row.records - row.holes - row.accepted)
+    return int(row.records - row.holes - row.accepted - row.erased)
 
 
 def _show_batches(
@@ -166,6 +171,12 @@ def _show_replays(console: Console, replays: DataFrame) -> int:
         done = f"{row.resolved:,} rejected rows are resolved and {row.scored:,} scored, for instance of {row.source}"
         say(console, f"replay {row.replay_id} is not finished: {done}. Run jobs/replay_rejected.py again.", "red")
     return len(rows)
+
+
+def _show_erased(console: Console, erased: Erased) -> None:
+    say(console, f"erased: {erased.rows:,} rows by {erased.requests:,} requests")
+    for number in erased.unfinished:
+        say(console, f"erasure {number} is planned and not done. Run jobs/erase_visitors.py again with its ids.")
 
 
 def _show_strays(console: Console, strays: Strays) -> int:

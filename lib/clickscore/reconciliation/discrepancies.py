@@ -11,12 +11,13 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 PART = ("source", "batch_id")
-COUNTS = ("duplicates", "accepted", "holes", "missing", "vanished", "twice", "unexplained")
+COUNTS = ("duplicates", "accepted", "erased", "holes", "missing", "vanished", "twice", "unexplained")
 """What a difference can be.
 
-``duplicates`` are records whose id is in the tables elsewhere, ``accepted`` is loss that a run accepted, ``holes``
-are offsets that never were a record; none of the three is a finding. ``missing`` records have no row, ``vanished`` ones
-cannot be looked up any more, ``twice`` and ``unexplained`` are rows too many, of a record that is there and of none.
+``duplicates`` are records whose id is in the tables elsewhere, ``accepted`` is loss that a run accepted, ``erased`` is
+what was taken out for a visitor, ``holes`` are offsets that never were a record; none of the four is a finding.
+``missing`` records have no row, ``vanished`` ones cannot be looked up any more, ``twice`` and ``unexplained`` are rows
+too many, of a record that is there and of none.
 """
 FINDINGS = ("missing", "vanished", "twice", "unexplained")
 
@@ -71,18 +72,23 @@ def differences(held: DataFrame, rows: DataFrame) -> DataFrame:
     """Find the records that have no row, and the rows that have no record, by key.
 
     Args:
-        held: keyed records of the parts that differ.
+        held: keyed records of the parts that differ, with ``is_erased`` where that is known.
         rows: keyed rows of the same parts.
 
     Returns:
-        ``source, batch_id, key, label, missing, twice, unexplained``, where one of the three is not zero.
+        ``source, batch_id, key, label, missing, twice, unexplained``, where one of the three is not zero, and
+        ``is_erased`` if the records have it.
     """
-    both = held.withColumn("side", F.lit(1)).unionByName(rows.withColumn("side", F.lit(-1)))
+    both = held.withColumn("side", F.lit(1)).unionByName(rows.withColumn("side", F.lit(-1)), allowMissingColumns=True)
     records = F.count_if(F.col("side") == 1).alias("records")
-    counted = both.groupBy(*PART, "key").agg(F.min("label").alias("label"), records, F.sum("side").alias("balance"))
+    known = [name for name in ("is_erased",) if name in held.columns]
+    counted = both.groupBy(*PART, "key").agg(
+        F.min("label").alias("label"), records, F.sum("side").alias("balance"),
+        *[F.max(name).alias(name) for name in known],
+    )  # fmt: skip
     surplus, is_known = F.greatest(-F.col("balance"), F.lit(0)), F.col("records") > 0
     return counted.where("balance != 0").select(
-        *PART, "key", "label",
+        *PART, "key", "label", *known,
         F.greatest("balance", F.lit(0)).alias("missing"),
         F.when(is_known, surplus).otherwise(0).alias("twice"),
         F.when(is_known, 0).otherwise(surplus).alias("unexplained"),

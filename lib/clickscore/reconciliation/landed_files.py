@@ -7,7 +7,7 @@ empty one, and what follows the last end of a line, if there is anything.
 import os
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import PurePosixPath
 
@@ -118,7 +118,7 @@ def hold_files(
         return lines.unionByName(of.where("is_whole").select(nothing, "source"))
 
     # By file first, and then by micro-batch: the list of the files may be too long to travel to every line.
-    by_file = of_records(records(files), id).groupBy("source")
+    by_file = of_records(records(files), replace(id, erased=None)).groupBy("source")
     counted = by_file.agg(F.count("key").alias("records"), F.sum("key").alias("held_sum"))
     is_gone = F.col("changed_ms").isNull() & F.col("is_whole").isNull()
     parts = files.join(counted, on="source", how="left").select(

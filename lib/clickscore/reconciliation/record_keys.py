@@ -7,7 +7,7 @@ keep, and all records without an id are the same, unless the tables keep them wh
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -17,9 +17,31 @@ from pyspark.sql import types as T
 
 from clickscore.scoring.parsing import parser
 from clickscore.scoring.privacy import Protection
+from clickscore.scoring.privacy_rules import hashed
 from clickscore.storage.arrow_types import as_spark
 from clickscore.storage.schemas import KEEP, VALUE, quoted
 from clickscore.stream.pipeline import raw_bytes
+
+
+@dataclass(frozen=True)
+class ErasedVisitors:
+    """The visitors that the ledger of erasures knows.
+
+    Attributes:
+        visitor: the field of a click that tells visitors apart, which may be null, with the way in which it is read.
+        key: of the hashes; it is in no text that this class writes.
+        hashes: of the visitors.
+    """
+
+    visitor: pa.Schema
+    key: bytes = field(repr=False)
+    hashes: frozenset[str]
+
+    def are_of(self, records: pa.BinaryArray) -> pa.Array:
+        """Tell of each record whether it is of one of them; null where its visitor cannot be read."""
+        encoded = parser(self.visitor).parse(records).clicks.field(0).dictionary_encode()
+        known = [hashed(visitor, self.key) in self.hashes for visitor in encoded.dictionary.to_pylist()]
+        return pa.array(known, pa.bool_()).take(encoded.indices)
 
 
 @dataclass(frozen=True)
@@ -29,10 +51,12 @@ class ClickId:
     Attributes:
         record: the field, with the way in which it is read; its metadata say how records are written.
         protection: what may be kept of a click and of a rejected record; None for all.
+        erased: visitors whose records may be missing; None where nobody can tell.
     """
 
     record: pa.Schema
     protection: Protection | None = None
+    erased: ErasedVisitors | None = None
 
     @property
     def field(self) -> pa.Field:
@@ -62,19 +86,20 @@ class ClickId:
 
 
 def of_records(records: DataFrame, id: ClickId, is_id_all: bool = False) -> DataFrame:
-    """Return one keyed row for each record.
+    """Return one keyed row for each record, with ``is_erased`` where erased visitors are known.
 
     Args:
         records: ``value BINARY`` and columns of lineage.
         id: the field of a click that tells clicks apart, and how records are written, as metadata.
         is_id_all: whether all records without an id are the same, because nothing more is known of them.
     """
-    is_id_all, protection = is_id_all or id.raw_rule != KEEP, id.protection
+    is_id_all, protection, erased = is_id_all or id.raw_rule != KEEP, id.protection, id.erased
     lineage = [field for field in records.schema.fields if field.name != VALUE]
     click = pa.schema([id.field.with_nullable(False)], id.record.metadata)
-    names = [id.name, *(field.name for field in lineage), VALUE]
+    told = [T.StructField("is_erased", T.BooleanType())] if erased else []
+    names = [id.name, *(field.name for field in lineage), VALUE, *(field.name for field in told)]
     [as_column] = as_spark(pa.schema([id.stored.with_nullable(True)]), has_comments=False)
-    found = T.StructType([as_column, *lineage, T.StructField(VALUE, T.BinaryType())])
+    found = T.StructType([as_column, *lineage, T.StructField(VALUE, T.BinaryType()), *told])
 
     def identify(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for batch in batches:
@@ -83,11 +108,12 @@ def of_records(records: DataFrame, id: ClickId, is_id_all: bool = False) -> Data
             ids = protection.column(id.name, ids) if protection else ids
             without_id = pc.if_else(ids.is_null(), records, None)
             others = [batch.column(field.name) for field in lineage]
-            yield pa.RecordBatch.from_arrays([ids, *others, without_id], names=names)
+            last = [without_id, *([erased.are_of(records)] if erased else [])]
+            yield pa.RecordBatch.from_arrays([ids, *others, *last], names=names)
 
     rows = records.mapInArrow(identify, found)
     value = F.lit(None).cast("binary") if is_id_all else F.col(VALUE)
-    return _keyed(rows, F.col(quoted(id.name)), value, [field.name for field in lineage])
+    return _keyed(rows, F.col(quoted(id.name)), value, [field.name for field in (*lineage, *told)])
 
 
 def of_scored(scored: DataFrame, id: ClickId) -> DataFrame:
@@ -98,7 +124,7 @@ def of_scored(scored: DataFrame, id: ClickId) -> DataFrame:
 def of_rejected(rejected: DataFrame, id: ClickId, is_id_all: bool = False) -> DataFrame:
     """Return one keyed row for each row of ``rejected_clicks``; see ``of_records``."""
     is_masked = id.raw_rule != KEEP  # then it has the fields by their names, as they are kept
-    known = ClickId(pa.schema([pa.field(id.name, id.stored.type)])) if is_masked else id
+    known = ClickId(pa.schema([pa.field(id.name, id.stored.type)])) if is_masked else replace(id, erased=None)
     return of_records(rejected.select(raw_bytes().alias(VALUE), "source", "batch_id"), known, is_id_all or is_masked)
 
 

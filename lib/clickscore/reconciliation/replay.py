@@ -154,7 +154,7 @@ def check(spark: SparkSession, config: Config, model: ModelVersion) -> Definitio
         check_writable(spark, table, properties)
     rejected = Table(config.output.rejected)
     check_unconstrained(spark, rejected, rejected.properties(spark))
-    check_changeable(spark, rejected)
+    check_changeable(spark, rejected, "a replay marks its rows", "replay")
     return definition
 
 

@@ -8,8 +8,8 @@ stay.
 """
 
 import json
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -20,6 +20,7 @@ from pyspark.sql import functions as F
 from clickscore.errors import ReplayError
 from clickscore.reconciliation.rescoring import RECORD, WAS, changes
 from clickscore.retries import Result, persistently
+from clickscore.storage.commit_settings import USER_METADATA, commit_settings
 from clickscore.storage.schemas import IS_REPLAY, REPLAYED
 from clickscore.storage.table import Table
 
@@ -146,12 +147,11 @@ class Resolution:
         lowest = self.scored.read(self.spark).where(IS_REPLAY).agg(F.min("batch_id")).collect()[0][0]
         return 1 + max(used or 0, -(lowest or 0), 0)
 
-    @contextmanager
-    def _commit(self, about: dict[str, object], version: int) -> Iterator[None]:
+    def _commit(self, about: dict[str, object], version: int) -> AbstractContextManager[None]:
         """Say about the next commit what a MERGE has no options for."""
         prefix = "spark.databricks.delta"
         settings = {
-            f"{prefix}.commitInfo.userMetadata": json.dumps(about),
+            USER_METADATA: json.dumps(about),
             f"{prefix}.write.txnAppId": self.app,
             f"{prefix}.write.txnVersion": str(version),
             # If the store says that the commit has failed and it has not, Delta is to find that out.
@@ -159,13 +159,7 @@ class Resolution:
             # The verdicts are at hand.
             f"{prefix}.merge.materializeSource": "none",
         }
-        for key, value in settings.items():
-            self.spark.conf.set(key, value)
-        try:
-            yield
-        finally:
-            for key in settings:
-                self.spark.conf.unset(key)
+        return commit_settings(self.spark, settings)
 
     def _persistently(self, commit: Callable[[], Result]) -> Result:
         remedy = "fix the cause, or wait until fewer clicks are rejected,"

@@ -134,17 +134,21 @@ def _settle_vanished(
 def _settle_records(found: DataFrame, held: DataFrame, seen: DataFrame | None) -> DataFrame:
     """Look missing offsets up among the records that the topics still hold."""
     joined = settle(found.join(held, on=["source", "label"], how="left"), "holes", F.col("id_key").isNull())
-    return (settle_duplicates(joined, seen, "id_key") if seen is not None else joined).drop("id_key")
+    return settle_duplicates(joined, seen, "id_key") if seen is not None else joined
 
 
 def _read_ids(
     spark: SparkSession, source: KafkaSource, bounds: Mapping[Partition, tuple[int, int]], id: ClickId
 ) -> DataFrame:
-    """Read what topics hold between two offsets of each partition: ``source``, ``label`` and ``id_key``."""
+    """Read what topics hold between two offsets of each partition: ``source``, ``label`` and ``id_key``.
+
+    Where erased visitors are known, ``is_erased`` says whether a record is of one of them.
+    """
 
     def read(records: DataFrame) -> DataFrame:
         keyed = of_records(records.select(VALUE, "source", "source_offset"), id)
-        held = keyed.select("source", F.col("source_offset").alias("label"), F.col("key").alias("id_key"))
+        told = [name for name in ("is_erased",) if name in keyed.columns]
+        held = keyed.select("source", F.col("source_offset").alias("label"), F.col("key").alias("id_key"), *told)
         return held.localCheckpoint()  # what Spark cannot read shows here
 
     try:

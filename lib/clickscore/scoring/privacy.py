@@ -85,7 +85,7 @@ class Protection:
         """What tells keys apart and says nothing about them; None where nothing is hashed."""
         if all(rule.action != HASH for rule in self.rules.values()):
             return None
-        return hmac.digest(self.key, _KEY_ID_OF, "sha256").hex()[:_KEY_ID_DIGITS]
+        return id_of_key(self.key)
 
     def stored(self, click: pa.Schema) -> pa.Schema:
         """Return the fields of a click that may be kept; the comment of each says what has become of it."""
@@ -138,17 +138,34 @@ def protection_of(privacy: "Privacy") -> Protection:
     Raises:
         ConfigError: if there is no such key, or it is too short.
     """
-    key = b""
-    if privacy.key:
-        key = resolve(privacy.key, "privacy.key").encode()
-        if len(key) < LEAST_KEY_BYTES:
-            wanted = f"expected a key of at least {LEAST_KEY_BYTES} bytes, found {len(key)}"
-            raise ConfigError("privacy.key", [f"{wanted}; make one with: openssl rand -hex 32"])
+    key = read_key(privacy.key, "privacy.key") if privacy.key else b""
     rules = {
         name: Rule(rule.action, rule.names, *([] if rule.step is None else [rule.step]))
         for name, rule in privacy.fields.items()
     }
     return Protection(rules, privacy.raw, key)
+
+
+def read_key(reference: str, where: str) -> bytes:
+    """Return the key of hashes that a reference stands for.
+
+    Args:
+        reference: to the secret.
+        where: key of the configuration, for the message.
+
+    Raises:
+        ConfigError: if there is no such key, or it is too short.
+    """
+    key = resolve(reference, where).encode()
+    if len(key) < LEAST_KEY_BYTES:
+        wanted = f"expected a key of at least {LEAST_KEY_BYTES} bytes, found {len(key)}"
+        raise ConfigError(where, [f"{wanted}; make one with: openssl rand -hex 32"])
+    return key
+
+
+def id_of_key(key: bytes) -> str:
+    """Return what tells keys apart and says nothing about them."""
+    return hmac.digest(key, _KEY_ID_OF, "sha256").hex()[:_KEY_ID_DIGITS]
 
 
 def without_values(rejection: Rejection, click: pa.Schema) -> Rejection:

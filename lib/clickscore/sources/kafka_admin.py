@@ -1,7 +1,7 @@
 """What the broker holds: topics, their ids, and the oldest and the next offset of each partition."""
 
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Callable, Iterable
+from typing import Any, TypeVar
 
 from py4j.java_gateway import JavaClass
 from py4j.protocol import Py4JJavaError
@@ -17,6 +17,8 @@ from clickscore.storage.offset_log import Partition
 _BYTES = "org.apache.kafka.common.serialization.ByteArrayDeserializer"
 _NO_DESERIALIZERS = {"key.deserializer": _BYTES, "value.deserializer": _BYTES}
 """Kafka's check of consumer options asks for these two, which Spark sets itself."""
+
+Answer = TypeVar("Answer")
 
 ANSWER_MS = 15_000
 """How long the broker has to answer; Kafka's own minute is long for a person who waits for a typing error."""
@@ -35,7 +37,21 @@ def read_topic_state(spark: SparkSession, source: KafkaSource, since_ms: int | N
         SourceUnavailableError: if the broker does not answer.
         SourceError: if it does not let us in, or has no such topic.
     """
-    # Kafka's own client, from the jar that Spark reads with: the same properties, and the same answers.
+    return _asking(spark, source, lambda jvm, admin: _ask(jvm, admin, source, since_ms))
+
+
+def read_retention(spark: SparkSession, source: KafkaSource) -> dict[str, int | None]:
+    """Ask the broker how long the topics of the source keep a record: milliseconds by topic, None for good.
+
+    Raises:
+        SourceUnavailableError: if the broker does not answer.
+        SourceError: if it does not let us in, or has no such topic.
+    """
+    return _asking(spark, source, lambda jvm, admin: _ask_retention(jvm, admin, source))
+
+
+def _asking(spark: SparkSession, source: KafkaSource, ask: Callable[[Any, Any], Answer]) -> Answer:
+    """Return what Kafka's own client answers, from the jar that Spark reads with: the same properties and answers."""
     jvm: Any = spark.sparkContext._jvm
     kafka = jvm.org.apache.kafka.clients
     if not isinstance(kafka.admin.AdminClient, JavaClass):
@@ -52,7 +68,7 @@ def read_topic_state(spark: SparkSession, source: KafkaSource, since_ms: int | N
         kafka.consumer.ConsumerConfig(properties)
         admin = kafka.admin.AdminClient.create(properties)
         try:
-            return _ask(jvm, admin, source, since_ms)
+            return ask(jvm, admin)
         finally:
             admin.close()
     except Py4JJavaError as error:
@@ -62,6 +78,20 @@ def read_topic_state(spark: SparkSession, source: KafkaSource, since_ms: int | N
 
 
 def _ask(jvm: Any, admin: Any, source: KafkaSource, since_ms: int | None) -> Topics:
+    wanted, names = _topics(jvm, admin, source)
+    described = admin.describeTopics(wanted).allTopicNames().get()
+    ids = {name: described[name].topicId().toString() for name in described}
+    partitions = [(name, partition.partition()) for name in described for partition in described[name].partitions()]
+    spec = jvm.org.apache.kafka.clients.admin.OffsetSpec
+    oldest = spec.earliest() if since_ms is None else spec.forTimestamp(since_ms)
+    earliest, latest = (_offsets(jvm, admin, partitions, which) for which in (oldest, spec.latest()))
+    # -1 says that no record is that young.
+    earliest = {partition: latest[partition] if offset < 0 else offset for partition, offset in earliest.items()}
+    return Topics(ids, earliest, latest, frozenset(names))
+
+
+def _topics(jvm: Any, admin: Any, source: KafkaSource) -> tuple[list[str], list[str]]:
+    """Return the topics of the source, and all that the job may see."""
     names = sorted(admin.listTopics().names().get())
     if source.topics:
         wanted = [name for name in names if name in source.topics]
@@ -76,15 +106,17 @@ def _ask(jvm: Any, admin: Any, source: KafkaSource, since_ms: int | None) -> Top
             f"{', '.join(names) or 'none that the job may see'}. Create the topic, correct the name, or grant the "
             f"right to describe it."
         )
-    described = admin.describeTopics(wanted).allTopicNames().get()
-    ids = {name: described[name].topicId().toString() for name in described}
-    partitions = [(name, partition.partition()) for name in described for partition in described[name].partitions()]
-    spec = jvm.org.apache.kafka.clients.admin.OffsetSpec
-    oldest = spec.earliest() if since_ms is None else spec.forTimestamp(since_ms)
-    earliest, latest = (_offsets(jvm, admin, partitions, which) for which in (oldest, spec.latest()))
-    # -1 says that no record is that young.
-    earliest = {partition: latest[partition] if offset < 0 else offset for partition, offset in earliest.items()}
-    return Topics(ids, earliest, latest, frozenset(names))
+    return wanted, names
+
+
+def _ask_retention(jvm: Any, admin: Any, source: KafkaSource) -> dict[str, int | None]:
+    resource, kept = jvm.org.apache.kafka.common.config.ConfigResource, {}
+    topics = [resource(resource.Type.TOPIC, name) for name in _topics(jvm, admin, source)[0]]
+    for topic, settings in admin.describeConfigs(topics).all().get().items():
+        kept_ms = int(settings.get("retention.ms").value())
+        is_cleared = "delete" in settings.get("cleanup.policy").value()
+        kept[topic.name()] = kept_ms if is_cleared and kept_ms >= 0 else None
+    return kept
 
 
 def _offsets(jvm: Any, admin: Any, partitions: Iterable[Partition], which: Any) -> dict[Partition, int]:

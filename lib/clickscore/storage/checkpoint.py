@@ -7,10 +7,11 @@ from datetime import datetime, timezone
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
-from clickscore.errors import CheckpointError
+from clickscore.errors import CheckpointError, TableError
 from clickscore.storage import offset_log
 from clickscore.storage.files import path_exists
 from clickscore.storage.offset_log import COMMITS, LINES, OFFSETS
+from clickscore.storage.protocol import check_readable
 from clickscore.storage.stream_id import read_stream_id
 from clickscore.storage.table import STREAM_PROPERTY, Table
 
@@ -42,6 +43,23 @@ def read_checkpoint(spark: SparkSession, path: str) -> Checkpoint:
     planned, done = (offset_log.last_entry(spark, path, log) for log in (OFFSETS, COMMITS))
     stream = read_stream_id(spark, path) or offset_log.read_query_id(spark, path)
     return Checkpoint(path, stream, planned, done)
+
+
+def check_bound(spark: SparkSession, table: Table, checkpoint: Checkpoint) -> None:
+    """Make sure that a table can be read, and is one that the stream of a checkpoint writes.
+
+    Raises:
+        TableError: if there is no such table, or this version of Delta cannot read it.
+        CheckpointError: if another stream writes it.
+    """
+    check_readable(spark, table)
+    if not table.exists(spark):
+        raise TableError(f"{table.name} does not exist. Correct its name under output, or restore it.")
+    if (bound := table.stream(spark)) != checkpoint.stream:
+        raise CheckpointError(
+            f"{table.name} is written by stream {bound}, but the checkpoint {checkpoint.path} belongs to stream "
+            f"{checkpoint.stream}: they do not belong together. Name the stream's own checkpoint and tables."
+        )
 
 
 def written_upto(spark: SparkSession, checkpoint: Checkpoint, table: Table, moment: str, stream: str) -> int:

@@ -75,6 +75,7 @@ def run(
 def tables(config: Config) -> Iterator[Table]:
     """Yield all tables that a run may have."""
     scored = Table(config.output.scored)
+    yield scored.beside("erasures")
     yield from (scored, Table(config.output.rejected), scored.beside("model_timeline"), scored.beside("source_gaps"))
     yield from (scored.beside("backfills"), scored.beside(stream_metrics.NAME))
 
@@ -91,8 +92,14 @@ def compact(spark: SparkSession, table: Table) -> tuple[int, int]:
     return metrics.numFilesRemoved, metrics.numFilesAdded
 
 
-def vacuum(spark: SparkSession, table: Table, retain_hours: float) -> int | None:
-    """Delete files that only older versions need; return how many, where Delta writes that down."""
+def vacuum(spark: SparkSession, table: Table, retain_hours: float | None) -> int | None:
+    """Delete files that only older versions need; return how many, where Delta writes that down.
+
+    Args:
+        spark: the session.
+        table: the table.
+        retain_hours: files that no version of the last so many hours needs go; None is what the table says.
+    """
     before = table.delta(spark).history(1).select("version").collect()[0][0]
     table.delta(spark).vacuum(retain_hours)
     # The stream may have appended meanwhile.

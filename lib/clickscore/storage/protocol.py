@@ -50,17 +50,23 @@ def check_writable(spark: SparkSession, table: Table, properties: Mapping[str, s
         raise _too_new(table, f"it asks for version {writer} of the writers' protocol")
 
 
-def check_changeable(spark: SparkSession, table: Table) -> None:
+def check_changeable(spark: SparkSession, table: Table, purpose: str, job: str) -> None:
     """Make sure that rows of a table may be changed.
+
+    Args:
+        spark: the session.
+        table: the table.
+        purpose: what is done to its rows.
+        job: as long as what that takes.
 
     Raises:
         TableError: if the table takes appends alone.
     """
     if table.properties(spark).get(APPEND_ONLY, "false").lower() == "true":
         raise TableError(
-            f"{table.name} has the property {APPEND_ONLY}, and a replay marks its rows. Allow that with\n"
+            f"{table.name} has the property {APPEND_ONLY}, and {purpose}. Allow that with\n"
             f"  ALTER TABLE {table.sql_name} SET TBLPROPERTIES ('{APPEND_ONLY}' = 'false')\n"
-            f"for as long as the replay takes; the stream itself only appends."
+            f"for as long as the {job} takes; the stream itself only appends."
         )
 
 

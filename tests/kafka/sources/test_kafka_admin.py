@@ -6,7 +6,7 @@ from typing import Any
 from confluent_kafka import TopicPartition
 from pyspark.sql import SparkSession
 
-from clickscore.sources.kafka_admin import read_topic_state
+from clickscore.sources.kafka_admin import read_retention, read_topic_state
 from clickscore.storage.offset_log import planned_offsets
 
 
@@ -20,6 +20,18 @@ def test_broker_tells_ids_and_offsets_of_its_topics(
     assert state.earliest == {(topic.name, 0): 0, (topic.name, 1): 2}
     assert state.latest == {(topic.name, 0): 0, (topic.name, 1): 5}
     assert list(state.ids) == [topic.name]
+
+
+def test_broker_tells_how_long_its_topics_keep_a_record(spark: SparkSession, kafka_shop: Any, topic: Any) -> None:
+    topic.make(1, **{"retention.ms": "86400000"})
+    assert read_retention(spark, kafka_shop.config.source) == {topic.name: 86_400_000}
+
+
+def test_compacted_topic_keeps_the_newest_record_of_a_key_for_good(
+    spark: SparkSession, kafka_shop: Any, topic: Any
+) -> None:
+    topic.make(1, **{"retention.ms": "86400000", "cleanup.policy": "compact"})
+    assert read_retention(spark, kafka_shop.config.source) == {topic.name: None}
 
 
 def test_checkpoint_tells_where_a_micro_batch_was_planned_to_end(

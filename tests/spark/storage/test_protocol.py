@@ -74,7 +74,7 @@ def test_table_of_a_later_version_with_features_that_this_delta_knows_can_be_rea
 
 
 def test_table_that_takes_appends_alone_cannot_be_changed(spark: SparkSession, table: Table) -> None:
-    check_changeable(spark, table)
+    check_changeable(spark, table, "a replay marks its rows", "replay")
     table.set_properties(spark, {"delta.appendOnly": "true"})
     with pytest.raises(TableError, match=r"has the property delta\.appendOnly.*\n.*'delta.appendOnly' = 'false'"):
-        check_changeable(spark, table)
+        check_changeable(spark, table, "a replay marks its rows", "replay")

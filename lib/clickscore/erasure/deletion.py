@@ -1,0 +1,83 @@
+"""The deletion of planned rows, in one commit of each table, beside a stream that appends to it."""
+
+import json
+from collections.abc import Callable
+
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from clickscore.erasure.visitor_rows import NUMBER, Holder
+from clickscore.errors import ErasureError
+from clickscore.retries import retrying
+from clickscore.spark_errors import SPARK_ERRORS, transient_cause
+from clickscore.storage.commit_settings import USER_METADATA, commit_settings
+from clickscore.storage.erasures import Erasures, Request
+from clickscore.storage.schemas import quoted
+
+CONFLICT_LIMIT_S = 300.0
+"""How long a commit is tried: it fails if the stream appends to the table within the second or two that it takes."""
+
+
+def delete(
+    spark: SparkSession, holder: Holder, request: Request, ledger: Erasures, hashes: DataFrame,
+    tell: Callable[[str], None],
+) -> None:  # fmt: skip
+    """Take out of a table what is planned and still there, and write down that it is done.
+
+    Rows of the visitors that came after the plan stay: the audit would not know why they are missing.
+
+    Args:
+        spark: the session.
+        holder: the table.
+        request: what was asked for.
+        ledger: with the plan.
+        hashes: ``NUMBER`` and ``visitor_hash`` of the visitors.
+        tell: prints a line on the console.
+
+    Raises:
+        ErasureError: if other writers have always been faster.
+    """
+    planned = ledger.planned(request.erasure_id, holder.name)
+    batches = planned.select("batch_id").distinct()
+    oldest, newest = batches.agg(F.min("batch_id"), F.max("batch_id")).collect()[0]
+    there = holder.table.read(spark).where(F.col("batch_id").between(oldest, newest))
+    found = holder.find(there).join(F.broadcast(hashes), NUMBER)
+    mine = found.join(F.broadcast(planned), ["visitor_hash", "source", "batch_id"], "left_semi")
+    gone = mine.select(*map(quoted, holder.identity)).distinct().localCheckpoint()
+    try:
+        if not gone.isEmpty():
+            retrying(tell, CONFLICT_LIMIT_S)(_merge, spark, holder, gone, request, (oldest, newest))
+    except SPARK_ERRORS as error:
+        if cause := transient_cause(error):
+            raise ErasureError(
+                f"{holder.table.name}: {cause}: still failing after {CONFLICT_LIMIT_S:.0f} s. Request "
+                f"{request.erasure_id} is planned and not done: fix the cause, or wait until the stream appends less "
+                f"often, and start again with the same ids."
+            ) from error
+        raise
+    ledger.finish(request, holder.name, version_of(spark, holder, request.erasure_id))
+
+
+def version_of(spark: SparkSession, holder: Holder, erasure_id: int) -> int | None:
+    """Return the version of a table in which an erasure has taken rows out; None where it had nothing left to do."""
+    is_mine = F.get_json_object("userMetadata", "$.erasure") == str(erasure_id)
+    [[version]] = holder.table.delta(spark).history().where(is_mine).agg(F.max("version")).collect()
+    return None if version is None else int(version)
+
+
+def _merge(spark: SparkSession, holder: Holder, gone: DataFrame, request: Request, batches: tuple[int, int]) -> None:
+    # A MERGE, as the log of the table keeps the condition of a DELETE for a month, and the ids would stand in it.
+    same = [f"row.{quoted(name)} <=> gone.{quoted(name)}" for name in holder.identity]
+    # The bounds spare Delta the files of other micro-batches.
+    condition = " AND ".join([f"row.batch_id BETWEEN {batches[0]} AND {batches[1]}", *same])
+    prefix = "spark.databricks.delta.merge"
+    settings = {
+        USER_METADATA: json.dumps({"erasure": request.erasure_id}),
+        # Rows are written anew without those that go: what a deletion vector hides would stay in the file.
+        f"{prefix}.deletionVectors.persistent": "false",
+        # The rows are at hand.
+        f"{prefix}.materializeSource": "none",
+    }
+    with commit_settings(spark, settings):
+        merge = holder.table.delta(spark).alias("row").merge(gone.alias("gone"), condition)
+        merge.whenMatchedDelete().execute()

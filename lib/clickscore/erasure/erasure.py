@@ -1,0 +1,124 @@
+"""An erasure: the rows of visitors are found, written down in the ledger, and taken out of the tables.
+
+No commit changes two tables. What is to be erased is planned in the ledger first, with the number of rows of each
+visitor, source and micro-batch; then each table loses them in one commit; then the ledger says so. The next erasure of
+the same visitors finishes what was killed in between.
+"""
+
+from collections.abc import Callable
+from datetime import datetime, timezone
+from functools import partial, reduce
+
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+from rich.console import Console
+
+from clickscore.config.run import Config
+from clickscore.console import warn
+from clickscore.erasure import wiring
+from clickscore.erasure.deletion import delete
+from clickscore.erasure.leftovers import newest_version
+from clickscore.erasure.unreached import unreached
+from clickscore.erasure.visitor_rows import NUMBER, Holder, count_rows, holders
+from clickscore.erasure.wiring import Wiring
+from clickscore.errors import ErasureError
+from clickscore.reconciliation.audit_report import say
+from clickscore.storage.erasures import Erasures, Request
+
+NAME_WIDTH = 16
+MOST_NAMED = 5
+"""Places of ids without rows that are named."""
+
+
+def run(
+    config: Config, make_session: Callable[[], SparkSession], console: Console, given: dict[str, str],
+    reference: str | None, is_applied: bool,
+) -> None:  # fmt: skip
+    """Find the rows of visitors and, if it is to be applied, take them out of the tables.
+
+    Args:
+        config: the run.
+        make_session: builds the session.
+        console: where the counts go; no id is among them.
+        given: id of a visitor to where it was given.
+        reference: who asked, for the ledger.
+        is_applied: whether anything is changed.
+
+    Raises:
+        WiringError: if keys, checkpoint or tables do not fit; nothing is changed then.
+        ErasureError: if it cannot go on. Some of it may be done; to start it again with the same ids is safe.
+    """
+    key = wiring.need_ledger_key(config)
+    spark = make_session()
+    site = wiring.check(spark, config, given, changes=is_applied)
+    ledger, known = site.ledger(spark, key), site.visitors.hashes(key)
+    hashes = spark.createDataFrame([*enumerate(known)], f"{NUMBER} INT, visitor_hash STRING")
+    tables = holders(config, site.contract, site.visitors)
+    for request in ledger.unfinished():
+        if request.visitors.isdisjoint(known) and request.key_id == ledger.key_id:
+            warn(console, f"request {request.erasure_id} is planned and not done; start it again with its ids")
+        elif not request.visitors <= set(known):
+            raise _unable_to_finish(request, ledger)
+        elif is_applied:
+            say(console, f"Request {request.erasure_id} had ended before it was done; it is finished now.")
+            _carry_out(spark, tables, request, ledger, hashes, console)
+        else:
+            say(console, f"Request {request.erasure_id} is planned and not done; --apply finishes it.")
+    versions = {holder.name: newest_version(spark, holder.table) for holder in tables}
+    found = [_count(spark, holder, versions[holder.name], hashes) for holder in tables]
+    counts = reduce(DataFrame.unionByName, found).localCheckpoint()
+    total = _show(console, counts, tables, site, known)
+    if not is_applied:
+        say(console, f"Nothing has changed; with --apply, {total:,} rows would be erased.")
+    elif total:
+        erasure_id = ledger.plan(counts, versions, reference)
+        names = [row.table_name for row in counts.select("table_name").distinct().collect()]
+        request = Request(erasure_id, reference, ledger.key_id, frozenset(known), tuple(names))
+        _carry_out(spark, tables, request, ledger, hashes, console)
+        say(console, f"Request {erasure_id}: {total:,} rows are erased.")
+    if total:
+        say(console, "Not reached:")
+        for line in unreached(spark, config, [holder.table for holder in tables], datetime.now(timezone.utc)):
+            say(console, f"  - {line}")
+
+
+def _unable_to_finish(request: Request, ledger: Erasures) -> ErasureError:
+    """Return why nothing can be planned: its rows would be counted twice, and the audit would miss as many others."""
+    begin = f"{ledger.table.name}: request {request.erasure_id} is planned and not done"
+    if request.key_id != ledger.key_id:
+        return ErasureError(
+            f"{begin}, under the key {request.key_id}; the key of this run is {ledger.key_id}. Nothing was changed; "
+            f"name the key of the request in erasure.key, and start it again with its ids."
+        )
+    return ErasureError(
+        f"{begin}; it has some of these visitors, and others. Nothing was changed; start it again with all its ids."
+    )
+
+
+def _carry_out(
+    spark: SparkSession, tables: list[Holder], request: Request, ledger: Erasures, hashes: DataFrame, console: Console
+) -> None:
+    for holder in tables:
+        if holder.name in request.tables:
+            delete(spark, holder, request, ledger, hashes, partial(warn, console))
+
+
+def _count(spark: SparkSession, holder: Holder, version: int, hashes: DataFrame) -> DataFrame:
+    return count_rows(holder.find(holder.table.read(spark, version)), holder.name, hashes)
+
+
+def _show(console: Console, counts: DataFrame, tables: list[Holder], site: Wiring, known: list[str]) -> int:
+    """Print how many rows there are in each table, and whose ids have none; return how many rows in all."""
+    sums = counts.groupBy("table_name").agg(
+        F.sum("rows"), F.count_distinct("batch_id"), F.count_distinct("visitor_hash")
+    )
+    by_table = {row[0]: tuple(row)[1:] for row in sums.collect()}
+    for holder in tables:
+        rows, batches, visitors = by_table.get(holder.name, (0, 0, 0))
+        say(console, f"{holder.name:<{NAME_WIDTH}} {rows:,} rows of {visitors:,} visitors in {batches:,} micro-batches")
+    there = {row[0] for row in counts.select("visitor_hash").distinct().collect()}
+    absent = [place for place, known_as in zip(site.visitors.places, known, strict=True) if known_as not in there]
+    if absent:
+        more = ", ..." if len(absent) > MOST_NAMED else ""
+        say(console, f"{len(absent):,} of {len(known):,} visitors have no row: {', '.join(absent[:MOST_NAMED])}{more}")
+    return sum(rows for rows, _, _ in by_table.values())

@@ -1,0 +1,162 @@
+"""The table ``erasures``, a ledger: which rows of visitors were taken out of the tables of a stream, and for whom.
+
+It knows a visitor by a keyed hash alone. What is to be erased is written down before a row is touched, counted in one
+version of the table; a second row for each table says that it was done. So an erasure that was killed anywhere is
+finished by the next one, and at every moment the audit knows which rows may be missing.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timezone
+
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+from pyspark.sql import types as T
+
+from clickscore.errors import ErasureError
+from clickscore.storage.schemas import column
+from clickscore.storage.table import STREAM_PROPERTY, Table
+
+_EVENT = "planned: a row for each visitor, source and micro-batch; done: one for each table"
+_VERSION = "Version of the table: planned: in which the rows were counted; done: that has lost the last of them"
+ERASURES = T.StructType(
+    [
+        column("erasure_id", T.LongType(), "Number of the request", nullable=False),
+        column("event", T.StringType(), _EVENT, nullable=False),
+        column("reference", T.StringType(), "Who asked for it, in your words"),
+        column("visitor_hash", T.StringType(), "HMAC-SHA-256 of the id of the visitor; null for done"),
+        column("key_id", T.StringType(), "Id of the key of the hash, which does not give it away", nullable=False),
+        column("table_name", T.StringType(), "Table that loses the rows, without folder or schema", nullable=False),
+        column("source", T.StringType(), "File, or topic and partition, of the rows; null for done"),
+        column("batch_id", T.LongType(), "Micro-batch that wrote the rows; null for done"),
+        column("rows", T.LongType(), "Rows of the visitor that were there; null for done"),
+        column("version", T.LongType(), _VERSION),
+        column("written_at", T.TimestampType(), "When the job planned or finished it, UTC", nullable=False),
+    ]
+)
+PART = ("visitor_hash", "table_name", "source", "batch_id")
+"""What the rows of a plan are counted by."""
+
+NAME = "erasures"
+PLANNED, DONE = "planned", "done"
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a person has asked for.
+
+    Attributes:
+        erasure_id: its number.
+        reference: who asked.
+        key_id: of the key of the hashes.
+        visitors: their hashes.
+        tables: names of those that had rows.
+    """
+
+    erasure_id: int
+    reference: str | None
+    key_id: str
+    visitors: frozenset[str]
+    tables: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Erasures:
+    """The ledger of the tables of one stream.
+
+    Attributes:
+        spark: the session.
+        table: the ledger.
+        app: whose transactions its commits are.
+        key_id: of the key of the hashes that are written.
+    """
+
+    spark: SparkSession
+    table: Table
+    app: str
+    key_id: str
+
+    @classmethod
+    def of(cls, spark: SparkSession, scored: Table, stream: str, key_id: str) -> "Erasures":
+        """Return the ledger beside the table of scored clicks of a stream."""
+        return cls(spark, scored.beside(NAME), f"clickscore-erasure-{stream}", key_id)
+
+    def read(self) -> DataFrame:
+        """Return the rows of the ledger; none where nothing was erased."""
+        return read_ledger(self.spark, self.table)
+
+    def unfinished(self) -> list[Request]:
+        """Return the requests with tables that are planned and not done, oldest first."""
+        names = ("erasure_id", "event", "reference", "key_id", "visitor_hash", "table_name")
+        rows = self.read().select(*names).distinct().collect()
+        done = {(row.erasure_id, row.table_name) for row in rows if row.event == DONE}
+        left = [row for row in rows if row.event == PLANNED and (row.erasure_id, row.table_name) not in done]
+        found = []
+        for erasure_id in sorted({row.erasure_id for row in left}):
+            mine = [row for row in left if row.erasure_id == erasure_id]
+            everybody = {row.visitor_hash for row in rows if row.erasure_id == erasure_id and row.visitor_hash}
+            tables = tuple(sorted({row.table_name for row in mine}))
+            found.append(Request(erasure_id, mine[0].reference, mine[0].key_id, frozenset(everybody), tables))
+        return found
+
+    def planned(self, erasure_id: int, table_name: str) -> DataFrame:
+        """Return what is planned for a table: ``visitor_hash, source, batch_id, rows``."""
+        mine = (F.col("erasure_id") == erasure_id) & (F.col("event") == PLANNED)
+        return (
+            self.read()
+            .where(mine & (F.col("table_name") == table_name))
+            .select("visitor_hash", "source", "batch_id", "rows")
+        )
+
+    def plan(self, counts: DataFrame, versions: Mapping[str, int], reference: str | None) -> int:
+        """Write down what is to be erased, and return the number of the request.
+
+        Args:
+            counts: the columns of ``PART``, and ``rows``.
+            versions: of each table, the one in which the rows were counted.
+            reference: who asked.
+
+        Raises:
+            ErasureError: if another erasure has planned something at the same moment.
+        """
+        self.table.create(self.spark, ERASURES, ["erasure_id", "batch_id"], {STREAM_PROPERTY: self.app})
+        newest = self.read().agg(F.max("erasure_id")).collect()[0][0]
+        erasure_id, now = (newest or 0) + 1, datetime.now(timezone.utc)
+        version = F.create_map([F.lit(each) for pair in versions.items() for each in pair])[F.col("table_name")]
+        known = {
+            "erasure_id": F.lit(erasure_id), "event": F.lit(PLANNED), "reference": F.lit(reference),
+            "key_id": F.lit(self.key_id), "version": version, "written_at": F.lit(now),
+        }  # fmt: skip
+        rows = counts.withColumns(known).select(*[F.col(field.name).cast(field.dataType) for field in ERASURES])
+        self.table.append_once(rows.coalesce(1), f"{self.app}-{PLANNED}", erasure_id, {"erasure": erasure_id})
+        # A transaction that another erasure was faster with changes nothing and says nothing.
+        mine = self.read().where((F.col("erasure_id") == erasure_id) & (F.col("written_at") == F.lit(now)))
+        if mine.isEmpty():
+            raise ErasureError(
+                f"{self.table.name}: another erasure has begun at the same moment as number {erasure_id}. Nothing was "
+                f"erased; start again when it has ended."
+            )
+        return erasure_id
+
+    def finish(self, request: Request, table_name: str, version: int | None) -> None:
+        """Write down that the planned rows of a table are gone; ``version`` is the last one that has lost some."""
+        row = {
+            "erasure_id": request.erasure_id, "event": DONE, "reference": request.reference, "key_id": request.key_id,
+            "table_name": table_name, "version": version, "written_at": datetime.now(timezone.utc),
+        }  # fmt: skip
+        rows: Sequence[Iterable[object]] = [tuple(row.get(name) for name in ERASURES.names)]
+        frame = self.spark.createDataFrame(rows, ERASURES).coalesce(1)
+        about = {"erasure": request.erasure_id}
+        self.table.append_once(frame, f"{self.app}-{DONE}-{table_name}", request.erasure_id, about)
+
+
+def name_of(table: Table) -> str:
+    """Return what the ledger calls a table: its name without folder or schema."""
+    return table.name.rstrip("/").rpartition("/" if table.is_path else ".")[2].strip("`")
+
+
+def read_ledger(spark: SparkSession, table: Table) -> DataFrame:
+    """Return the rows of a ledger; none where there is no such table."""
+    if table.exists(spark):
+        return table.read(spark)
+    return spark.createDataFrame([], ERASURES)

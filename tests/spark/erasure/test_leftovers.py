@@ -1,0 +1,46 @@
+"""What is left of a visitor in the files of a table: in any value, also where a deletion vector hides it."""
+
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+
+import pytest
+from pyspark.sql import SparkSession
+
+from clickscore.erasure.leftovers import Leftovers, look, named_rows
+from clickscore.storage.table import Table
+
+ROWS = """page STRING, tags ARRAY<STRING>, more MAP<STRING, STRUCT<by: STRING>>, source_key BINARY,
+          source_headers ARRAY<STRUCT<key: STRING, value: BINARY>>"""
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        ("/p?user=v1", None, None, None, None),
+        (None, ["a", "v1"], None, None, None),
+        (None, None, {"k": ("v1",)}, None, None),
+        (None, None, {"v1": (None,)}, None, None),
+        (None, None, None, b"v1", None),
+        (None, None, None, None, [("by", b"v1")]),
+    ],
+)
+def test_visitor_is_found_in_any_value(spark: SparkSession, row: tuple[object, ...]) -> None:
+    rows = spark.createDataFrame([row, ("v12", ["v11"], {"k": ("v1-2",)}, b"xv1", [("v1x", b"")])], ROWS)
+    assert named_rows(rows, {"v1": 0}).count() == 1
+
+
+def test_files_of_older_versions_and_hidden_rows_are_counted(spark: SparkSession, tmp_path: Path) -> None:
+    table, now = Table(f"{tmp_path}/a b/table"), datetime.now(timezone.utc)
+    later = now + timedelta(hours=1)
+    table.append(spark.createDataFrame([("v1",), ("v2",)], "visitor STRING").coalesce(1))
+    assert look(spark, table, {"v1": 0}, later) == Leftovers(version=0, files=1, rows=1, old_files=0)
+    spark.sql(f"ALTER TABLE {table.sql_name} SET TBLPROPERTIES ('delta.enableDeletionVectors' = 'true')")
+    spark.sql(f"DELETE FROM {table.sql_name} WHERE visitor = 'v1'")
+    assert table.read(spark).count() == 1
+    hidden = look(spark, table, {"v1": 0}, later)
+    assert (hidden.rows, hidden.old_files, hidden.is_none) == (1, 0, False)
+    spark.sql(f"REORG TABLE {table.sql_name} APPLY (PURGE)")
+    purged = look(spark, table, {"v1": 0}, later)
+    assert (purged.rows, purged.old_files, purged.is_none) == (0, 1, False)
+    before = look(spark, table, {"v1": 0}, now - timedelta(hours=1))
+    assert before.is_none

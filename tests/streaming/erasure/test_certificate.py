@@ -1,0 +1,87 @@
+"""The end of an erasure: what is left in files, and the certificate that nothing is."""
+
+import json
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+import pytest
+from pyspark.sql import DataFrame
+
+from clickscore.errors import ConfigError, ErasureError
+from clickscore.storage.erasures import Erasures
+from clickscore.storage.table import Table
+
+NO_RETENTION = {"delta.deletedFileRetentionDuration": "interval 0 seconds"}
+
+
+def tables(site: Any) -> list[Table]:
+    return [Table(f"{site.home}/{name}") for name in ("scored_clicks", "rejected_clicks")]
+
+
+def files_with(site: Any, *visitors: str) -> list[str]:
+    """Return the data files, live or not, that have an id in a value or a statistic, read without Spark and Delta."""
+    found = []
+    for file in site.home.rglob("*.parquet"):
+        text = f"{pq.read_table(file).to_pylist()} {pq.read_metadata(file).to_dict()}"
+        if any(visitor in text for visitor in visitors):
+            found.append(file.parent.name)
+    return sorted(found)
+
+
+def test_certificate_comes_when_no_file_has_an_id_any_more(site: Any, tmp_path: Path) -> None:
+    file, (scored, rejected) = tmp_path / "certificate.json", tables(site)
+    with pytest.raises(ConfigError, match="there is no folder nowhere; create it, or name another file"):
+        site.finish(site.GONE, file=Path("nowhere/certificate.json"))
+    rows: DataFrame = scored.read(site.spark).where("id = 'c1'").localCheckpoint()
+    site.erase(site.GONE, site.ALSO_GONE)
+    is_done, said = site.finish(site.GONE, site.ALSO_GONE, file=file)
+    assert not is_done
+    assert "scored_clicks: 2 files of older versions stay until " in said
+    assert "There is no certificate yet." in said
+    assert not file.exists()
+    assert set(files_with(site, site.GONE)) == {"scored_clicks", "rejected_clicks"}
+
+    for table in (scored, rejected):
+        table.set_properties(site.spark, NO_RETENTION)
+    is_done, said = site.finish(site.GONE, site.ALSO_GONE, file=file)
+    assert is_done, said
+    assert files_with(site, site.GONE, "visitor-two'", '"visitor-two"') == []
+    told = json.loads(file.read_text())
+    assert said.endswith(f"{file.read_text()}")
+    assert site.GONE not in said
+    assert [(each["table_name"], each["rows"], each["reference"]) for each in told["requests"]] == [
+        ("rejected_clicks", 3, "request 7"), ("scored_clicks", 3, "request 7"),
+    ]  # fmt: skip
+    assert [(each["table"], each["rows"], each["old_files"]) for each in told["tables"]] == [
+        ("scored_clicks", 0, 0), ("rejected_clicks", 0, 0),
+    ]  # fmt: skip
+    assert datetime.fromisoformat(told["certified_at"]) >= datetime.fromisoformat(told["requests"][0]["done_at"])
+    assert site.audit()[0]
+
+    scored.append(rows)  # as a click that comes later
+    is_done, said = site.finish(site.GONE)
+    assert not is_done
+    assert "scored_clicks: 1 rows in live files name a visitor: they came after the erasure" in said
+
+
+def test_rows_that_deletion_vectors_hide_are_purged_once_the_request_is_done(
+    site: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: Any) -> None:
+        raise OSError("killed")
+
+    scored, rejected = tables(site)
+    for table in (scored, rejected):
+        table.set_properties(site.spark, {**NO_RETENTION, "delta.enableDeletionVectors": "true"})
+    with monkeypatch.context() as patch, pytest.raises(OSError, match="killed"):
+        patch.setattr(Erasures, "finish", fail)
+        site.erase(site.GONE)
+    with pytest.raises(ErasureError, match="request 1 is planned and not done, so nothing can be certified yet"):
+        site.finish(site.GONE)
+    site.erase(site.GONE)
+    site.spark.sql(f"DELETE FROM {scored.sql_name} WHERE id = 'c3'")
+    is_done, said = site.finish(site.GONE)
+    assert is_done, said
+    assert files_with(site, site.GONE, "'c3'") == []

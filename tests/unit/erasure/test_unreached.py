@@ -1,0 +1,45 @@
+"""What is not reached of a source is said, with what to do about it."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from clickscore.config.source import DeltaSource, FolderSource, KafkaSource
+from clickscore.erasure import unreached
+from clickscore.errors import SourceError
+
+DAY_MS = 86_400_000
+FOR_GOOD = "for good (retention.ms=-1, or the topic is compacted): write a tombstone for their keys"
+KAFKA = KafkaSource(kind="kafka", bootstrap_servers="broker:9092", topics=("clicks",))
+
+
+def said(source: object) -> list[str]:
+    no_session: Any = None  # only a broker needs one
+    return list(unreached.of_source(no_session, source))
+
+
+def test_files_and_tables_that_are_read_are_named(tmp_path: Path) -> None:
+    assert said(FolderSource(kind="folder", path=str(tmp_path))) == [
+        f"{tmp_path}: the files that were read; delete or rewrite them yourself"
+    ]
+    assert said(DeltaSource(kind="delta", table="shop.bronze")) == [
+        "shop.bronze: the table that is read; delete the rows there, and vacuum it"
+    ]
+
+
+def test_topics_are_named_with_their_retention(monkeypatch: pytest.MonkeyPatch) -> None:
+    kept = {"clicks": 7 * DAY_MS, "keyed": None}
+    monkeypatch.setattr(unreached, "read_retention", lambda *_: kept)
+    assert said(KAFKA) == [
+        "topic clicks: its records stay for 7 days, 0:00:00 after they were written",
+        f"topic keyed: its records stay {FOR_GOOD}",
+    ]
+
+
+def test_broker_that_does_not_tell_is_no_reason_to_stop(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise SourceError("source: broker:9092 cannot be read: no right.")
+
+    monkeypatch.setattr(unreached, "read_retention", refuse)
+    assert said(KAFKA) == ["the topics, for how long is not known: source: broker:9092 cannot be read: no right."]
