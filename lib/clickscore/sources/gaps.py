@@ -139,3 +139,14 @@ def _aged_out(partition: Partition, first: int, planned: int | None, topics: Top
         return []
     detail = f"the next offset should be {first}, the oldest available offset is {earliest}"
     return [Gap(partition, first, upto - 1, AGED_OUT, detail)]
+
+
+def describe_loss(gaps: list[Gap]) -> str:
+    """Say what is lost and what can be done about it."""
+    lines = "\n".join(f"  - {gap}" for gap in gaps)
+    has_aged = any(gap.reason == AGED_OUT for gap in gaps)
+    return (
+        f"records were lost from the source before they were read:\n{lines}\n"
+        f"Restore them from a copy; or start with --accept-loss to continue behind them, which writes each gap to the "
+        f"table source_gaps; or start over with a new checkpoint and new tables."
+    ) + (" A longer retention.ms of the topic prevents this." if has_aged else "")

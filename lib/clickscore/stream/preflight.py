@@ -19,7 +19,7 @@ from clickscore.scoring.contract import Contract
 from clickscore.scoring.features import Features, check_features, read_features
 from clickscore.scoring.wire import check_registry
 from clickscore.sources.gap_detection import TopicWatch
-from clickscore.sources.gaps import AGED_OUT, Gap
+from clickscore.sources.gaps import Gap, describe_loss
 from clickscore.sources.identity import settle
 from clickscore.sources.kinds import check_source, kind_of
 from clickscore.storage import schemas, stream_metrics
@@ -249,14 +249,3 @@ def _check_pin(
         promised = pin.check(fetch(pin.name, pin.version))
         if produced is not None:
             check_features(produced, promised.inputs, where, produced)
-
-
-def describe_loss(gaps: list[Gap]) -> str:
-    """Say what is lost and what can be done about it."""
-    lines = "\n".join(f"  - {gap}" for gap in gaps)
-    has_aged = any(gap.reason == AGED_OUT for gap in gaps)
-    return (
-        f"records were lost from the source before they were read:\n{lines}\n"
-        f"Restore them from a copy; or start with --accept-loss to continue behind them, which writes each gap to the "
-        f"table source_gaps; or start over with a new checkpoint and new tables."
-    ) + (" A longer retention.ms of the topic prevents this." if has_aged else "")

@@ -16,6 +16,7 @@ from clickscore.config.run import AVAILABLE_NOW
 from clickscore.errors import SourceError, StreamError, WiringError
 from clickscore.monitoring.report import Report
 from clickscore.retries import STREAM_LIMIT_S, retrying
+from clickscore.sources.gaps import describe_loss
 from clickscore.sources.kinds import kind_of
 from clickscore.sources.unreadable_files import UnreadableFileError
 from clickscore.spark_errors import SPARK_ERRORS, engine_words, transient_cause
@@ -27,7 +28,7 @@ from clickscore.stream.deduplication import mark_duplicates, prepare_state
 from clickscore.stream.micro_batch import BatchResult, MicroBatches
 from clickscore.stream.next_step import Done, ExplainLoss, Failure, Raise, State, Step, WithoutFile, next_step
 from clickscore.stream.output_tables import Binding
-from clickscore.stream.preflight import Wiring, describe_loss
+from clickscore.stream.preflight import Wiring
 from clickscore.stream.supervision import POLL_SECONDS, Supervision
 from clickscore.stream.unwritable import Unwritable
 

@@ -12,8 +12,7 @@ from pyspark.sql import SparkSession
 from clickscore.errors import ConfigError, ModelError, PreflightError, SourceError, WiringError
 from clickscore.registry.registry import fetch_current, fetch_version
 from clickscore.registry.version import ModelVersion
-from clickscore.sources.gaps import Gap
-from clickscore.stream.preflight import Findings, check, describe_loss
+from clickscore.stream.preflight import Findings, check
 
 
 @pytest.fixture
@@ -77,13 +76,3 @@ def test_parts_that_overlap_are_told_and_what_is_in_them_is_not_looked_at(
     assert isinstance(problem, ConfigError)
     assert [said.partition(":")[0].partition(",")[0] for said in problem.problems] == ["source.path", "checkpoint"]
     assert not (shop.home / "scored_clicks").exists()
-
-
-def test_loss_is_described_with_every_range_and_the_choices() -> None:
-    gaps = [Gap(("clicks", 0), 10, 24, "aged_out", "because"), Gap(("clicks", 3), 5, None, "deleted", "gone")]
-    message = describe_loss(gaps)
-    assert "clicks-0: offsets 10 to 24 are lost (aged_out): because" in message
-    assert "clicks-3: offsets 5 to ... are lost (deleted): gone" in message
-    assert "--accept-loss" in message
-    assert "source_gaps" in message
-    assert "retention.ms" in message

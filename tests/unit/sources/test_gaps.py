@@ -1,6 +1,6 @@
 """What is lost between the offsets that were read and those that can be read."""
 
-from clickscore.sources.gaps import AGED_OUT, DELETED, RECREATED, TRUNCATED, Topics, find_gaps
+from clickscore.sources.gaps import AGED_OUT, DELETED, RECREATED, TRUNCATED, Gap, Topics, describe_loss, find_gaps
 
 PARTITION = ("clicks", 0)
 
@@ -89,3 +89,13 @@ def test_gap_says_where_what_and_why() -> None:
         "clicks-0: offsets 10 to 24 are lost (aged_out): the next offset should be 10, "
         "the oldest available offset is 25"
     )
+
+
+def test_loss_is_described_with_every_range_and_the_choices() -> None:
+    gaps = [Gap(("clicks", 0), 10, 24, "aged_out", "because"), Gap(("clicks", 3), 5, None, "deleted", "gone")]
+    message = describe_loss(gaps)
+    assert "clicks-0: offsets 10 to 24 are lost (aged_out): because" in message
+    assert "clicks-3: offsets 5 to ... are lost (deleted): gone" in message
+    assert "--accept-loss" in message
+    assert "source_gaps" in message
+    assert "retention.ms" in message
