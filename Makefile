@@ -43,6 +43,7 @@ demo: setup ## Simulate clicks, train and register a model, score the clicks, sh
 	  --malformed 0.002 --duplicate 0.005 --late 0.01
 	$(JOB) jobs/train_model.py --config $(CONFIG) --once
 	$(JOB) jobs/score_stream.py --config $(CONFIG)
+	$(JOB) jobs/join_outcomes.py --config $(CONFIG)
 
 .PHONY: demo-kafka
 demo-kafka: setup-kafka ## The same over Kafka: clicks keep arriving while the stream scores them
@@ -64,12 +65,13 @@ demo-models: setup $(VENV)/.demos-ready ## The model changes while the stream ru
 	rm -rf build/demo-models && mkdir -p build/demo-models/landing
 	$(JOB) jobs/simulate_clicks.py --folder build/demo/history --clicks 200000 --days 21 --start 2026-03-01 --seed 1
 	$(JOB) jobs/train_model.py --config conf/models.yaml --once
-	@# The stream and its clicks run in the background, while a second model is trained, compared and promoted.
+	@# The stream and its clicks run in the background, while a second model is trained, compared and promoted. Its
+	@# visits are told by what they do within 30 seconds: the demo does not last a day.
 	$(JOB) jobs/score_stream.py --config conf/models.yaml & job=$$!; trap 'kill -TERM $$job' EXIT; \
 	  $(JOB) jobs/simulate_clicks.py --folder build/demo-models/landing --rate $(RATE) --clicks $$((120 * $(RATE))) \
 	    --seed 5 --malformed 0.001 --poison 0.0005 & clicks=$$!; \
 	  $(JOB) jobs/train_model.py --config conf/models.yaml --set training.algorithm=xgboost --alias challenger \
-	  && sleep 20 && $(JOB) jobs/promote_model.py --config conf/models.yaml --no-dry-run \
+	  && sleep 20 && $(JOB) jobs/promote_model.py --config conf/models.yaml --set outcome.window="30 seconds" --no-dry-run \
 	  && sleep 15 && $(JOB) -m shopsim.tamper --config conf/models.yaml && wait $$clicks \
 	  && $(JOB) -m shopsim.model_witness --config conf/models.yaml --job $$job; seen=$$?; \
 	  trap - EXIT; kill -TERM $$job; wait $$job && exit $$seen

@@ -23,7 +23,20 @@ from pydantic.fields import FieldInfo
 from pyspark.sql import types as T
 
 from clickscore import reasons
-from clickscore.config import click, endpoint, erasure, fields, lineage, model, privacy, run, service, source, value
+from clickscore.config import (
+    click,
+    endpoint,
+    erasure,
+    fields,
+    lineage,
+    model,
+    outcome,
+    privacy,
+    run,
+    service,
+    source,
+    value,
+)
 from clickscore.config.fields import Section
 from clickscore.config.kafka_options import ALLOWED, FORBIDDEN
 from clickscore.monitoring.health import Health
@@ -37,9 +50,9 @@ SECTIONS: dict[str, type[Section]] = {
     section.__name__: section
     for section in (
         run.Config, click.Click, click.FieldSource, run.Output, privacy.Privacy, run.Deduplicate, run.HealthEndpoint,
-        erasure.Erasure, lineage.Lineage, run.Training, source.FolderSource, source.DeltaSource, source.KafkaSource,
-        source.Security, value.Value, model.Model, model.Allow, endpoint.Endpoint, model.Promotion, model.Gate,
-        service.Service, service.WriteBehind,
+        erasure.Erasure, lineage.Lineage, outcome.Outcome, run.Training, source.FolderSource, source.DeltaSource,
+        source.KafkaSource, source.Security, value.Value, model.Model, model.Allow, endpoint.Endpoint, model.Promotion,
+        model.Gate, service.Service, service.WriteBehind,
     )
 }  # fmt: skip
 SECTION = "section"
@@ -94,6 +107,7 @@ def columns_of(table: str) -> str:
         "backfills": backfills.BACKFILLS.fields,
         "stream_metrics": stream_metrics.STREAM_METRICS.fields,
         "erasures": erasures.ERASURES.fields,
+        "outcomes": schemas.OUTCOMES.fields,
     }
     rare = {field.name: f"with `keep: [{key}]`" for key, field in schemas.KEPT.items()}
     rare |= {field.name: "with `model.challenger`" for field in schemas.CHALLENGER}

@@ -18,10 +18,12 @@ import pyarrow as pa
 from rich.console import Console
 from rich.table import Table
 
-from clickscore.config.run import Config, Training, load
+from clickscore.config.outcome import Outcome
+from clickscore.config.run import Config, load
 from clickscore.samples.trial import lines
 from clickscore.scoring import ClickScorer, Contract, Features, LoadedModel, load_booster, read_features
 from clickscore.scoring.contract import contract_of
+from clickscore.scoring.feature_engine import quoted
 from clickscore.scoring.parsing import parser
 
 CONTRACTS = Path("conf/trackers")
@@ -60,7 +62,7 @@ def outcomes(folder: Path, records: Iterable[str]) -> list[dict[str, Any]]:
     """Return what becomes of records by a ready-made contract, with a model that is trained on its sample."""
     config, contract, features = read(folder)
     with (folder / "sample.jsonl").open("rb") as file:
-        model = trained(config.training, contract, features, lines(file))
+        model = trained(config.outcome, contract, features, lines(file))
     found: list[dict[str, Any]] = (
         ClickScorer(contract, features, model).score(pa.array(records, pa.binary())).to_pylist()
     )
@@ -80,23 +82,24 @@ def scored(folder: Path) -> Scored:
     return Scored(len(found), dict(reasons.most_common()), clicks)
 
 
-def trained(training: Training | None, contract: Contract, features: Features, records: pa.BinaryArray) -> LoadedModel:
-    """Return a small model of which visits of a sample succeed.
+def trained(outcome: Outcome | None, contract: Contract, features: Features, records: pa.BinaryArray) -> LoadedModel:
+    """Return a small model of which units of a sample succeed; a sample is too short for the window to matter.
 
     Args:
-        training: what makes a visit a success; a section that a ready-made contract has.
+        outcome: what a success is; a section that a ready-made contract has.
         contract: what a click is.
         features: what is computed from it.
         records: the sample.
     """
-    assert training
+    assert outcome
     clicks, rejections = parser(contract.click).parse(records)
     good = pa.array([row for row in range(len(records)) if row not in rejections])
     rows = pa.Table.from_struct_array(clicks.take(good))
     with duckdb.connect() as connection:
-        visits = connection.from_arrow(rows).project(f"{training.session}, {training.converted}").fetchall()
-    successful = {visit for visit, is_success in visits if is_success}
-    label = np.array([visit in successful for visit, _ in visits], np.float64)
+        field = quoted(outcome.field(contract.id, contract.visitor))
+        units = connection.from_arrow(rows).project(f"{field}, {outcome.success}").fetchall()
+    successful = {unit for unit, is_success in units if is_success}
+    label = np.array([unit in successful for unit, _ in units], np.float64)
     values = pa.Table.from_struct_array(features.compute(clicks).values[0].take(good))
     matrix = np.column_stack([column.to_numpy().astype(np.float64) for column in values.columns])
     parameters = {"objective": "binary", "verbosity": -1, "min_data_in_leaf": 2, "min_data_in_bin": 1, "num_threads": 1}

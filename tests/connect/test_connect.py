@@ -90,7 +90,7 @@ def test_challenger_is_compared_through_the_server(remote: str, run_file: Path) 
     assert "agreement" in done.stdout
 
 
-@pytest.mark.parametrize("name", ["score_stream", "replay_rejected", "audit", "maintain_tables"])
+@pytest.mark.parametrize("name", ["score_stream", "replay_rejected", "audit", "maintain_tables", "join_outcomes"])
 def test_job_that_needs_its_own_driver_says_so(name: str, remote: str, run_file: Path) -> None:
     done = job(name, remote, run_file)
     assert done.returncode == 2, done.stdout + done.stderr

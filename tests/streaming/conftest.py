@@ -6,7 +6,7 @@ import signal
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -80,7 +80,7 @@ def most_silence_s(spark: SparkSession) -> Iterator[int]:
 
 VISITORS, EACH = 200, 6
 NOON = datetime(2026, 3, 1, 12, tzinfo=timezone.utc)
-TRAINING = {"clicks": "nowhere", "session": "visit", "converted": "price > 150"}
+OUTCOME = {"success": "price > 150", "unit": "session", "session": "visit", "window": "1 hour"}
 
 
 def scored_by_both(champion: str = "1", challenger: str = "2", name: str = "") -> pd.DataFrame:
@@ -102,7 +102,7 @@ def scored_by_both(champion: str = "1", challenger: str = "2", name: str = "") -
 class Rivals:
     """A registered model with a champion, version 1, and a challenger, version 2, and the clicks both have scored."""
 
-    VISITORS, EACH, NOON, TRAINING = VISITORS, EACH, NOON, TRAINING
+    VISITORS, EACH, NOON, OUTCOME = VISITORS, EACH, NOON, OUTCOME
 
     shop: Any
     spark: SparkSession
@@ -118,14 +118,17 @@ class Rivals:
         raise AssertionError("nobody needs a session for this")
 
     def write(self, clicks: pd.DataFrame) -> None:
-        rows = self.spark.createDataFrame(clicks.assign(model_name=clicks["model_name"].replace("", self.name)))
+        """Write clicks of two hours ago; a click of now, by another version, says that their visits are over."""
+        clicks = clicks.assign(model_name=clicks["model_name"].replace("", self.name), at=NOON - timedelta(hours=2))
+        now = clicks.head(1).assign(visit="another", model_version="0", at=NOON, scored_at=NOON)
+        rows = self.spark.createDataFrame(pd.concat([clicks, now]))
         rows.write.format("delta").mode("append").save(str(self.shop.home / "scored_clicks"))
 
-    def configure(self, promotion: dict[str, Any] | None = None, training: bool = True, **model: Any) -> None:
+    def configure(self, promotion: dict[str, Any] | None = None, outcome: bool = True, **model: Any) -> None:
         uri = f"models:/{self.name}"
         whole = {"uri": f"{uri}@champion", "challenger": f"{uri}@challenger", "registry": self.registry, **model}
         self.shop.set(model={key: value for key, value in whole.items() if value},
-                      training=TRAINING if training else None, promotion=promotion or {})  # fmt: skip
+                      outcome=OUTCOME if outcome else None, promotion=promotion or {})  # fmt: skip
 
     @property
     def registry(self) -> str:

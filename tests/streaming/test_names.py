@@ -56,8 +56,8 @@ def test_field_may_have_any_name_that_delta_can_hold_in_every_job(
     history = odd_shop.home / "history"
     history.mkdir()
     (history / "a.jsonl").write_text("".join(json.dumps(odd_click(number)) + "\n" for number in range(400)))
-    training = {"clicks": str(history), "session": VISIT, "converted": f"{quoted(PRICE)} > 50"}
-    odd_shop.set(training=training, model=model, deduplicate={"window": "1 hour"})
+    outcome = {"success": f"{quoted(PRICE)} > 50", "unit": "session", "session": VISIT, "window": "1 hour"}
+    odd_shop.set(outcome=outcome, training={"clicks": str(history)}, model=model, deduplicate={"window": "1 hour"})
 
     def job(name: str, *arguments: str, status: int = 0) -> str:
         done = run_job(name, "--config", str(odd_shop.config_file), *arguments)

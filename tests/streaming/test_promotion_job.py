@@ -51,11 +51,11 @@ def test_table_without_scores_of_a_challenger_is_told(rivals: Any) -> None:
         rivals.promote()
 
 
-@pytest.mark.parametrize("wrong", [{"converted": "prize > 150"}, {"converted": "price >"}, {"session": "vizit"}])
-def test_training_section_that_does_not_fit_the_table_is_told(rivals: Any, wrong: dict[str, str]) -> None:
+@pytest.mark.parametrize("wrong", [{"success": "prize > 150"}, {"success": "price >"}, {"session": "vizit"}])
+def test_outcome_section_that_does_not_fit_the_table_is_told(rivals: Any, wrong: dict[str, str]) -> None:
     rivals.write(rivals.scored_by_both())
-    rivals.shop.set(training={**rivals.TRAINING, **wrong})
-    with pytest.raises(ConfigError, match="training: "):
+    rivals.shop.set(outcome={**rivals.OUTCOME, **wrong})
+    with pytest.raises(ConfigError, match="outcome"):
         rivals.promote()
 
 

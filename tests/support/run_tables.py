@@ -16,6 +16,9 @@ UTC = pa.timestamp("us", "UTC")
 LINEAGE = [("source", pa.string()), ("source_offset", pa.int64())]
 
 
+CHALLENGER = [("challenger_score", pa.float64()), ("challenger_version", pa.string())]
+
+
 def click_schema(click: pa.Schema) -> pa.Schema:
     """Return the columns of ``scored_clicks``."""
     model = [("score", pa.float64()), ("model_name", pa.string()), ("model_version", pa.string()), ("scored_at", UTC)]
@@ -42,12 +45,18 @@ METRICS = pa.schema(
      ("model_name", pa.string()), ("model_version", pa.string()), ("cpu_seconds", pa.float64())]
 )  # fmt: skip
 
+OUTCOMES = pa.schema(
+    [("unit_id", pa.string()), ("state", pa.string()), ("success", pa.bool_()), ("clicks", pa.int64()), ("until", UTC)]
+)
+
 
 class Run:
     """The folder of a run's tables."""
 
-    def __init__(self, folder: Path, click: pa.Schema) -> None:
-        self.folder, self._click = folder, click
+    def __init__(self, folder: Path, click: pa.Schema, is_challenged: bool = False) -> None:
+        self.folder, self._scored = folder, click_schema(click)
+        if is_challenged:
+            self._scored = pa.schema([*self._scored, *(pa.field(*column) for column in CHALLENGER)])
 
     @property
     def output(self) -> Output:
@@ -62,7 +71,7 @@ class Run:
             "id": "c", "at": at - timedelta(seconds=30), "visitor": "v", "score": 0.5, "model_name": "shop",
             "model_version": version, "scored_at": at, "batch_id": batch,
         }  # fmt: skip
-        self._append("scored_clicks", [usual | click for click in clicks], click_schema(self._click), batch, at)
+        self._append("scored_clicks", [usual | click for click in clicks], self._scored, batch, at)
 
     def reject(self, batch: int, records: Sequence[dict[str, Any]]) -> None:
         """Append the rejected records of a micro-batch."""
@@ -92,6 +101,11 @@ class Run:
             for number, batch in enumerate(batches)
         ]
         self.append("stream_metrics", rows, METRICS)
+
+    def follow(self, *units: dict[str, Any]) -> None:
+        """Append to ``outcomes``."""
+        usual = {"unit_id": "v", "state": "closed", "success": False, "clicks": 1, "until": START + timedelta(days=9)}
+        self.append("outcomes", [usual | unit for unit in units], OUTCOMES)
 
     def append(self, name: str, rows: Sequence[dict[str, Any]], schema: pa.Schema) -> None:
         """Append rows to a table."""

@@ -187,6 +187,7 @@ def test_every_section_is_in_the_page_of_the_configuration() -> None:
     ("source_gaps", schemas.SOURCE_GAPS), ("stream_metrics", stream_metrics.STREAM_METRICS),
     ("backfills", backfills.BACKFILLS),
     ("erasures", erasures.ERASURES),
+    ("outcomes", schemas.OUTCOMES),
 ])  # fmt: skip
 def test_every_column_is_explained_below_its_table(table: str, columns: Iterable[T.StructField]) -> None:
     assert {field.name for field in columns} <= first_cells(below("docs/tables.md", table))

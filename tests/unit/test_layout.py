@@ -12,6 +12,7 @@ MODULES = sorted(Path("lib/clickscore").rglob("*.py"))
 PURE = ("config/run", "config/model", "errors", "storage/schemas", "stream/pipeline", "stream/rejections",
         "reconciliation/rescoring", "registry/comparison", "reconciliation/discrepancies",
         "reconciliation/record_keys", "batch/ranges", "batch/rescoring", "erasure/mentions", "erasure/visitors",
+        "outcomes/units",
         *(f"scoring/{file.stem}" for file in Path("lib/clickscore/scoring").glob("*.py")
           if file.stem != "models"))  # fmt: skip
 WORLDLY_IMPORTS = ("mlflow", "delta", "clickscore.storage.table", "clickscore.registry.registry", "clickscore.sources")
@@ -28,11 +29,12 @@ IMPORTS = {
     "embedded": {"config", "scoring"},
     "export": {"config", "scoring", "registry", "embedded"},
     "storage": {"config"},
-    "registry": {"config", "scoring", "endpoint", "storage"},
+    "outcomes": {"config", "storage"},
+    "registry": {"config", "scoring", "endpoint", "outcomes", "storage"},
     "sources": {"config", "storage"},
-    "training": {"config", "scoring", "registry", "sources", "storage"},
+    "training": {"config", "scoring", "outcomes", "registry", "sources", "storage"},
     "service": {"config", "scoring", "registry"},
-    "report": {"config", "scoring"},
+    "report": {"config", "outcomes", "scoring"},
     "watch": {"config", "report"},
     "monitoring": {"config", "storage", "sources"},
     "stream": {"config", "scoring", "samples", "endpoint", "registry", "storage", "sources", "monitoring"},

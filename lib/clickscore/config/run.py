@@ -24,6 +24,7 @@ from clickscore.config.fields import (
 )
 from clickscore.config.lineage import Lineage
 from clickscore.config.model import ENDPOINT, Allow, Gate, Model, Promotion
+from clickscore.config.outcome import Outcome
 from clickscore.config.privacy import Privacy
 from clickscore.config.service import Service, WriteBehind
 from clickscore.config.source import SOURCES, Security, Source
@@ -69,22 +70,16 @@ class Training(Section):
 
         training:
           clicks:    build/demo/history
-          session:   session_id
-          converted: event_type = 'purchase'
           holdout:   0.25
           algorithm: lightgbm
 
     Attributes:
         clicks: folder of past clicks, JSON lines as in a folder source.
-        session: the field that identifies a visit.
-        converted: Spark SQL condition on a click that makes its whole visit a success.
         holdout: share of the time range, at its end, that the model is evaluated on.
         algorithm: library that trains the model.
     """
 
     clicks: Text
-    session: Text
-    converted: Text
     holdout: Annotated[float, Field(gt=0, lt=1)] = 0.25
     algorithm: Literal["lightgbm", "xgboost"] = "lightgbm"
 
@@ -144,7 +139,8 @@ class Config(Section):
         health: left out, the job listens on no port.
         lineage: left out, nobody is told what each micro-batch has read and written.
         service: only for ``jobs/serve.py``.
-        training: only for ``jobs/train_model.py``, and for outcomes in ``jobs/promote_model.py``.
+        outcome: what a success is: for ``jobs/join_outcomes.py``, training, promotion and the report.
+        training: only for ``jobs/train_model.py``.
         promotion: only for ``jobs/promote_model.py``.
     """
 
@@ -163,6 +159,7 @@ class Config(Section):
     health: HealthEndpoint | None = None
     lineage: Lineage | None = None
     service: Service | None = None
+    outcome: Outcome | None = None
     training: Training | None = None
     promotion: Promotion = Field(default_factory=Promotion)
 
@@ -214,6 +211,8 @@ def _sentence(detail: ErrorDetails) -> str:
         location[:1] + [part for part in location[1:2] if location[0] != "source" or part not in SOURCES] + location[2:]
     )
     key = ".".join(keys)
+    if detail["type"] == "extra_forbidden" and key in _RENAMED:
+        return f"{key}: unknown key; write {_RENAMED[key]}"
     if detail["type"] == "extra_forbidden":
         return f"{key}: unknown key{nearest(keys[-1], _names(location[:-1]))}"
     if detail["type"] == "missing":
@@ -231,11 +230,16 @@ def _sentence(detail: ErrorDetails) -> str:
 
 _REGISTERED = "models:/<name>@<alias> or models:/<name>/<version>"
 _URIS = {"model.uri": f"{_REGISTERED} or endpoint:https://<host>/<path>", "model.challenger": _REGISTERED}
+_RENAMED = {
+    "training.converted": "outcome.success, with outcome.unit: session and outcome.window beside it",
+    "training.session": "outcome.session, with outcome.unit: session beside it",
+}
 _SECTIONS: dict[str, type[Section]] = {
     "click": Click, "model": Model, "output": Output, "training": Training, "deduplicate": Deduplicate,
     "health": HealthEndpoint, "lineage": Lineage, "service": Service, "write_behind": WriteBehind, "privacy": Privacy,
     "erasure": Erasure, "value": Value,
     "security": Security, "allow": Allow, "promotion": Promotion, "gate": Gate, "endpoint": Endpoint,
+    "outcome": Outcome,
 }  # fmt: skip
 
 

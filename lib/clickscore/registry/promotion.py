@@ -10,16 +10,16 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from pyspark.errors import AnalysisException
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 from rich.console import Console
 from rich.table import Table as Grid
 from rich.text import Text
 
 from clickscore.config.model import Model, split_uri
-from clickscore.config.run import Config, Training
+from clickscore.config.run import Config
 from clickscore.errors import ConfigError, ModelError, ModelNotFoundError, ModelUnavailableError, TableError, gist
+from clickscore.outcomes.labels import with_outcome
 from clickscore.registry.comparison import Clicks, Evidence, Verdict, compare, figures, judge, metrics
 from clickscore.registry.registry import Registry, fetch_version, redacted
 from clickscore.registry.version import ModelVersion
@@ -190,7 +190,7 @@ def read_clicks(spark: SparkSession, config: Config, contest: Contest, most: int
     """Return the clicks that both versions have scored; of more than ``most``, those of some visitors.
 
     Raises:
-        WiringError: if there is no table with a challenger's scores, or it has not what ``training`` names.
+        WiringError: if there is no table with a challenger's scores, or it has not what ``outcome`` names.
     """
     table = Table(config.output.scored)
     if "challenger_score" not in table.columns(spark):
@@ -202,26 +202,13 @@ def read_clicks(spark: SparkSession, config: Config, contest: Contest, most: int
         is_wanted &= F.col("scored_at") >= F.lit(contest.since)
     if contest.until:
         is_wanted &= F.col("scored_at") < F.lit(contest.until)
-    rows = with_outcome(table.read(spark), config.training).where(is_wanted)
+    rows = with_outcome(spark, config, _OUTCOME).where(is_wanted)
     visitor, count = F.xxhash64(F.col(quoted(config.click.visitor)), F.lit(_SALT)), rows.count()
     if count > most:
         rows = rows.where(F.pmod(visitor, F.lit(_SHARES)) < _MARGIN * most / count * _SHARES).limit(most)
     found = rows.select("score", "challenger_score", visitor.alias("_visitor"), _OUTCOME).toPandas()
     champion, challenger, _, outcome = (found[name].to_numpy(np.float64) for name in found)
     return Clicks(champion, challenger, found["_visitor"].to_numpy(np.int64), outcome)
-
-
-def with_outcome(scored: DataFrame, training: Training | None) -> DataFrame:
-    """Add ``_outcome DOUBLE``: 1 in visits that succeed at some point, 0 in others, null where it is unknown."""
-    if training is None:
-        return scored.withColumn(_OUTCOME, F.lit(None).cast("double"))
-    scored, session = scored.alias("click"), F.col(quoted(training.session))
-    try:
-        visits = scored.where(training.converted).select(session.alias("_success")).distinct()
-        outcome = F.when(session.isNotNull(), F.col("_success").isNotNull().cast("double"))
-        return scored.join(visits, session == F.col("_success"), how="left").withColumn(_OUTCOME, outcome)
-    except AnalysisException as error:
-        raise ConfigError("the configuration", [f"training: {gist(error)}"]) from None
 
 
 def _show(console: Console, title: str, verdicts: list[Verdict]) -> None:

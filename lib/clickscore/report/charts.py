@@ -27,6 +27,7 @@ _BETWEEN_CELLS = 0.06
 _MOST_TICKS = 6
 """On a time axis: labels of more run into each other on a phone."""
 _POINT = 45
+_TENTHS = ("10% below", "median", "10% above")
 _CLOCK, _DAY = "%H:%M", "%b %d"
 _TIME_LABELS = {
     "milliseconds": "%H:%M:%S", "seconds": "%H:%M:%S", "minutes": _CLOCK, "hours": _CLOCK, "day": _DAY, "date": _DAY,
@@ -74,17 +75,42 @@ def points_over_time(rows: Rows, y_title: str) -> Spec:
     return _spec(chart, HEIGHT)
 
 
-def band_over_time(rows: Rows, names: Sequence[str], y_title: str) -> Spec:
-    """Draw a line per ``kind`` through ``middle`` at ``at``, in a band from ``low`` to ``high``."""
+def band_over_time(rows: Rows, names: Sequence[str], y_title: str, tips: Sequence[str] = _TENTHS) -> Spec:
+    """Draw a line per ``kind`` through ``middle`` in a band from ``low`` to ``high``; ``tips`` are their names."""
     colour = _colours("kind", names, PALETTE)
-    tips = [_tip("period", "from"), _tip("kind", "what"), _number("low", "10% below"), _number("middle", "median"),
-            _number("high", "10% above")]  # fmt: skip
+    shown = zip(("low", "middle", "high"), tips, strict=True)
+    named = [_tip("period", "from"), _tip("kind", "what"), *(_number(name, title) for name, title in shown)]
     y = alt.Y("low:Q", title=y_title)
     band = _base(rows).mark_area(opacity=0.25).encode(x=_time_axis("at"), y=y, y2="high:Q", color=colour)
     line = _base(rows).mark_line(point=alt.OverlayMarkDef(size=_POINT, filled=True)).encode(
-        x=_time_axis("at"), y=alt.Y("middle:Q", title=y_title), color=colour, tooltip=tips
+        x=_time_axis("at"), y=alt.Y("middle:Q", title=y_title), color=colour, tooltip=named
     )  # fmt: skip
     return _spec(alt.layer(band, line), HEIGHT)
+
+
+def intervals(rows: Rows, names: Sequence[str], x_title: str, y_title: str, has_diagonal: bool = False) -> Spec:
+    """Draw per ``kind`` a line of points, ``number`` at ``x``, each with its interval from ``low`` to ``high``.
+
+    Args:
+        rows: what is drawn; ``low`` and ``high`` are None where there is no interval.
+        names: the kinds in their order.
+        x_title: of the horizontal axis.
+        y_title: of the vertical axis.
+        has_diagonal: whether to draw the line from 0 to 1 on which ``number`` is ``x``.
+    """
+    colour = _colours("kind", names, PALETTE)
+    tips = [_tip("kind", "what"), _number("x", x_title), _number("number", y_title), _number("low", "95% from"),
+            _number("high", "95% to"), _number("clicks", "clicks")]  # fmt: skip
+    x = alt.X("x:Q", title=x_title, axis=alt.Axis(tickCount=_MOST_TICKS))
+    bars = _base([row for row in rows if row["low"] is not None]).mark_rule(strokeWidth=2, opacity=0.5).encode(
+        x=x, y=alt.Y("low:Q", title=y_title), y2="high:Q", color=colour
+    )  # fmt: skip
+    line = _base(rows).mark_line(point=alt.OverlayMarkDef(size=_POINT, filled=True)).encode(
+        x=x, y=alt.Y("number:Q", title=y_title), color=colour, tooltip=tips
+    )  # fmt: skip
+    ends = [{"x": end, "number": end} for end in (0, 1)]
+    diagonal = _base(ends).mark_line(strokeDash=[4, 3], color=GREY).encode(x=x, y="number:Q")
+    return _spec(alt.layer(*([diagonal] if has_diagonal else []), bars, line), HEIGHT)
 
 
 def spans(rows: Rows, names: Sequence[str], marks: Rows, x_title: str) -> Spec:

@@ -6,9 +6,10 @@ from contextlib import suppress
 from datetime import datetime, timezone
 from pathlib import Path
 
+from clickscore.config.outcome import Outcome
 from clickscore.config.run import Config
 from clickscore.errors import ConfigError
-from clickscore.report import cost, losses, movement, pending, progress, rejections, versions
+from clickscore.report import cost, losses, movement, outcomes, progress, rejections, versions
 from clickscore.report.delta_tables import read_frugally
 from clickscore.report.page import Page, render
 from clickscore.report.run_tables import RunTables, open_tables
@@ -34,19 +35,21 @@ def write_report(config: Config, out: Path, options: Mapping[str, str]) -> int:
     read_frugally()
     contract = contract_of(config.click)
     features = read_features(config.features, contract.click)
-    page = make_page(open_tables(config.output, contract, options), features, datetime.now(timezone.utc))
+    tables, now = open_tables(config.output, contract, options), datetime.now(timezone.utc)
+    page = make_page(tables, features, now, config.outcome)
     return _replace(out, render(page).encode())
 
 
-def make_page(tables: RunTables, features: Features, now: datetime) -> Page:
+def make_page(tables: RunTables, features: Features, now: datetime, outcome: Outcome | None = None) -> Page:
     """Return what the page says about the tables of a run.
 
     Args:
         tables: those of the run.
         features: the features file.
         now: the time to tell ages by.
+        outcome: what a success is, if the configuration says it.
     """
-    stored = [tables.scored, tables.rejected, tables.timeline, tables.gaps, tables.metrics]
+    stored = [tables.scored, tables.rejected, tables.timeline, tables.gaps, tables.metrics, tables.outcomes]
     return Page(
         title="clickscore report",
         tables=[(table.name, table.version) for table in stored if table is not None],
@@ -54,7 +57,7 @@ def make_page(tables: RunTables, features: Features, now: datetime) -> Page:
         figures=progress.figures(tables, now),
         sections=(
             progress.section(tables), losses.section(tables), rejections.section(tables), versions.section(tables),
-            movement.section(tables, features), pending.outcomes(tables), cost.section(tables),
+            movement.section(tables, features), outcomes.section(tables, outcome), cost.section(tables),
         ),
     )  # fmt: skip
 

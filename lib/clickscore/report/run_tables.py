@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import duckdb
+import numpy.typing as npt
 import pyarrow as pa
 
 from clickscore.config.run import Output
@@ -19,6 +20,7 @@ REJECTED = ("raw", "reason", "detail", "source", "source_offset", "received_at",
 TIMELINE = ("from_batch", "model_name", "model_version", "pinned_at", "role", "event", "reason")
 METRICS = ("batch_id", "finished_at", "read", "scored", "rejected", "duplicates", "phase_seconds", "cpu_seconds")
 GAPS = ("source", "first_offset", "last_offset", "reason", "detected_at")
+OUTCOMES = ("unit_id", "state", "success", "clicks", "until")
 _SETTINGS = (
     "SET TimeZone = 'UTC'",
     "SET memory_limit = '512MB'",  # far more than the aggregates take; the rows pass through
@@ -48,8 +50,8 @@ class RunTables:
         outcomes: ``outcomes``, where it exists.
         contract: the fields of a click, and the roles of some.
         database: has the views ``scored`` (``scored_clicks`` with ``_event_s``, the click's time in seconds since
-            1970), ``rejected`` (with ``_is_open``, whether no replay has scored it), ``timeline``, ``gaps`` and
-            ``metrics``, where these tables exist, and the table ``micro_batch``: rows per micro-batch and version.
+            1970), ``rejected`` (with ``_is_open``, whether no replay has scored it), ``timeline``, ``gaps``, ``metrics`` and
+            ``outcomes``, where these tables exist, and the table ``micro_batch``: rows per micro-batch and version.
     """
 
     scored: StoredTable
@@ -69,6 +71,16 @@ class RunTables:
         """
         with _readable(f"{self.scored.name} and the tables beside it"):
             return self.database.execute(query, list(values)).fetchall()
+
+    def ask_columns(self, query: str, *values: object) -> dict[str, npt.NDArray[Any]]:
+        """Return the columns of a query, none of which is ever null.
+
+        Raises:
+            TableError: if a file of a table is gone, or cannot be read.
+        """
+        with _readable(f"{self.scored.name} and the tables beside it"):
+            found: dict[str, npt.NDArray[Any]] = self.database.execute(query, list(values)).fetchnumpy()
+            return found
 
     def of_batches(self) -> Iterator[tuple[StoredTable, BatchCommit]]:
         """Yield the newest commits of micro-batches in both main tables."""
@@ -95,7 +107,7 @@ def open_tables(output: Output, contract: Contract, options: Mapping[str, str]) 
 
     tables = RunTables(
         scored, rejected, other("model_timeline", TIMELINE), other("source_gaps", GAPS),
-        other("stream_metrics", METRICS), other("outcomes"), contract, duckdb.connect(":memory:"),
+        other("stream_metrics", METRICS), other("outcomes", OUTCOMES), contract, duckdb.connect(":memory:"),
     )  # fmt: skip
     _prepare(tables)
     if not tables.ask("SELECT 1 FROM micro_batch LIMIT 1"):
@@ -121,6 +133,7 @@ def _prepare(tables: RunTables) -> None:
     for name, table in (
         ("stored_scored", tables.scored), ("stored_rejected", tables.rejected),
         ("timeline", tables.timeline), ("gaps", tables.gaps), ("metrics", tables.metrics),
+        ("outcomes", tables.outcomes),
     ):  # fmt: skip
         if table is not None:
             database.register(name, table.rows)

@@ -19,6 +19,8 @@ _SUCCESS = re.compile(r"purchas|order|transaction|bought|checkout|convert|conver
 """Values of a field that mean the success of a visit."""
 _NO_SUCCESS = re.compile(r"view|start|begin|step|cancel|refund|abandon|fail|list|click|add", re.IGNORECASE)
 _SIMPLE = re.compile(r"[\w .:$/-]+")
+DAY, WEEK = "24 hours", "168 hours"
+"""How long a session is followed, and a visitor."""
 MOST_KINDS = 50
 """Values of a field that says what a visitor did."""
 
@@ -76,21 +78,23 @@ def config_text(fields: Fields, folder: str, shop: str) -> str:
         f"checkpoint: {yaml_text(f'{build}/checkpoint')}",
         "trigger:    available_now",
     ]
-    return "\n".join([*lines, *_training(fields, build)]) + "\n"
+    return "\n".join([*lines, *_outcome_and_training(fields, build)]) + "\n"
 
 
-def _training(fields: Fields, build: str) -> list[str]:
-    session = next((field.name for field in fields.all if _is_session(field)), fields.visitor)
+def _outcome_and_training(fields: Fields, build: str) -> list[str]:
+    session = next((field.name for field in fields.all if _is_session(field)), None)
     found = next((f"`{field.name}` = '{value}'" for field in fields.all if (value := _success(field))), None)
     section = [
+        "outcome:",
+        f"  success: {yaml_text(found or '...')}",
+        *(["  unit:    visitor"] if session is None else ["  unit:    session", f"  session: {yaml_text(session)}"]),
+        f"  window:  {DAY if session else WEEK}",
         "training:",
-        f"  clicks:    {yaml_text(f'{build}/history')}",
-        f"  session:   {yaml_text(session)}",
-        f"  converted: {yaml_text(found or '...')}",
+        f"  clicks: {yaml_text(f'{build}/history')}",
     ]
     if found:
         return section
-    why = "# No value in the sample looks like the success of a visit. To train a model, say what one is:"
+    why = "# No value in the sample looks like a success. To train a model, say what one is:"
     return [why, *(f"# {line}" for line in section)]
 
 

@@ -77,7 +77,7 @@ def tables(config: Config) -> Iterator[Table]:
     scored = Table(config.output.scored)
     yield scored.beside("erasures")
     yield from (scored, Table(config.output.rejected), scored.beside("model_timeline"), scored.beside("source_gaps"))
-    yield from (scored.beside("backfills"), scored.beside(stream_metrics.NAME))
+    yield from (scored.beside("backfills"), scored.beside(stream_metrics.NAME), scored.beside("outcomes"))
 
 
 def compact(spark: SparkSession, table: Table) -> tuple[int, int]:

@@ -158,6 +158,20 @@ MODEL_TIMELINE = T.StructType(
     ]
 )
 
+OUTCOMES = T.StructType(
+    [
+        column("unit_id", T.StringType(), "Session, visitor or click, as outcome.unit says", nullable=False),
+        column("state", T.StringType(), "open: its time is not over; closed: it is; censored: nobody will know", False),
+        column("success", T.BooleanType(), "Whether it has succeeded; null unless it is closed"),
+        column("first_click", T.TimestampType(), "Event time of its first click, UTC", nullable=False),
+        column("last_click", T.TimestampType(), "Event time of its last click before until, UTC", nullable=False),
+        column("clicks", T.LongType(), "How many clicks it had before until", nullable=False),
+        column("until", T.TimestampType(), "When its time is over, UTC; later clicks do not belong to it", False),
+        column("succeeded_at", T.TimestampType(), "Event time of its first success, UTC; also while it is open"),
+        column("known_at", T.TimestampType(), "Event time from which on its success is known; null unless closed"),
+    ]
+)
+
 
 def raw(kept: Iterable[T.StructField] = ()) -> T.StructType:
     """Return what every source yields: one row per record, with where it came from and when."""

@@ -114,3 +114,4 @@ def _named(config: Config) -> Iterator[tuple[str, Table | str]]:
     yield "stream_metrics, which stands beside output.scored,", scored.beside("stream_metrics")
     yield "source_gaps, which stands beside output.scored,", scored.beside("source_gaps")
     yield "backfills, which stands beside output.scored,", scored.beside("backfills")
+    yield "outcomes, which stands beside output.scored,", scored.beside("outcomes")

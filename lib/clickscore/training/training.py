@@ -8,17 +8,17 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 from pyspark.errors import AnalysisException
-from pyspark.sql import Column, DataFrame, SparkSession
+from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
-from pyspark.sql import types as T
-from pyspark.sql.window import Window
 from rich.console import Console
 
-from clickscore.config.fields import nearest
 from clickscore.config.model import split_uri
-from clickscore.config.run import Config, Training
+from clickscore.config.outcome import Outcome
+from clickscore.config.run import Config
 from clickscore.console import warn
-from clickscore.errors import ConfigError, ModelError, SourceError, gist
+from clickscore.errors import ConfigError, ModelError, SourceError
+from clickscore.outcomes.joined import definition
+from clickscore.outcomes.units import FIRST, follow, label, newest, with_unit
 from clickscore.registry.registry import Registry
 from clickscore.scoring.contract import Contract, contract_of
 from clickscore.scoring.features import Features, read_features
@@ -26,7 +26,7 @@ from clickscore.scoring.parsing import parser
 from clickscore.sources.folder import read_batch
 from clickscore.spark_errors import is_missing_path
 from clickscore.storage.arrow_types import as_spark
-from clickscore.storage.schemas import VALUE, quoted
+from clickscore.storage.schemas import VALUE
 from clickscore.training import evaluation
 from clickscore.training.algorithms import LEARNERS, TREES
 from clickscore.training.evaluation import Floats
@@ -48,27 +48,23 @@ class Split:
     held_out_label: Floats
 
 
-def labelled(raw: DataFrame, contract: Contract, features: Features, training: Training) -> DataFrame:
+def labelled(raw: DataFrame, contract: Contract, features: Features, outcome: Outcome) -> DataFrame:
     """Turn past records into examples; rejected records, and those whose features fail, are left out.
 
     Args:
         raw: as in ``schemas.raw``.
         contract: what a click is.
         features: what is computed from it.
-        training: the label.
+        outcome: what a success is.
 
     Returns:
-        One column per feature, ``_label DOUBLE``, 1 for every click of a visit that succeeds at some point, and
-        ``_visit_start TIMESTAMP``.
+        One column per feature, ``_label DOUBLE``, 1 for every click of a unit that succeeds, 0 for those of others,
+        null where it is unknown, and ``_visit_start TIMESTAMP``, the time of the first click of the unit. Unknown is it
+        of units that are still open when the history ends, and of clicks after the time of their unit.
 
     Raises:
-        ConfigError: if the session is no field of a click, or the label no condition on one.
+        ConfigError: if the unit is no field of a click, or ``outcome.success`` no condition on one.
     """
-    names = contract.click.names
-    if training.session not in names:
-        unknown = f"training.session: a click has no field {training.session}{nearest(training.session, names)}"
-        raise ConfigError("the configuration", [unknown])
-    visit = Window.partitionBy(quoted(training.session))
     columns = pa.schema([*contract.click, pa.field(FEATURES, pa.struct(list(features.schema)))])
 
     def featured(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
@@ -80,23 +76,13 @@ def labelled(raw: DataFrame, contract: Contract, features: Features, training: T
             rows = pa.RecordBatch.from_arrays([*clicks.flatten(), *computed.values], names=columns.names)
             yield rows.filter(pa.array(is_good))
 
-    rows = raw.mapInArrow(featured, as_spark(columns, has_comments=False))
-    return rows.select(
-        f"{FEATURES}.*",
-        F.max(_converted(rows, training.converted).cast("double")).over(visit).alias(LABEL),
-        F.min(quoted(contract.time)).over(visit).alias(VISIT_START),
-    )
-
-
-def _converted(rows: DataFrame, condition: str) -> Column:
-    expected = "training.converted: expected a Spark SQL condition on the fields of a click"
-    try:
-        [found] = rows.select(F.expr(condition).alias(LABEL)).schema
-    except AnalysisException as error:
-        raise ConfigError("the configuration", [f"{expected}: {gist(error)}"]) from None
-    if not isinstance(found.dataType, T.BooleanType | T.NumericType):
-        raise ConfigError("the configuration", [f"{expected}, found a {found.dataType.simpleString()}"])
-    return F.expr(condition)
+    # Kept, as the clock has to be known before the first label.
+    rows = raw.mapInArrow(featured, as_spark(columns, has_comments=False)).persist()
+    clicks = with_unit(rows, outcome.field(contract.id, contract.visitor))
+    followed = follow(clicks, outcome, contract.time)
+    [[clock_us]] = rows.agg(newest(contract.time)).collect()
+    found = label(contract.time, clock_us or 0).alias(LABEL)
+    return followed.select(f"{FEATURES}.*", found, F.col(FIRST).alias(VISIT_START))
 
 
 def split_by_time(examples: pd.DataFrame, holdout: float) -> Split:
@@ -114,7 +100,7 @@ def split_by_time(examples: pd.DataFrame, holdout: float) -> Split:
         if len(np.unique(outcomes)) < 2:
             raise ModelError(
                 f"the {len(outcomes):,} clicks {side} do not have both outcomes. "
-                f"Check training.converted, or give a longer history."
+                f"Check outcome.success, or give a longer history."
             )
     return split
 
@@ -125,7 +111,7 @@ def run(
     """Train a model on the configured history and register it; the first version of a model gets the alias.
 
     Args:
-        config: the run; needs ``training``.
+        config: the run; needs ``training`` and ``outcome``.
         make_session: builds the session.
         console: where the outcome goes.
         once: do nothing if the alias points to a version already.
@@ -137,7 +123,8 @@ def run(
     config.model.require_registered("jobs/train_model.py")
     training = config.training
     if training is None:
-        raise ConfigError("the configuration", ["training: missing; it names the past clicks and the label"])
+        raise ConfigError("the configuration", ["training: missing; it names the past clicks"])
+    outcome = definition(config)
     name, first_alias, _ = split_uri(config.model.uri)
     if not first_alias:
         raise ConfigError(
@@ -159,7 +146,8 @@ def run(
         spark = make_session()
         registry = opening.result()
     try:
-        examples = labelled(read_batch(spark, training.clicks), contract, features, training).toPandas()
+        clicks = labelled(read_batch(spark, training.clicks), contract, features, outcome)
+        examples = clicks.dropna(subset=[LABEL]).toPandas()
     except AnalysisException as error:
         if not is_missing_path(error):
             raise

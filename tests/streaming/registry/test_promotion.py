@@ -131,9 +131,9 @@ def test_gain_is_that_of_the_visits(rivals: Any) -> None:
     assert logged["promotion_auc_gain"] == pytest.approx(challenger - champion)
 
 
-def test_outcomes_are_unknown_without_a_training_section(rivals: Any) -> None:
+def test_outcomes_are_unknown_without_an_outcome_section(rivals: Any) -> None:
     rivals.write(rivals.scored_by_both())
-    rivals.configure(training=False)
+    rivals.configure(outcome=False)
     holds, seen = rivals.promote(dry_run=False)
     assert holds
     assert seen.count("unknown: no outcomes") == seen.count("not applied") == 2

@@ -22,7 +22,8 @@ from tests.support.endpoint import mlflow_served
 from tests.support.service import served
 
 from clickscore import embedded
-from clickscore.config.run import Config, Training, load
+from clickscore.config import outcome
+from clickscore.config.run import Config, load
 from clickscore.export.export import export
 from clickscore.reasons import INVALID_ENCODING, SCORING_FAILED
 from clickscore.registry.registry import fetch_current
@@ -161,12 +162,11 @@ def test_stream_scorer_and_training_agree_to_the_last_bit(
         by_service = of_service(f"{service.url}/score", with_text(values), "event_id")
         assert compare((one for one in of_run(config) if one.record.strip()), by_service) == ALIKE
 
-    training = Training.model_validate({"clicks": str(parity_shop.landing), "session": "session_id",
-                                        "converted": "event_type = 'purchase'"})  # fmt: skip
+    purchase = {"success": "event_type = 'purchase'", "unit": "session", "session": "session_id", "window": "1 hour"}
     raw = read_batch(spark, str(parity_shop.landing))
-    learned = labelled(raw, definition.contract, definition.features, training).select(
-        *definition.features.schema.names
-    )
+    defined = outcome.Outcome.model_validate(purchase)
+    examples = labelled(raw, definition.contract, definition.features, defined)
+    learned = examples.select(*definition.features.schema.names)
     clicks, rejections = parser(definition.contract.click).parse(values)
     computed = definition.features.compute(clicks)
     features = [tuple(map(bits, one.values())) for row, one in enumerate(computed.values[0].to_pylist())

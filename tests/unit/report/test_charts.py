@@ -24,6 +24,8 @@ HEAT = {"name": "price", "period": "Monday", "number": 0.3, "level": "high"}
     (charts.lines_over_time([V1], ["v1"], "lag in s"), ["lag in s", "v1"]),
     (charts.points_over_time([ROW], "duration in s"), ["duration in s", "time, UTC"]),
     (charts.band_over_time([V1], ["v1"], "score"), ["score", "v1"]),
+    (charts.intervals([V1 | {"x": 1, "clicks": 9}], ["v1"], "score", "share"), ["score", "share", "v1"]),
+    (charts.intervals([V1 | {"x": 1, "low": None, "high": None, "clicks": 9}], ["v1"], "score", "share", True), ["v1"]),
     (charts.spans([V1], ["v1"], [ROW], "begin"), ["v1", "begin"]),
     (charts.spans([V1], ["v1"], [], "begin"), ["v1", "begin"]),
     (charts.shares([V1 | {"bin": "1 to 2"}], ["v1"], "score", "%"), ["score", "%"]),

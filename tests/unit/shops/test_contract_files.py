@@ -50,21 +50,24 @@ def test_comments_say_where_a_field_comes_from_and_no_value_that_may_be_personal
     )
 
 
-def training(*others: Field) -> Any:
-    return yaml.safe_load(config_text(fields(*others), "conf/shops/mine", "mine")).get("training")
+def outcome(*others: Field) -> Any:
+    return yaml.safe_load(config_text(fields(*others), "conf/shops/mine", "mine")).get("outcome")
 
 
-def test_training_names_the_visit_and_the_value_that_means_success() -> None:
+def test_outcome_names_the_unit_and_the_value_that_means_success() -> None:
     actions = ["order_started", "order_completed", "view", "purchase", "order_completed"]
-    assert training(field("action", *actions), field("session_id")) == {
-        "clicks": "build/shops/mine/history", "session": "session_id", "converted": "`action` = 'purchase'",
+    assert outcome(field("action", *actions), field("session_id")) == {
+        "success": "`action` = 'purchase'", "unit": "session", "session": "session_id", "window": "24 hours",
     }  # fmt: skip
-    assert training(field("action", "view", "Order Completed"))["converted"] == "`action` = 'Order Completed'"
-    assert training(field("action", "view", "buy"), field("step", 3, 4, kind="BIGINT")) is None
-    assert training(field("action", "it's an order", "view")) is None
+    assert outcome(field("action", "view", "Order Completed")) == {
+        "success": "`action` = 'Order Completed'", "unit": "visitor", "window": "168 hours",
+    }  # fmt: skip
+    assert outcome(field("action", "view", "buy"), field("step", 3, 4, kind="BIGINT")) is None
+    assert outcome(field("action", "it's an order", "view")) is None
 
 
 def test_training_is_a_comment_to_fill_in_where_nothing_looks_like_success() -> None:
     text = config_text(fields(field("visit", paths=("meta.visitId",))), "conf/shops/mine", "mine")
-    assert "# No value in the sample looks like the success of a visit." in text
-    assert "# training:\n#   clicks:    build/shops/mine/history\n#   session:   visit\n#   converted: '...'" in text
+    assert "# No value in the sample looks like a success." in text
+    assert "# outcome:\n#   success: '...'\n#   unit:    session\n#   session: visit\n" in text
+    assert "# training:\n#   clicks: build/shops/mine/history\n" in text
