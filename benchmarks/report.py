@@ -68,6 +68,12 @@ SELECT '{"event_id":"' || n || '"}' AS raw,
 FROM (SELECT range AS n FROM range($3, $4))
 """
 
+OUTCOMES = """
+SELECT 's' || range AS unit_id, 'closed' AS state, hash(range) % 8 = 0 AS success, 6::BIGINT AS clicks,
+  TIMESTAMPTZ '2027-01-01 00:00:00+00' AS until
+FROM range($1)
+"""
+
 
 def main(argv: list[str] | None = None) -> None:
     """Generate the tables unless they are there, report on them, and print what that took."""
@@ -96,7 +102,7 @@ def main(argv: list[str] | None = None) -> None:
 
 
 def generate(tables: Path, clicks: int) -> None:
-    """Write ``scored_clicks`` and ``rejected_clicks`` as a stream would: a commit per micro-batch in each."""
+    """Write the two main tables as a stream would, a commit per micro-batch in each, and their ``outcomes``."""
     database = duckdb.connect()
     database.execute("SET TimeZone = 'UTC'")
     batches = clicks // CLICKS_PER_BATCH
@@ -107,6 +113,7 @@ def generate(tables: Path, clicks: int) -> None:
         _append(tables / "scored_clicks", scored, batch)
         rejected = (batch * REJECTED_PER_BATCH, (batch + 1) * REJECTED_PER_BATCH)
         _append(tables / "rejected_clicks", database.sql(REJECTED, params=[batch, began_s, *rejected]), batch)
+    _append(tables / "outcomes", database.sql(OUTCOMES, params=[clicks // 6 + 1]), 0)
     (tables / "done").touch()
 
 

@@ -1,5 +1,6 @@
 """Clicks of a day in March; a visit is followed for an hour. Times are minutes since noon."""
 
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from io import StringIO
 from typing import Any
@@ -156,3 +157,13 @@ def test_what_cannot_work_is_told_before_a_table_is_made(visits: Visits) -> None
     with pytest.raises(ConfigError, match="outcome: missing; it says what a success is"):
         visits.join()
     assert not visits.table.exists(visits.spark)
+
+
+def test_job_says_what_it_did_or_what_is_missing(visits: Visits, run_job: Callable[..., Any]) -> None:
+    config = ["--config", str(visits.shop.config_file)]
+    missing = run_job("join_outcomes", *config)
+    assert missing.status == 2
+    assert "scored_clicks does not exist. Run jobs/score_stream.py first." in missing.err
+    visits.score(("a", 0, 10.0))
+    done = run_job("join_outcomes", *config, "--ended")
+    assert (done.status, done.out) == (0, "outcomes: 1 written; now 1 censored\n")
