@@ -9,9 +9,10 @@ import pyarrow as pa
 
 from clickscore.errors import ModelError
 from clickscore.registry.version import ModelVersion
-from clickscore.scoring.isolation import KILL_AFTER, OutOfTimeError, describe, reply_of, time_limit
+from clickscore.scoring.isolation import describe, reply_of
 from clickscore.scoring.models import BOOSTER, Predict, answer, load
 from clickscore.scoring.outputs import Pick
+from clickscore.scoring.time_limit import KILL_AFTER, OutOfTimeError, time_limit
 
 TOLERANCE = 1e-6
 """Relative difference of a prediction that is put down to another processor; float32 has seven digits."""

@@ -68,9 +68,11 @@ def _over_time(spans: list[tuple[Any, ...]]) -> Chart:
 def _decisions(tables: RunTables) -> Grid | None:
     if tables.timeline is None:
         return None
+    # Rows from before there were other roles and events have none.
     found = tables.ask(
         """
-        SELECT epoch_us(pinned_at) / 1e6, from_batch, model_name, model_version, role, event, reason
+        SELECT epoch_us(pinned_at) / 1e6, from_batch, model_name, model_version, coalesce(role, 'champion'),
+          coalesce(event, 'scores'), reason
         FROM timeline ORDER BY pinned_at DESC, from_batch DESC LIMIT $1
         """,
         MOST_ROWS,

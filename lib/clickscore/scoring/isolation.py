@@ -5,13 +5,10 @@ and so on, until single clicks are left that fail. A model that hangs where Pyth
 with it after a while; ``in_child`` then keeps it in a process of its own.
 """
 
-import faulthandler
 import multiprocessing
 import signal
-import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
@@ -21,6 +18,7 @@ import numpy as np
 
 from clickscore.errors import ModelUnavailableError
 from clickscore.scoring.outputs import Floats, OutputError
+from clickscore.scoring.time_limit import KILL_AFTER, OutOfTimeError, time_limit
 
 PredictRows = Callable[[int, int], Floats]
 """Rows from the first to before the second number, to their predictions: one row each, one column per output."""
@@ -34,12 +32,6 @@ LEAST_SEARCH_S = 0.5
 MOST_HANGS = 20
 """Time limits that a task may lose to a model that hangs before it gives up; each hanging click costs one or two."""
 HANGS = "the model hangs"
-KILL_AFTER = 2
-"""Time limits after which a worker is ended whose model cannot be interrupted."""
-
-
-class OutOfTimeError(BaseException):
-    """Raised into a prediction that takes too long; no ``except Exception`` of the model stops it."""
 
 
 class TooManyFailuresError(Exception):
@@ -177,38 +169,6 @@ def describe(error: BaseException) -> str:
         words = f"its message cannot be read ({type(failure).__name__})"
     told = words if isinstance(error, CrashError) else f"{type(error).__name__}: {words}"
     return told[:MAX_DETAIL].encode("utf-8", "backslashreplace").decode()[:MAX_DETAIL]
-
-
-@contextmanager
-def time_limit(seconds: float, hard: float) -> Iterator[None]:
-    """Interrupt what runs longer; end the process where Python cannot interrupt it, after a few times ``hard``.
-
-    Raises:
-        OutOfTimeError: into the code that runs too long.
-    """
-    if seconds == np.inf or threading.current_thread() is not threading.main_thread():  # signals reach that one only
-        yield
-        return
-
-    is_running = True
-
-    def interrupt(*_: object) -> None:
-        if is_running:
-            raise OutOfTimeError
-
-    before = signal.signal(signal.SIGALRM, interrupt)
-    # This watch is a thread of its own without Python: it also ends a model that never lets go of the interpreter.
-    faulthandler.dump_traceback_later(seconds + KILL_AFTER * hard, exit=True, file=2)
-    signal.setitimer(signal.ITIMER_REAL, seconds)
-    try:
-        try:
-            yield
-        finally:
-            is_running = False
-    finally:  # a signal between the last line of the prediction and the first of the clean-up must not skip this
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        faulthandler.cancel_dump_traceback_later()
-        signal.signal(signal.SIGALRM, before)
 
 
 def in_child(predict: PredictRows, low: int, high: int, seconds: float) -> Floats:

@@ -13,7 +13,8 @@ from pyspark.sql import SparkSession
 
 from clickscore.config.model import Model
 from clickscore.registry.trial import LOAD_LIMIT_S
-from clickscore.scoring.isolation import KILL_AFTER, MOST_HANGS
+from clickscore.scoring.isolation import MOST_HANGS
+from clickscore.scoring.time_limit import KILL_AFTER
 
 LIMIT = "spark.sql.execution.pyspark.udf.idleTimeoutSeconds"
 """How long Spark waits for a sign of a worker; ``spark.python.worker.idleTimeoutSeconds`` unless set, 0 is for ever."""

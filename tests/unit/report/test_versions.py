@@ -1,7 +1,8 @@
 import shutil
+from datetime import timedelta
 from pathlib import Path
 
-from tests.support.run_tables import Run
+from tests.support.run_tables import START, Run
 
 from clickscore.report import versions
 from clickscore.report.run_tables import open_tables
@@ -29,6 +30,12 @@ def test_version_that_comes_back_has_two_spans(run: Run, contract: Contract) -> 
     run.score(-1, [{}], version="9")
     [chart] = versions.section(open_tables(run.output, contract, {})).charts
     assert [row[0] for row in chart.grid.rows] == ["1", "2", "1"]
+
+
+def test_decision_from_before_there_were_roles_is_that_of_a_champion(run: Run, contract: Contract) -> None:
+    run.decide({"from_batch": 9, "role": None, "event": None, "pinned_at": START + timedelta(days=1)})
+    [(_, decisions)] = versions.section(open_tables(run.output, contract, {})).grids
+    assert decisions.rows[0][1:] == ("9", "shop", "1", "champion", "scores", "–")
 
 
 def test_timeline_may_be_missing(run: Run, contract: Contract) -> None:

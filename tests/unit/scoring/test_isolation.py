@@ -156,13 +156,6 @@ def test_nothing_to_predict_is_no_call() -> None:
     assert (values.shape, failures, model.calls) == ((0, 1), {}, 0)
 
 
-def test_no_alarm_is_left_behind() -> None:
-    before = signal.getsignal(signal.SIGALRM)
-    found(Model(lambda clicks: None))
-    assert signal.getitimer(signal.ITIMER_REAL) == (0.0, 0.0)
-    assert signal.getsignal(signal.SIGALRM) is before
-
-
 @pytest.mark.parametrize(("deed", "detail"), [
     (lambda: os._exit(3), r"ProcessError: the model ended its process \(exit code 3\)"),
     (lambda: os.kill(os.getpid(), signal.SIGKILL), r"ProcessError: .*exit code -9"),
