@@ -39,7 +39,7 @@ def section(tables: RunTables) -> Section:
         f"{cpu_s:,.0f} CPU seconds for {plural(int(read), 'record')}: {cpu_s / read * _MILLION:,.0f} per million. "
         f"It is the time of all processes of the job on the machine of the driver; in local mode, that is all of it."
     )
-    kind = "CPU seconds per million records"
+    kind, title = "CPU seconds", "CPU seconds per million records"
     rows = [
         {"at": iso(start), "period": label(start, width), "kind": kind, "number": per_million}
         for start, *_, per_million in found
@@ -49,8 +49,8 @@ def section(tables: RunTables) -> Section:
         tuple((label(start, width), count(read), f"{cpu_s:,.1f}", count(each)) for start, read, cpu_s, each in found),
     )
     note = "A run that has just begun, and one that has little to do, costs more per record than a busy one."
-    spec = charts.lines_over_time(rows, (kind,), kind)
-    return Section("cost", _QUESTION, (said,), (Chart("cost", f"{kind}, by {name_of(width)}", spec, grid, note),))
+    spec = charts.lines_over_time(rows, (kind,), title)
+    return Section("cost", _QUESTION, (said,), (Chart("cost", f"{title}, by {name_of(width)}", spec, grid, note),))
 
 
 def _unknown(why: str) -> Section:

@@ -113,8 +113,10 @@ class MetricsWriter:
     def _take_table(self) -> int:
         """Make the table ours, after the fence was put up; return the last micro-batch that is in it."""
         ours = {STREAM_PROPERTY: self.binding.stream, RUN_PROPERTY: self.binding.fence.run_id}
+        # A run that was replaced can append only to a table that was there before the fence was put up.
+        is_new = not self.table.exists(self.spark)
         self.table.create(self.spark, STREAM_METRICS, ["batch_id"], ours)
-        return self.table.last_batch(self.spark, self.binding.stream)
+        return -1 if is_new else self.table.last_batch(self.spark, self.binding.stream)
 
     def _with_progress(self, rows: Mapping[int, Row]) -> dict[int, Row]:
         told = [json.loads(each.json) for each in self._query.recentProgress] if self._query and rows else []
