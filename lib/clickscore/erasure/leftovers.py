@@ -1,6 +1,6 @@
 """Leftovers of an erasure: files that only older versions of a table need, and ids in the files that are live."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -9,11 +9,11 @@ from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from clickscore.erasure.visitor_rows import joined, kept_texts, naming
-from clickscore.storage.files import plain_source
+from clickscore.storage.files import all_files, changed_at, plain_uri
 from clickscore.storage.schemas import quoted
 from clickscore.storage.table import Table
 
-_LOG = "/_delta_log/"
+_LOG = "_delta_log/"
 
 
 @dataclass(frozen=True)
@@ -49,29 +49,22 @@ def look(spark: SparkSession, table: Table, spellings: Mapping[str, int], erased
     """
     version = newest_version(spark, table)
     live = sorted(table.read(spark, version).inputFiles())
-    known = spark.createDataFrame([(path,) for path in live], "path STRING")
-    names = known.select(plain_source(F.col("path")).alias("path"))
-    old = data_files(spark, table.folder(spark)).where(F.col("changed_at") <= F.lit(erased_at))
-    left = old.join(names, "path", "left_anti").count()
     # The files themselves, as Delta would not show what a deletion vector hides.
     rows = named_rows(spark.read.parquet(*live), spellings).count() if live else 0
-    return Leftovers(version, len(live), rows, left)
+    return Leftovers(version, len(live), rows, len(old_files(spark, table, live, erased_at)))
+
+
+def old_files(spark: SparkSession, table: Table, live: Iterable[str], erased_at: datetime) -> list[str]:
+    """Return the data files of a table, those of its change data feed included, that are old enough and not live."""
+    folder, known = table.folder(spark), set(map(plain_uri, live))
+    paths = [path for path in all_files(spark, folder) if path.endswith(".parquet") and not path.startswith(_LOG)]
+    others = [f"{folder}/{path}" for path in paths if plain_uri(f"{folder}/{path}") not in known]
+    return [path for path in others if (changed := changed_at(spark, path)) and changed <= erased_at]
 
 
 def newest_version(spark: SparkSession, table: Table) -> int:
     """Return the version that a table has now."""
     return int(table.delta(spark).history(1).select("version").collect()[0][0])
-
-
-def data_files(spark: SparkSession, folder: str) -> DataFrame:
-    """List the data files in the folder of a table: ``path``, ``changed_at``."""
-    reader = spark.read.format("binaryFile").option("recursiveFileLookup", "true").option("ignoreMissingFiles", "true")
-    found = reader.option("pathGlobFilter", "*.parquet").load(folder).select(
-        # A URI, unlike what Delta lists; a plus sign in it stands for itself.
-        F.url_decode(F.replace(plain_source(F.col("_metadata.file_path")), F.lit("+"), F.lit("%2B"))).alias("path"),
-        F.col("_metadata.file_modification_time").alias("changed_at"),
-    )  # fmt: skip
-    return found.where(~F.contains("path", F.lit(_LOG)))
 
 
 def named_rows(rows: DataFrame, spellings: Mapping[str, int]) -> DataFrame:

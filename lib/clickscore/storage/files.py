@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from datetime import datetime, timezone
 from pathlib import PurePosixPath
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -93,6 +94,17 @@ def write_text(spark: SparkSession, file: str, text: str) -> None:
         stream.write(text.encode())
     finally:
         stream.close()
+
+
+def changed_at(spark: SparkSession, path: str) -> datetime | None:
+    """Return when a file was changed last; None if there is no such file any more."""
+    place, system = hadoop_path(spark, path)
+    try:
+        return datetime.fromtimestamp(system.getFileStatus(place).getModificationTime() / 1000, timezone.utc)
+    except Py4JJavaError as error:
+        if is_file_not_found(error):
+            return None
+        raise
 
 
 def remove(spark: SparkSession, path: str) -> None:

@@ -1,5 +1,6 @@
 """What is left of a visitor in the files of a table: in any value, also where a deletion vector hides it."""
 
+import shutil
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
@@ -42,5 +43,9 @@ def test_files_of_older_versions_and_hidden_rows_are_counted(spark: SparkSession
     spark.sql(f"REORG TABLE {table.sql_name} APPLY (PURGE)")
     purged = look(spark, table, {"v1": 0}, later)
     assert (purged.rows, purged.old_files, purged.is_none) == (0, 1, False)
+    fed = tmp_path / "a b" / "table" / "_change_data"
+    fed.mkdir()
+    shutil.copy(next(fed.parent.glob("*.parquet")), fed / "cdc.parquet")
+    assert look(spark, table, {"v1": 0}, later).old_files == 2
     before = look(spark, table, {"v1": 0}, now - timedelta(hours=1))
     assert before.is_none

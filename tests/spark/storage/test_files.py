@@ -1,9 +1,12 @@
+import os
+from datetime import datetime, timezone
 from pathlib import Path
 
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
 from clickscore.storage.files import (
+    changed_at,
     file_names,
     holds_files,
     path_exists,
@@ -26,6 +29,13 @@ def test_folder_that_is_missing_has_no_files(spark: SparkSession, tmp_path: Path
     assert path_exists(spark, str(tmp_path))
     assert not path_exists(spark, str(tmp_path / "none"))
     assert file_names(spark, str(tmp_path / "none")) == []
+
+
+def test_file_tells_when_it_was_changed_last(spark: SparkSession, tmp_path: Path) -> None:
+    (tmp_path / "a b").touch()
+    os.utime(tmp_path / "a b", (1_700_000_000, 1_700_000_000))
+    assert changed_at(spark, f"file:{tmp_path}/a b") == datetime(2023, 11, 14, 22, 13, 20, tzinfo=timezone.utc)
+    assert changed_at(spark, str(tmp_path / "nothing")) is None
 
 
 def test_hidden_names_are_passed_over(spark: SparkSession, tmp_path: Path) -> None:
