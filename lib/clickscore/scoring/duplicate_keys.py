@@ -92,9 +92,9 @@ class KeyChecker:
         """
         bare = record.removeprefix(codecs.BOM_UTF8)
         try:
-            if _count_keys(self._decode_any(bare)) == pairs:
+            if _count_keys(self._decode_any(bare), has_escapes=b"\\" in bare) == pairs:
                 return None  # as many keys as colons that follow one: none was there before
-        except (msgspec.DecodeError, RecursionError):  # a field that nobody reads is nested deeply, or out of range
+        except (msgspec.DecodeError, RecursionError, OverflowError):  # what nobody reads is deep, or out of range
             pass
         return self._look_at_object(bare, pairs, self._record, "")
 
@@ -127,14 +127,17 @@ class KeyChecker:
         return next((path for path in found if path is not None), None)
 
 
-def _count_keys(value: Any) -> int:
+def _count_keys(value: Any, has_escapes: bool) -> int:
     """Return how many keys the objects in a value of JSON have, at all depths."""
+    if not has_escapes:  # no text holds a quote, and what is written here has one before a colon behind each key only
+        written: bytes = msgspec.json.encode(value)
+        return written.count(b'":')
     keys = 0
     if type(value) is dict:
         keys, value = len(value), value.values()
     for inner in value:
         if type(inner) in (dict, list):
-            keys += _count_keys(inner)
+            keys += _count_keys(inner, has_escapes)
     return keys
 
 

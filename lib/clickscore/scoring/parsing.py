@@ -1,6 +1,5 @@
 """Raw records become clicks: each record is decoded into the fields of the click schema, or gets a rejection."""
 
-from collections.abc import Iterable
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -79,7 +78,7 @@ class Parser:
             return Parsed(pa.array([], pa.struct(self._fields)), {})
         values: list[bytes | None] = records.to_numpy(zero_copy_only=False).tolist()
         rejections = _screen(records, values, is_text=self._keys is not None)
-        clicks = self._decode(values, rejections, times.rows_with_fine_fractions(records))
+        clicks = self._decoder.decode_all(values, rejections, times.rows_with_fine_fractions(records))
         columns = self._to_columns(clicks, rejections)
         columns = _blanked(columns, [row for row in rejections if clicks[row] is not self._decoder.blank])
         if self._keys:
@@ -90,27 +89,6 @@ class Parser:
             columns = _blanked(columns, list(twice))
             rejections |= twice
         return Parsed(pa.StructArray.from_arrays(columns, fields=self._fields), rejections)
-
-    def _decode(
-        self, values: list[bytes | None], rejections: dict[int, Rejection], unusual: Iterable[int]
-    ) -> list[Any]:
-        # An empty record is not a click, and ends the quick loop as any other that it cannot take.
-        wanted = [b"" if value is None else value for value in values]
-        for row in (*rejections, *unusual):
-            wanted[row] = b""
-        clicks: list[Any] = []
-        remaining = iter(wanted)
-        while len(clicks) < len(wanted):
-            try:
-                clicks.extend(map(self._decoder.decode_good, remaining))
-            except decoding.UNDECODABLE:
-                row = len(clicks)
-                click = self._decoder.blank if row in rejections else self._decoder.decode(values[row] or b"")
-                if type(click) is Rejection:
-                    rejections[row] = click
-                    click = self._decoder.blank
-                clicks.append(click)
-        return clicks
 
     def _to_columns(self, clicks: list[Any], rejections: dict[int, Rejection]) -> list[pa.Array]:
         columns = []

@@ -6,6 +6,8 @@ import pytest
 
 from clickscore.scoring.decoding import (
     MAX_DETAIL_CHARS,
+    UNUSUAL_IN_A_ROW,
+    WITHOUT_A_TRY,
     Decoder,
     Rejection,
     cut,
@@ -203,3 +205,28 @@ def test_bytes_that_are_no_text_are_found() -> None:
 
 def test_long_details_are_cut() -> None:
     assert len(cut("x" * 1000)) == MAX_DETAIL_CHARS
+
+
+def test_records_are_decoded_in_their_order_and_those_that_are_none_are_rejected(decoder: Decoder) -> None:
+    usual, unusual = GOOD + b"}", b'{"id":"b","at":"2026-03-01 12:00:00 UTC"}'
+    records = [usual, None, unusual, b"{", usual, *[unusual] * 600, b"{", unusual, usual, b"[]"]
+    rejections = {1: Rejection("tombstone", "nothing")}
+    clicks = decoder.decode_all(records, rejections, unusual=[4])
+    assert [click.f0 for click in clicks] == ["a", None, "b", None, "a", *["b"] * 600, None, "b", "a", None]
+    assert {row: found.reason for row, found in rejections.items()} == {
+        1: "tombstone", 3: "malformed_json", 605: "malformed_json", 608: "not_an_object",
+    }  # fmt: skip
+
+
+def test_usual_spelling_is_not_tried_where_another_one_comes_again_and_again() -> None:
+    decoder, tries = Decoder(CLICK), []
+    decode_good = decoder.decode_good
+
+    def counted(record: bytes) -> object:
+        tries.append(record)
+        return decode_good(record)
+
+    decoder.decode_good = counted
+    unusual = b'{"id":"b","at":"2026-03-01 12:00:00 UTC"}'
+    decoder.decode_all([unusual] * (UNUSUAL_IN_A_ROW + 2 * WITHOUT_A_TRY + 1), {}, unusual=())
+    assert len(tries) == UNUSUAL_IN_A_ROW + 1

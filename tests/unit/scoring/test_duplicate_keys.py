@@ -37,6 +37,9 @@ def test_record_with_more_keys_is_looked_into() -> None:
     (b'{"id":"a\\":b"}', 2, None),
     (b'{"x":{"id":"b","id":"b"}}', 3, None),
     (b'{"geo":null,"list":[null]}', 2, None),
+    (b'{"id":"a","id":"\\u0022:"}', 2, "id"),
+    (b'{"x":{"y":1e999},"z":123456789012345678901234567890}', 3, None),
+    (b'{"x":123456789012345678901234567890,"x":1}', 2, "x"),
 ])  # fmt: skip
 def test_only_a_key_of_an_object_that_somebody_reads_counts(record: bytes, pairs: int, path: str | None) -> None:
     assert CHECKER.find(record, pairs) == path
