@@ -51,15 +51,20 @@ settings.register_profile("explore", max_examples=20_000, deadline=None)
 settings.load_profile("repo")
 
 
-class OneBroker(LoadFileScheduling):
-    """Files run on any worker, but those of tests/kafka all on one: they share a broker."""
+TOGETHER = ("tests/kafka/", "tests/unit/service/")
+"""Folders whose files run on one worker: they share a broker, or running services."""
+
+
+class FoldersTogether(LoadFileScheduling):
+    """Files run on any worker, but those of some folders all on one."""
 
     def _split_scope(self, nodeid: str) -> str:
-        return "tests/kafka" if nodeid.startswith("tests/kafka/") else super()._split_scope(nodeid)
+        folder = next((folder for folder in TOGETHER if nodeid.startswith(folder)), None)
+        return folder or super()._split_scope(nodeid)
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadFileScheduling | None:
-    return OneBroker(config, log) if config.getoption("dist") == "loadfile" else None
+    return FoldersTogether(config, log) if config.getoption("dist") == "loadfile" else None
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

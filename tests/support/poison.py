@@ -7,7 +7,6 @@ from pathlib import Path
 import mlflow
 import pandas as pd
 from mlflow.models import infer_signature
-from tests.support.models import log_and_register
 
 GATE = "CLICKSCORE_TEST_GATE"
 """Environment variable: a file; as long as it is there, the model does not answer."""
@@ -32,6 +31,9 @@ def predict(model_input: pd.DataFrame) -> pd.Series:
 
 def register_poison(registry_uri: str, name: str, quantity: float = 1.0) -> str:
     """Register the model as champion; its input example has this quantity."""
+    # A process that only loads the model imports this module, and would wait for LightGBM and scikit-learn in vain.
+    from tests.support.models import log_and_register
+
     signature = infer_signature(pd.concat([EXAMPLE, EXAMPLE * float("nan")]), [0.5])
     return log_and_register(
         registry_uri, mlflow.pyfunc.log_model, name, python_model=predict, signature=signature,

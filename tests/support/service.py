@@ -16,6 +16,8 @@ from tests.support.shop import Shop
 from tests.support.waiting import wait_until
 
 _ADDRESS = re.compile(r"answers at (http://\S+)/score")
+PATIENT = "60 seconds"
+"""A time limit that is not over while a test keeps the model waiting."""
 PATIENCE_S = 180.0
 """A busy machine takes a minute for what takes three seconds otherwise."""
 

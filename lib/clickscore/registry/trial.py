@@ -1,8 +1,10 @@
 """The trial of a version, before any click comes: it is loaded, and answers its example as when it was registered."""
 
 import multiprocessing
+import sys
 from collections.abc import Callable
 from multiprocessing.connection import Connection
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -46,6 +48,11 @@ def try_aside(model: ModelVersion, picks: tuple[Pick, ...], time_limit_s: float)
 
 
 def _try(writer: Connection, model: ModelVersion, picks: tuple[Pick, ...], time_limit_s: float) -> None:
+    if model.kind == BOOSTER:
+        # LightGBM imports scikit-learn, more than a second of CPU time, for estimators that a Booster does not have.
+        # Other code may ask for them, but not in this process, which ends after the trial.
+        modules: dict[str, Any] = sys.modules
+        modules["sklearn"] = None
     problem, example = None, example_of(model)
     try:
         predict = load_in_time(lambda: load(model.kind, model.folder))

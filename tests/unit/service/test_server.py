@@ -1,7 +1,6 @@
 """The whole service: a process started by its job, under load, under attack, stopped by signals."""
 
 import json
-import os
 import signal
 import socket
 import subprocess
@@ -18,10 +17,11 @@ from typing import Any
 import httpx
 import pyarrow as pa
 import pytest
+from tests.support.jobs import Done
 from tests.support.models import register_booster
 from tests.support.poison import ENDS, GATE, HANGS, RAISES, SLOW
 from tests.support.ports import free_ports
-from tests.support.service import Served, served
+from tests.support.service import PATIENT, Served, served
 from tests.support.shop import Shop
 from tests.support.waiting import wait_until
 
@@ -37,9 +37,6 @@ from clickscore.service.server import DRAIN_S
 MakeClick = Callable[..., dict[str, Any]]
 CORPUS = Path("tests/data/bad_clicks")
 CLIENTS = 8
-PATIENT = "60 seconds"
-HANG_LIMIT = "12 seconds"
-"""A hanging click costs half of it: a quarter in company, a quarter alone."""
 
 
 class Load:
@@ -124,40 +121,37 @@ def closed(gate: Path) -> Iterator[None]:
         gate.unlink()
 
 
-def test_concurrent_requests_share_calls(poison_shop: Shop, make_click: MakeClick, tmp_path: Path) -> None:
-    gate = tmp_path / "gate"
-    with served(poison_shop, {GATE: str(gate)}, time_limit=PATIENT) as running, ThreadPoolExecutor(60) as pool:
-        before = running.metric("clickscore_scorer_calls")
+def test_concurrent_requests_share_calls(gated: Served, gate: Path, make_click: MakeClick) -> None:
+    with ThreadPoolExecutor(60) as pool:
+        before = gated.metric("clickscore_scorer_calls")
         with closed(gate):
-            asked = [pool.submit(running.ask, make_click(number)) for number in range(50)]
-            wait_until(lambda: running.metric("clickscore_records_waiting") == 50, poll_s=0.1)
+            asked = [pool.submit(gated.ask, make_click(number)) for number in range(50)]
+            wait_until(lambda: gated.metric("clickscore_records_waiting") == 50, poll_s=0.1)
         assert {answer.result().json()["verdict"] for answer in asked} == {"scored"}
-        assert running.metric("clickscore_scorer_calls") - before <= 2
+        assert gated.metric("clickscore_scorer_calls") - before <= 2
 
 
 @pytest.mark.parametrize(("quantity", "detail"), [
     (RAISES, "ValueError: what is this?"), (HANGS, "TimeoutError: no prediction within"),
 ], ids=["raises", "hangs"])  # fmt: skip
-def test_poison_click_fails_alone(poison_shop: Shop, make_click: MakeClick, quantity: int, detail: str) -> None:
-    with served(poison_shop, time_limit=HANG_LIMIT) as running, ThreadPoolExecutor(10) as pool:
-        slow = pool.submit(running.ask, make_click(1, quantity=SLOW))  # the others share the call after it
+def test_poison_click_fails_alone(moody: Served, make_click: MakeClick, quantity: int, detail: str) -> None:
+    with ThreadPoolExecutor(10) as pool:
+        slow = pool.submit(moody.ask, make_click(1, quantity=SLOW))  # the others share the call after it
         time.sleep(0.2)
         clicks = [make_click(number, quantity=quantity if number == 3 else 1) for number in range(6)]
-        answers = [answer.json() for answer in pool.map(running.ask, clicks)]
+        answers = [answer.json() for answer in pool.map(moody.ask, clicks)]
         assert slow.result().json()["verdict"] == "scored"
         assert [answer.get("reason", answer) for answer in answers] == [None] * 3 + ["scoring_failed"] + [None] * 2
         assert detail in answers[3]["detail"]
-        assert running.ask(make_click(1)).json()["verdict"] == "scored"
+        assert moody.ask(make_click(1)).json()["verdict"] == "scored"
 
 
-def test_too_many_waiting_records_are_refused(poison_shop: Shop, make_click: MakeClick, tmp_path: Path) -> None:
-    gate = tmp_path / "gate"
-    patient = {"max_waiting": 10, "time_limit": PATIENT}
-    with served(poison_shop, {GATE: str(gate)}, **patient) as running, ThreadPoolExecutor(2) as pool:
+def test_too_many_waiting_records_are_refused(gated: Served, gate: Path, make_click: MakeClick) -> None:
+    with ThreadPoolExecutor(2) as pool:
         with closed(gate):
-            slow = pool.submit(running.ask, [make_click(1)] * 5)
-            wait_until(lambda: running.metric("clickscore_records_waiting") == 5, poll_s=0.1)
-            refused = running.ask([make_click(1)] * 6)
+            slow = pool.submit(gated.ask, [make_click(1)] * 5)
+            wait_until(lambda: gated.metric("clickscore_records_waiting") == 5, poll_s=0.1)
+            refused = gated.ask([make_click(1)] * 46)  # 50 may wait
         assert (refused.status_code, refused.headers["retry-after"]) == (503, "1")
         assert refused.json() == {"detail": "too many records wait"}
         assert slow.result().status_code == 200
@@ -322,21 +316,15 @@ def test_service_runs_where_neither_spark_nor_java_is(shop: Shop, tmp_path: Path
     assert not loaded & {"pyspark", "py4j", "delta"}
 
 
-def job(shop: Shop, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "jobs/serve.py", "--config", str(shop.config_file), *arguments]
-    return subprocess.run(command, capture_output=True, text=True, timeout=180, check=False,
-                          env={**os.environ, **environment})  # fmt: skip
-
-
-def test_port_in_use_is_told_in_a_line(shop: Shop) -> None:
+def test_port_in_use_is_told_in_a_line(shop: Shop, run_job: Callable[..., Done]) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
-        done = job(shop, "--set", f"service.port={port}")
-    assert done.returncode == 2
+        done = run_job("serve", "--config", str(shop.config_file), "--set", f"service.port={port}")
+    assert done.status == 2
     expected = f"cannot listen on 127.0.0.1, port {port}: Address already in use; choose another port"
-    assert done.stderr == f"service cannot be used:\n  - {expected}\n"
+    assert done.err == f"service cannot be used:\n  - {expected}\n"
 
 
 @pytest.mark.parametrize(("token", "message"), [
@@ -344,14 +332,19 @@ def test_port_in_use_is_told_in_a_line(shop: Shop) -> None:
     ("file:/no/such/file", "the file /no/such/file is not readable: FileNotFoundError"),
     ("env:EMPTY_TOKEN", "env:EMPTY_TOKEN is empty; anybody could ask with an empty token"),
 ])  # fmt: skip
-def test_wrong_secret_stops_the_start(shop: Shop, token: str, message: str) -> None:
-    done = job(shop, "--set", "service.port=0", "--set", f"service.token={token}", EMPTY_TOKEN=" ")
-    assert (done.returncode, done.stderr) == (2, f"service.token cannot be used:\n  - {message}\n")
+def test_wrong_secret_stops_the_start(
+    shop: Shop, run_job: Callable[..., Done], monkeypatch: pytest.MonkeyPatch, token: str, message: str
+) -> None:
+    monkeypatch.setenv("EMPTY_TOKEN", " ")
+    settings = ("--set", "service.port=0", "--set", f"service.token={token}")
+    done = run_job("serve", "--config", str(shop.config_file), *settings)
+    assert (done.status, done.err) == (2, f"service.token cannot be used:\n  - {message}\n")
 
 
 def test_missing_model_stops_the_start_and_nothing_listens(shop: Shop, registry_uri: str) -> None:
     shop.set(model={"uri": "models:/nobody@champion", "registry": registry_uri})
-    done = job(shop, "--set", "service.port=0")
+    command = [sys.executable, "jobs/serve.py", "--config", str(shop.config_file), "--set", "service.port=0"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=180, check=False)
     assert done.returncode == 2
     assert "has no model nobody" in done.stderr
     assert "Traceback" not in done.stderr
