@@ -50,8 +50,9 @@ class RunTables:
         outcomes: ``outcomes``, where it exists.
         contract: the fields of a click, and the roles of some.
         database: has the views ``scored`` (``scored_clicks`` with ``_event_s``, the click's time in seconds since
-            1970), ``rejected`` (with ``_is_open``, whether no replay has scored it), ``timeline``, ``gaps``, ``metrics`` and
-            ``outcomes``, where these tables exist, and the table ``micro_batch``: rows per micro-batch and version.
+            1970), ``rejected`` (with ``_is_open``, whether no replay has scored it), ``timeline``, ``gaps``,
+            ``metrics`` and ``outcomes``, where these tables exist, and the table ``micro_batch``: rows per micro-batch
+            and version.
     """
 
     scored: StoredTable
