@@ -21,7 +21,8 @@
         │   └── WorkerLostError        a Python worker ended, and the model is not the cause
         ├── ReplayError            a replay of rejected clicks
         ├── BatchError             a batch over a bounded range
-        └── ErasureError           an erasure of visitors
+        ├── ErasureError           an erasure of visitors
+        └── OutcomeError           a join of scores and outcomes
 
 Bad records never raise: they become rows of ``rejected_clicks``. Bad wiring always raises, before the first
 micro-batch. Each message says where, what was expected, what was found, and what to do next.
@@ -32,9 +33,9 @@ from typing import ClassVar
 
 __all__ = [
     "BatchError", "CheckpointError", "ClickscoreError", "ConfigError", "DataLossError", "ErasureError", "ModelError",
-    "ModelNotFoundError", "ModelUnavailableError", "PreflightError", "ReplayError", "RunError", "SignatureError",
-    "SourceError", "SourceUnavailableError", "StreamError", "TableError", "UntrustedModelError", "WiringError",
-    "WorkerLostError",
+    "ModelNotFoundError", "ModelUnavailableError", "OutcomeError", "PreflightError", "ReplayError", "RunError",
+    "SignatureError", "SourceError", "SourceUnavailableError", "StreamError", "TableError", "UntrustedModelError",
+    "WiringError", "WorkerLostError",
 ]  # fmt: skip
 
 _OF_A_WORKER = "PythonException"
@@ -87,6 +88,10 @@ class BatchError(RunError):
 
 class ErasureError(RunError):
     """Raised when an erasure of visitors cannot continue; it is safe to start it again, with the same ids."""
+
+
+class OutcomeError(RunError):
+    """Raised when the outcomes cannot be written; it is safe to start the job again."""
 
 
 class ConfigError(WiringError):

@@ -8,9 +8,9 @@ PUBLIC = {
     "clickscore.embedded": {"EmbeddedScorer", "Outcome", "load"},
     "clickscore.errors": {
         "BatchError", "CheckpointError", "ClickscoreError", "ConfigError", "DataLossError", "ErasureError",
-        "ModelError", "ModelNotFoundError", "ModelUnavailableError", "PreflightError", "ReplayError", "RunError",
-        "SignatureError", "SourceError", "SourceUnavailableError", "StreamError", "TableError", "UntrustedModelError",
-        "WiringError", "WorkerLostError",
+        "ModelError", "ModelNotFoundError", "ModelUnavailableError", "OutcomeError", "PreflightError", "ReplayError",
+        "RunError", "SignatureError", "SourceError", "SourceUnavailableError", "StreamError", "TableError",
+        "UntrustedModelError", "WiringError", "WorkerLostError",
     },
     "clickscore.scoring": {
         "ClickScorer", "Contract", "Features", "LoadedModel", "load_booster", "read_contract", "read_features",

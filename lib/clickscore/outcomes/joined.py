@@ -17,9 +17,9 @@ from rich.console import Console
 from clickscore.config.outcome import Outcome
 from clickscore.config.run import Config
 from clickscore.console import warn
-from clickscore.errors import ConfigError, TableError
+from clickscore.errors import ConfigError, OutcomeError, TableError
 from clickscore.outcomes.units import CENSORED, CLOSED, UNIT, follow, newest, outcomes, with_unit
-from clickscore.retries import retrying
+from clickscore.retries import persistently
 from clickscore.spark_errors import SPARK_ERRORS
 from clickscore.storage.commit_settings import USER_METADATA, commit_settings
 from clickscore.storage.schemas import OUTCOMES
@@ -56,10 +56,10 @@ def run(config: Config, make_session: Callable[[], SparkSession], console: Conso
     Raises:
         WiringError: if the definition does not fit the clicks, or a table is missing or another one's; nothing was
             written.
+        OutcomeError: if other writers have always been faster, or the storage fails.
     """
-    outcome = definition(config)
-    patiently = retrying(partial(warn, console), CONFLICT_LIMIT_S)
-    change: Change = patiently(join, make_session(), config, outcome, has_ended)
+    step = partial(join, make_session(), config, definition(config), has_ended)
+    change = persistently(step, partial(warn, console), OutcomeError, CONFLICT_LIMIT_S)
     counts = ", ".join(f"{number:,} {state}" for state, number in sorted(change.states.items())) or "none"
     console.print(f"outcomes: {change.written:,} written; now {counts}", highlight=False, markup=False)
 
