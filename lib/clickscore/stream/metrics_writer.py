@@ -133,7 +133,7 @@ class MetricsWriter:
         except Exception as error:  # of Spark, the table, the storage or a JVM that ends: no reason to end a stream
             if not self._is_failing:
                 self.tell(
-                    f"{self.table.name}: {len(self._waiting):,} rows of micro-batches cannot be {what}: {gist(error)} "
+                    f"{self.table.name}: {len(self._waiting):,} rows of micro-batches cannot be {what}: {gist(error).rstrip('.')}. "
                     f"They are tried again every {COMMIT_EVERY_S:.0f} s, and by the next run; the stream goes on"
                 )
             self._is_failing = True
