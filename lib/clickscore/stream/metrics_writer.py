@@ -132,8 +132,9 @@ class MetricsWriter:
             self._is_failing = False
         except Exception as error:  # of Spark, the table, the storage or a JVM that ends: no reason to end a stream
             if not self._is_failing:
+                why = gist(error).rstrip(".")
                 self.tell(
-                    f"{self.table.name}: {len(self._waiting):,} rows of micro-batches cannot be {what}: {gist(error)} "
-                    f"They are tried again every {COMMIT_EVERY_S:.0f} s, and by the next run; the stream goes on"
+                    f"{self.table.name}: {len(self._waiting):,} rows of micro-batches cannot be {what}: {why}. They "
+                    f"are tried again every {COMMIT_EVERY_S:.0f} s, and by the next run; the stream goes on"
                 )
             self._is_failing = True

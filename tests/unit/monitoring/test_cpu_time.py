@@ -50,5 +50,5 @@ def test_meter_tells_what_was_used_since_it_last_did(monkeypatch: pytest.MonkeyP
     assert (meter.since_last() or 0) < 0.2
 
 
-def test_meter_looks_no_more_often_than_once_a_second() -> None:
+def test_meter_looks_not_again_at_once() -> None:
     assert CpuMeter().since_last() is None
