@@ -17,6 +17,7 @@ from clickscore.reconciliation.record_keys import ClickId, of_rejected, of_score
 from clickscore.scoring.wire import check_registry
 from clickscore.sources.identity import settle
 from clickscore.sources.kinds import check_source
+from clickscore.storage.backfills import NAME
 from clickscore.storage.checkpoint import check_bound, read_checkpoint
 from clickscore.storage.offset_log import read_plans
 from clickscore.storage.privacy import check_privacy
@@ -48,8 +49,7 @@ def run(
     checkpoint = read_checkpoint(spark, config.checkpoint)
     scored, rejected = Table(config.output.scored), Table(config.output.rejected)
     if checkpoint.last_done < 0:
-        audit_report.say(console, f"{config.checkpoint}: no micro-batch is done yet, there is nothing to compare.")
-        return True
+        return audit_report.show_no_batch(console, config.checkpoint, scored.beside(NAME).exists(spark))
     for table in (scored, rejected):
         check_bound(spark, table, checkpoint)
         check_privacy(spark, table, privacy_properties(contract))

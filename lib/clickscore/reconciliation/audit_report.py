@@ -81,6 +81,19 @@ def say(console: Console, text: str, style: str | None = None) -> None:
     console.print(text, style=style, highlight=False, markup=False, soft_wrap=True)
 
 
+def show_no_batch(console: Console, checkpoint: str, has_backfills: bool) -> bool:
+    """Say that a stream has done no micro-batch; return whether the tables are empty, and so nothing is unproven."""
+    if has_backfills:
+        said = (
+            f"{checkpoint}: expected a micro-batch of the stream to begin with, found none, so the backfills were not "
+            f"checked. Let the stream finish one micro-batch, then start the audit again."
+        )
+        say(console, said, "red")
+    else:
+        say(console, f"{checkpoint}: no micro-batch is done yet, there is nothing to compare.")
+    return not has_backfills
+
+
 def say_unfinished(console: Console, chunks: int) -> None:
     """Say how many chunks of backfills are planned and not done."""
     say(console, f"Backfills: {chunks:,} chunks are planned and not done, and were not checked. If no backfill is "
