@@ -61,7 +61,7 @@ def fields_of(descriptor: Any, path: Path = (), above: tuple[str, ...] = ()) -> 
         above: names of the messages that hold it.
 
     Raises:
-        NotReadError: if it has what is common or certain in no way: its own kind, packed lists, decimals.
+        NotReadError: if it holds its own kind, a list of numbers or booleans, or a decimal of Confluent.
     """
     if descriptor.full_name in above:
         raise NotReadError  # a message may hold its own kind
