@@ -187,17 +187,14 @@ def merge(spark: SparkSession, table: Table, found: DataFrame) -> int:
     """
     has_fewer = "found.first_click = outcome.first_click AND found.clicks < outcome.clicks"
     is_cut = f"(found.first_click > outcome.first_click OR {has_fewer})"
+    is_same = " AND ".join(f"outcome.{name} <=> found.{name}" for name in OUTCOMES.names)
     done = (
         table.delta(spark)
         .alias("outcome")
         .merge(found.alias("found"), "outcome.unit_id = found.unit_id")
         .whenMatchedUpdate(f"{is_cut} AND outcome.state NOT IN ('{CLOSED}', '{CENSORED}')", {"state": F.lit(CENSORED)})
-        .whenMatchedUpdateAll(f"NOT {is_cut} AND NOT ({_row('outcome')} <=> {_row('found')})")
+        .whenMatchedUpdateAll(f"NOT {is_cut} AND NOT ({is_same})")
         .whenNotMatchedInsertAll()
         .execute()
     )
     return int(done.collect()[0].num_affected_rows)
-
-
-def _row(alias: str) -> str:
-    return f"struct({', '.join(f'{alias}.{name}' for name in OUTCOMES.names)})"
