@@ -16,6 +16,7 @@ from clickscore.errors import TableError, gist
 from clickscore.retries import retrying
 from clickscore.spark_errors import SPARK_ERRORS
 from clickscore.storage import stream_metrics
+from clickscore.storage.commit_settings import commit_settings
 from clickscore.storage.table import Table
 from clickscore.storage.table_files import TableFiles, measure
 
@@ -82,13 +83,8 @@ def tables(config: Config) -> Iterator[Table]:
 
 def compact(spark: SparkSession, table: Table) -> tuple[int, int]:
     """Write rows of small files into large ones, by the table's clustering; return how many there were, and are."""
-    for key, value in _SETTINGS.items():
-        spark.conf.set(key, value)
-    try:
+    with commit_settings(spark, _SETTINGS):
         metrics = table.delta(spark).optimize().executeCompaction().collect()[0].metrics
-    finally:
-        for key in _SETTINGS:
-            spark.conf.unset(key)
     return metrics.numFilesRemoved, metrics.numFilesAdded
 
 

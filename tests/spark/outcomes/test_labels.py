@@ -11,7 +11,7 @@ from clickscore.outcomes.labels import with_outcome
 from clickscore.storage.table import Table
 
 OUTCOME = {"success": "price > 100", "unit": "session", "session": "visit", "window": "60 minutes"}
-DDL = "id STRING, visit STRING, at TIMESTAMP, price DOUBLE, scored_at TIMESTAMP"
+DDL = "id STRING, visit STRING, at TIMESTAMP, price DOUBLE, score DOUBLE, scored_at TIMESTAMP"
 CLICKS = [("c1", "a", "12:00", 1.0), ("c2", "a", "12:59", 200.0), ("c3", "a", "13:00", 1.0), ("c4", "b", "12:01", 1.0),
           ("c5", "c", "12:30", 200.0), ("c6", None, "12:00", 200.0)]  # fmt: skip
 KNOWN = {"c1": 1.0, "c2": 1.0, "c3": None, "c4": None, "c5": None, "c6": None}
@@ -25,7 +25,7 @@ def documented_query() -> str:
 
 def test_click_has_the_outcome_of_its_own_unit_with_the_table_as_without_it(spark: SparkSession, shop: Any) -> None:
     shop.set(outcome=OUTCOME)
-    rows = [(click_id, visit, datetime.fromisoformat(f"2026-03-01T{at}"), price, datetime(2026, 3, 2))
+    rows = [(click_id, visit, datetime.fromisoformat(f"2026-03-01T{at}"), price, 0.5, datetime(2026, 3, 2))
             for click_id, visit, at, price in CLICKS]  # fmt: skip
     scored = Table(f"{shop.home}/scored_clicks")
     scored.append(spark.createDataFrame(rows, DDL))

@@ -35,7 +35,7 @@ def test_small_files_become_one_with_the_same_rows_and_the_stream_goes_on(
     assert " and would be put together; 0 old ones would be deleted" in planned
     assert "model_timeline   1 of 1 files are below 134.2 MB, there is nothing to put together" in planned
     late = maintained(shop, spark, time_limit_s=-1)
-    assert "the time limit has passed: scored_clicks, rejected_clicks, model_timeline" in late
+    assert "the time limit has passed: scored_clicks, rejected_clicks, model_timeline, stream_metrics" in late
     assert "stay as they are" in late
     assert files(shop, "scored_clicks") == 3
     seen = maintained(shop, spark)
