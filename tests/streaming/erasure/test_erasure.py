@@ -106,7 +106,8 @@ def test_row_of_another_visitor_in_the_place_of_an_erased_one_is_missed(site: An
     site.erase(site.GONE)
     scored = deltalake.DeltaTable(str(site.home / "scored_clicks"))
     rows = scored.to_pandas()
-    deltalake.write_deltalake(scored, rows[rows["id"] == "c3"].assign(id="c1", visitor=site.GONE), mode="append")
+    other = rows[rows["id"] == "c3"].assign(id="c1", visitor=site.GONE).reset_index(drop=True)
+    deltalake.write_deltalake(scored, other, mode="append")
     scored.delete("id = 'c3'")
     is_green, report = site.audit()
     assert not is_green
