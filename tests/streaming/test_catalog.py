@@ -45,7 +45,7 @@ def test_tables_of_a_catalog_are_made_and_appended_to_exactly_once(
     assert "clickscore_finite_score" in {key.rpartition(".")[2] for key in properties}
     # All of a run stand in the same schema, and other readers find them there.
     names = {row.tableName for row in spark.sql(f"SHOW TABLES IN {SCHEMA}").collect()}
-    assert names == {"scored_clicks", "rejected_clicks", "model_timeline"}
+    assert names == {"scored_clicks", "rejected_clicks", "model_timeline", "stream_metrics"}
     assert len(deltalake.DeltaTable(str(Path(shop.home, "schema", "scored_clicks"))).to_pandas()) == 2
 
 
@@ -58,5 +58,5 @@ def test_schema_that_is_not_there_is_told_before_a_click_is_read(
         PreflightError, match=r"no schema spark_catalog\.nowhere\. Create it with CREATE SCHEMA"
     ) as caught:
         shop.run(spark)
-    assert [type(problem) for problem in caught.value.problems] == [TableError] * 3
+    assert [type(problem) for problem in caught.value.problems] == [TableError] * 4
     assert not (shop.home / "checkpoint").exists()

@@ -19,8 +19,8 @@ _SUCCESS = re.compile(r"purchas|order|transaction|bought|checkout|convert|conver
 """Values of a field that mean the success of a visit."""
 _NO_SUCCESS = re.compile(r"view|start|begin|step|cancel|refund|abandon|fail|list|click|add", re.IGNORECASE)
 _SIMPLE = re.compile(r"[\w .:$/-]+")
-DAY, WEEK = "24 hours", "168 hours"
-"""How long a session is followed, and a visitor."""
+VISIT_ENDS = "30 minutes"
+"""Silence that ends a visit, as in web analytics. A sample of some hours has visits that are over, to train on."""
 MOST_KINDS = 50
 """Values of a field that says what a visitor did."""
 
@@ -88,7 +88,7 @@ def _outcome_and_training(fields: Fields, build: str) -> list[str]:
         "outcome:",
         f"  success: {yaml_text(found or '...')}",
         *(["  unit:    visitor"] if session is None else ["  unit:    session", f"  session: {yaml_text(session)}"]),
-        f"  window:  {DAY if session else WEEK}",
+        f"  silence: {VISIT_ENDS}",
         "training:",
         f"  clicks: {yaml_text(f'{build}/history')}",
     ]

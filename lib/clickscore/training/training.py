@@ -99,8 +99,8 @@ def split_by_time(examples: pd.DataFrame, holdout: float) -> Split:
     for side, outcomes in (("to learn from", split.label), ("held out", split.held_out_label)):
         if len(np.unique(outcomes)) < 2:
             raise ModelError(
-                f"the {len(outcomes):,} clicks {side} do not have both outcomes. "
-                f"Check outcome.success, or give a longer history."
+                f"the {len(outcomes):,} clicks {side}, of which the outcome is known, do not have both outcomes. Check "
+                f"outcome.success; or give a history that is longer than outcome.window, or a shorter window."
             )
     return split
 

@@ -57,10 +57,10 @@ def outcome(*others: Field) -> Any:
 def test_outcome_names_the_unit_and_the_value_that_means_success() -> None:
     actions = ["order_started", "order_completed", "view", "purchase", "order_completed"]
     assert outcome(field("action", *actions), field("session_id")) == {
-        "success": "`action` = 'purchase'", "unit": "session", "session": "session_id", "window": "24 hours",
+        "success": "`action` = 'purchase'", "unit": "session", "session": "session_id", "silence": "30 minutes",
     }  # fmt: skip
     assert outcome(field("action", "view", "Order Completed")) == {
-        "success": "`action` = 'Order Completed'", "unit": "visitor", "window": "168 hours",
+        "success": "`action` = 'Order Completed'", "unit": "visitor", "silence": "30 minutes",
     }  # fmt: skip
     assert outcome(field("action", "view", "buy"), field("step", 3, 4, kind="BIGINT")) is None
     assert outcome(field("action", "it's an order", "view")) is None
