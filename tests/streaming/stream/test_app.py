@@ -314,7 +314,7 @@ def test_new_checkpoint_for_tables_that_are_written_is_refused(
     shop.set(checkpoint=str(shop.home / "other_checkpoint"))
     with pytest.raises(PreflightError) as caught:
         shop.run(spark)
-    assert [type(problem) for problem in caught.value.problems] == [CheckpointError] * 3  # one for each table
+    assert [type(problem) for problem in caught.value.problems] == [CheckpointError] * 4  # one for each table
     assert all("is new: clicks that are in the table" in str(problem) for problem in caught.value.problems)
     assert len(shop.scored) == 1
     assert not (shop.home / "other_checkpoint").exists()
@@ -333,6 +333,7 @@ def test_checkpoint_of_an_earlier_version_is_taken_over_and_keeps_its_id(
         assert table.stream(spark) != old
         table.set_properties(spark, {STREAM_PROPERTY: old})
     shutil.rmtree(checkpoint / "clickscore-stream")
+    shutil.rmtree(shop.home / "stream_metrics")  # which it did not have
     (checkpoint / "commits" / "0").unlink()  # and it was killed before the end of its micro-batch
     (checkpoint / "commits" / ".0.crc").unlink()
     for name in ("scored_clicks", "rejected_clicks"):
