@@ -66,7 +66,7 @@ def test_features_are_equal_and_scores_are_near(
     check: Callable[[Path], subprocess.CompletedProcess[str]], shop: str, request: pytest.FixtureRequest
 ) -> None:
     done = check(request.getfixturevalue(shop).folder)
-    assert (done.returncode, done.stderr) == (0, ""), done.stdout
+    assert (done.returncode, done.stderr) == (0, ""), f"{done.stderr}{done.stdout}"
     assert "features of 201 clicks" in done.stdout
     assert "scores of 201 by ONNX Runtime" in done.stdout
     assert done.stdout.endswith("; 0 differences\n")
@@ -90,7 +90,7 @@ def test_fields_of_any_type_are_read_alike(
     )
     export(shop.config, shop.home / "out", None, Console(file=StringIO()))
     done = check(shop.home / "out")
-    assert (done.returncode, done.stderr) == (0, ""), done.stdout
+    assert (done.returncode, done.stderr) == (0, ""), f"{done.stderr}{done.stdout}"
 
 
 def test_other_scores_are_told(
