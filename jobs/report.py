@@ -10,7 +10,7 @@ import sys
 from functools import partial
 from pathlib import Path
 
-from clickscore.cli import job_parser, run_job
+from clickscore.cli import add_storage_option, job_parser, run_job
 from clickscore.config.run import Config
 from clickscore.console import make_console
 
@@ -21,11 +21,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument(
         "--out", type=Path, required=True, metavar="FILE", help="the page; one that is there is replaced"
     )
-    parser.add_argument(
-        "--storage-option", action="append", default=[], metavar="NAME=VALUE",
-        help="of the tables' storage, as delta-rs names it, such as AWS_REGION=eu-central-1; VALUE may be env:NAME, "
-        "file:PATH or secret:scope/key",
-    )  # fmt: skip
+    add_storage_option(parser)
     arguments = parser.parse_args(argv)
     return run_job(arguments, partial(_report, arguments))
 

@@ -9,7 +9,7 @@ import argparse
 import sys
 from functools import partial
 
-from clickscore.cli import job_parser, run_job
+from clickscore.cli import add_storage_option, job_parser, run_job
 from clickscore.config.run import Config
 from clickscore.console import make_console
 
@@ -18,11 +18,7 @@ def main(argv: list[str] | None = None) -> int:
     """Run the job; 0 it was ended, 2 the configuration cannot be used."""
     parser = job_parser(__doc__)
     parser.add_argument("--once", action="store_true", help="print one line, and end")
-    parser.add_argument(
-        "--storage-option", action="append", default=[], metavar="NAME=VALUE",
-        help="of the tables' storage, as delta-rs names it, such as AWS_REGION=eu-central-1; VALUE may be env:NAME, "
-        "file:PATH or secret:scope/key",
-    )  # fmt: skip
+    add_storage_option(parser)
     arguments = parser.parse_args(argv)
     return run_job(arguments, partial(_watch, arguments))
 

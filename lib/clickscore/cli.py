@@ -32,6 +32,15 @@ def job_parser(description: str | None) -> argparse.ArgumentParser:
     return parser
 
 
+def add_storage_option(parser: argparse.ArgumentParser) -> None:
+    """Let a job that reads the tables without Spark take ``--storage-option``, as often as needed."""
+    parser.add_argument(
+        "--storage-option", action="append", default=[], metavar="NAME=VALUE",
+        help="of the tables' storage, as delta-rs names it, such as AWS_REGION=eu-central-1; VALUE may be env:NAME, "
+        "file:PATH or secret:scope/key",
+    )  # fmt: skip
+
+
 def run_job(arguments: argparse.Namespace, job: Callable[[Config], int]) -> int:
     """Run a job with its configuration and return its exit status; an error becomes one message on stderr.
 

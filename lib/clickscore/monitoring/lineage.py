@@ -76,7 +76,7 @@ class LineageSender:
             try:
                 for event in events(self._job, done, self._inputs_of(done.batch_id), ended):
                     self._transport.emit(event)
-            except Exception as error:  # whatever the client or the checkpoint raises, the stream goes on
+            except Exception as error:  # else the thread would end, and be silent about all later ones
                 self._lose(gist(error))
 
     def _lose(self, why: str) -> None:

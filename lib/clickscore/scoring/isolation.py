@@ -165,7 +165,7 @@ def describe(error: BaseException) -> str:
     """Return type and message of an exception, cut, as a text that UTF-8 has bytes for."""
     try:
         words = str(error)
-    except Exception as failure:  # an exception of somebody else, whose own words may fail
+    except Exception as failure:  # to write the message runs code of the model, which may raise anything
         words = f"its message cannot be read ({type(failure).__name__})"
     told = words if isinstance(error, CrashError) else f"{type(error).__name__}: {words}"
     return told[:MAX_DETAIL].encode("utf-8", "backslashreplace").decode()[:MAX_DETAIL]

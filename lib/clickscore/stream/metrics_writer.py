@@ -130,7 +130,7 @@ class MetricsWriter:
         try:
             action()
             self._is_failing = False
-        except Exception as error:  # of Spark, the table, the storage or a JVM that ends: no reason to end a stream
+        except Exception as error:  # of Spark, Delta, storage: no common class; else the thread would end unseen
             if not self._is_failing:
                 why = gist(error).rstrip(".")
                 self.tell(

@@ -9,6 +9,7 @@ from pyspark.sql import DataFrame
 
 from clickscore.erasure import deletion
 from clickscore.errors import ErasureError
+from clickscore.spark_errors import SPARK_ERRORS
 from clickscore.storage.table import Table, of_batch
 
 LATER = 2
@@ -35,7 +36,7 @@ def test_stream_is_never_disturbed_and_the_rows_go_between_two_of_its_appends(
     def merge(*arguments: Any) -> None:
         try:
             whole(*arguments)
-        except Exception:  # whatever it is, the stream has disturbed it, and the next attempt may pass
+        except SPARK_ERRORS:  # an append of the stream came in between
             if not failing_for_good:
                 enough.set()
             raise
