@@ -127,13 +127,13 @@ def test_changed_file_is_refused(registry_uri: str, tmp_path: Path, register_boo
 
 
 def test_swapped_artifact_is_refused(registry_uri: str, tmp_path: Path, register_booster: Callable[..., str]) -> None:
-    first = register_booster(registry_uri, seed=6, name="swapped")
-    second = register_booster(registry_uri, seed=7, name="swapped")
-    [mine], [other] = (tampered_files(registry_uri, "swapped", version) for version in (first, second))
+    first = register_booster(registry_uri, seed=6, name="exchanged")
+    second = register_booster(registry_uri, seed=7, name="exchanged")
+    [mine], [other] = (tampered_files(registry_uri, "exchanged", version) for version in (first, second))
     mine.write_bytes(other.read_bytes())
-    with pytest.raises(UntrustedModelError, match="swapped version 1: the files are not those"):
-        Registry(registry_uri).fetch("swapped", first, tmp_path, Allow())
-    assert Registry(registry_uri).fetch("swapped", second, tmp_path, Allow()).version == second
+    with pytest.raises(UntrustedModelError, match=f"exchanged version {first}: the files are not those"):
+        Registry(registry_uri).fetch("exchanged", first, tmp_path, Allow())
+    assert Registry(registry_uri).fetch("exchanged", second, tmp_path, Allow()).version == second
 
 
 def tampered_files(registry_uri: str, name: str, version: str) -> list[Path]:
