@@ -167,7 +167,7 @@ kafka-down: $(VENV)/.demos-ready ## Stop it; its data stays in build/kafka
 ##@ Develop
 
 .PHONY: test
-test: setup-dev package environment ## Run all tests, in two processes; the slowest first, and named at the end
+test: setup-dev package environment build/test/spark.jsa ## Run all tests, in two processes; the slowest first, and named at the end
 	@$(if $(BROWSER),,echo "Chromium is missing, so tests/browser is left out: apt install chromium")
 	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --durations 40 $(if $(BROWSER),,--ignore tests/browser)
 
@@ -308,6 +308,10 @@ $(VENV)/.ready: requirements.txt pyproject.toml | $(VENV)/.installer
 	@ln -sfn "$$($(BIN)/python -c 'import pyspark; print(pyspark.__path__[0])')" $(BIN)/spark-distribution
 	@ln -sfn "$(CURDIR)/conf/spark" $(BIN)/spark-distribution/conf
 	@touch $@
+
+# The classes of Spark as the JVM has them in memory, which halves the CPU time of the jobs that the tests start.
+build/test/spark.jsa: $(VENV)/.dev-ready build/jars/.spark-ready
+	$(BIN)/python -m tests.support.class_archive
 
 # A group of packages beyond those of the product, by its name in pyproject.toml.
 $(VENV)/.%-ready: pyproject.toml $(VENV)/.ready | $(VENV)/.installer

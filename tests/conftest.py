@@ -19,6 +19,7 @@ import pytest
 import yaml
 from hypothesis import settings
 from pyspark.sql import SparkSession
+from tests.support.class_archive import ARCHIVE, SUBMIT_ARGUMENTS, USES_ARCHIVE
 from tests.support.jobs import Done, job_module
 from tests.support.models import log_and_register, register_booster, register_classifier
 from tests.support.shop import Demo, Shop, click, open_shop
@@ -42,6 +43,11 @@ DAY_MS = 86_400_000
 
 LONG_LIVED = "-XX:+UseSerialGC"
 """Settings of the JVM of a session that all tests of a process share."""
+
+if ARCHIVE.exists():  # `make test` makes it
+    os.environ["SPARK_SUBMIT_OPTS"] = f"{os.environ['SPARK_LAUNCHER_OPTS']} {USES_ARCHIVE}"
+    os.environ.setdefault("PYSPARK_SUBMIT_ARGS", SUBMIT_ARGUMENTS)
+    LONG_LIVED += f" {USES_ARCHIVE}"
 
 SLOWEST_FIRST = ("chaos", "kafka", "cluster", "connect", "streaming", "spark", "browser", "unit")
 """Folders in the order in which they run: what takes minutes in one piece is not left for the end."""
