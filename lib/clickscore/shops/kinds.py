@@ -4,6 +4,7 @@ import datetime as dt
 import re
 from collections.abc import Callable, Collection
 from decimal import Decimal
+from itertools import islice
 from typing import Any, NamedTuple
 
 from clickscore.scoring.times import FIRST_PLAIN_EPOCH, date_reader, time_reader
@@ -21,6 +22,9 @@ _NUMBER = re.compile(r"-?(?:0|[1-9]\d*)(\.\d+)?", re.ASCII)
 """Without zeros in front: 08005 is a postal code, and a number would lose its first digit."""
 _DIGITS = re.compile(r"\d+(?:\.\d+)?", re.ASCII)
 _LARGEST = 2**63 - 1
+_MINUTE = "%M"
+_ROUNDING = 1e-9
+"""Far below one value: 1 - 0.9 is a little less than a tenth."""
 
 
 class Kind(NamedTuple):
@@ -98,14 +102,15 @@ def time_kind(values: Collection[Any], is_time: bool, least: float) -> Kind | No
 
     Args:
         values: those of a place, without null.
-        is_time: whether the name is that of a time; without it, a number is none.
+        is_time: whether the name is that of a time; without it, a number is none, nor is a day without a clock.
         least: share of the values that must be times.
     """
     if not is_time and any(isinstance(value, int | Decimal) or _is_digits(value) for value in values):
         return None
     if _fits(values, _plain_time, least):
         return Kind("TIMESTAMP")
-    fitting = [form for form in FORMATS if _fits(values, time_reader(form, None), least)] if is_time else []
+    forms = [form for form in FORMATS if is_time or _MINUTE in form]
+    fitting = [form for form in forms if _fits(values, time_reader(form, None), least)]
     # Of 01/03 and 03/01 the one by which the sample spans less time.
     spans = {form: _span(values, form) for form in fitting}
     return Kind("TIMESTAMP", format=min(fitting, key=lambda form: spans[form])) if fitting else None
@@ -124,7 +129,9 @@ def _span(values: Collection[Any], form: str) -> dt.timedelta:
 
 
 def _fits(values: Collection[Any], read: Callable[[Any], Any], least: float) -> bool:
-    return sum(_read(read, value) is not None for value in values) >= least * len(values)
+    misses = (value for value in values if _read(read, value) is None)
+    allowed = int((1 - least) * len(values) + _ROUNDING)
+    return next(islice(misses, allowed, None), None) is None
 
 
 def _read(read: Callable[[Any], Any], value: Any) -> Any:

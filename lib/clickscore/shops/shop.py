@@ -76,7 +76,7 @@ def _guessed(sample: Survey, where: str, folder: Path) -> Proposal:
     sample = settled(sample)
     roles = guess_roles(sample, where)
     fields = fields_of(sample, roles)
-    others = f"; {sample.unreadable:,} others are no JSON objects" if sample.unreadable else ""
+    others = f"; not a JSON object: {sample.unreadable:,}" if sample.unreadable else ""
     said = [
         f"{len(fields.all)} fields from {len(sample.rows):,} records{others}",
         *(f"click.{name:<7} {role.why}" for name, role in roles._asdict().items()),

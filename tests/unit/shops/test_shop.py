@@ -30,7 +30,7 @@ def test_sample_that_nobody_has_prepared_becomes_a_shop_that_accepts_it(tmp_path
     proposal = propose(records, "clicks.jsonl", folder, CONTRACTS, NOW)
     required = "hit_id, sent_at, cookie_id, version, what, location, first_title, ab_test, depth, beta, first, tags"
     assert proposal.sentences == (
-        "15 fields from 196 records; 4 others are no JSON objects",
+        "15 fields from 196 records; not a JSON object: 4",
         "click.id      meta.hitId, by the name; its values differ from record to record",
         "click.time    meta.sentAt, as its values are times and its name says so",
         "click.visitor who.anon.cookieId, by the name; 25 visitors in 196 records",
