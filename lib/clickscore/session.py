@@ -3,14 +3,20 @@
 import logging
 import os
 import sys
+from pathlib import Path
 
 from pyspark.sql import SparkSession
 
 from clickscore.errors import ConfigError
+from clickscore.spark_errors import SPARK_ERRORS, engine_words
 
 
 def build_session(app_name: str) -> SparkSession:
-    """Return the active session, or a new one with the settings of ``spark-defaults.conf``, UTC and no ANSI mode."""
+    """Return the active session, or a new one with the settings of ``spark-defaults.conf``, UTC and no ANSI mode.
+
+    Raises:
+        ConfigError: if the catalog of tables cannot be loaded, as the jars of Delta Lake are missing.
+    """
     # What these log is raised as well, and printed by the job; a second time, as JSON, it would bury the message.
     for chatty in ("py4j", "DataFrameQueryContextLogger", "SQLQueryContextLogger"):
         logging.getLogger(chatty).setLevel(logging.CRITICAL)
@@ -22,7 +28,21 @@ def build_session(app_name: str) -> SparkSession:
         # would end the task, and with it the stream, for one odd click.
         "spark.sql.ansi.enabled": "false",
     }
-    return SparkSession.builder.appName(app_name).config(map=settings).getOrCreate()
+    session = SparkSession.builder.appName(app_name).config(map=settings).getOrCreate()
+    try:
+        session.catalog.currentCatalog()  # Spark would load it with the first table, in the middle of a job
+    except SPARK_ERRORS as error:
+        session.stop()
+        raise ConfigError("the session", [_without_catalog(engine_words(error))]) from None
+    return session
+
+
+def _without_catalog(found: str) -> str:
+    return (
+        f"expected the catalog of Delta Lake, whose jars are in build/jars/spark of the current folder, {Path.cwd()}; "
+        f"found {found}. Run make setup, and start the job in the folder of the repository; on a cluster, give "
+        f"spark-submit the package io.delta:delta-spark"
+    )
 
 
 def build_classic_session(app_name: str) -> SparkSession:

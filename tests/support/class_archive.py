@@ -21,7 +21,8 @@ CLICKS = 20
 
 # The JVM takes a class from its archive only if no folder stands before it on the class path; Spark puts conf/ first.
 SUBMIT_ARGUMENTS = f"--driver-class-path {shlex.quote(pyspark.__path__[0])}/jars/* pyspark-shell"
-USES_ARCHIVE = f"-XX:SharedArchiveFile={shlex.quote(str(ARCHIVE))} -Xlog:cds*=off"  # silent where the class path is another
+# Silent where it cannot be used: a test may start a JVM with another class path.
+USES_ARCHIVE = f"-XX:SharedArchiveFile={shlex.quote(str(ARCHIVE))} -Xlog:cds*=off"
 
 
 def make() -> None:
