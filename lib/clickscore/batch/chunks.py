@@ -162,7 +162,8 @@ class ChunkScorer:
         files = {plain_uri(part.source) for part in chunk.parts if part.place}
         return MicroBatches(
             self.spark, layout, OneVersion(model), batch_scorer, tables,
-            planned_before=chunk.batch_id, stopping=threading.Event(), hand_over=_nobody, unreadable=unreadable,
+            planned_before=chunk.batch_id, stopping=threading.Event(), wait=_nobody, hand_over=_nobody,
+            unreadable=unreadable,
             unwritable=Unwritable(self.spark, layout, scored, self.wiring.checkpoint.path, self.tell),
             read_again=partial(self._read_past_times, chunk),
             has_taken=lambda path: plain_uri(path) in files, lost_files=lambda *_: (),
@@ -223,4 +224,4 @@ def landed_files(spark: SparkSession, chunks: Collection[Chunk]) -> set[str]:
 
 
 def _nobody(*_: object) -> None:
-    """Tell nobody: a chunk has no challenger, and no pin in the timeline."""
+    """Tell nobody and wait for nobody: a chunk has no challenger, no pin in the timeline, and no request to wait."""

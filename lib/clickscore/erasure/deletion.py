@@ -1,7 +1,10 @@
 """The deletion of planned rows, in one commit of each table, beside a stream that appends to it."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
+from functools import partial
+from itertools import chain, repeat
 
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
@@ -12,15 +15,17 @@ from clickscore.retries import retrying
 from clickscore.spark_errors import SPARK_ERRORS, transient_cause
 from clickscore.storage.commit_settings import USER_METADATA, commit_settings
 from clickscore.storage.erasures import Erasures, Request
+from clickscore.storage.pause import paused
 from clickscore.storage.schemas import quoted
 
 CONFLICT_LIMIT_S = 300.0
-"""How long a commit is tried: it fails if the stream appends to the table within the second or two that it takes."""
+"""How long a commit is tried. It fails where the table gets new rows within the seconds that it takes; the stream makes
+room for that when it is asked, a backfill does not."""
 
 
 def delete(
     spark: SparkSession, holder: Holder, request: Request, ledger: Erasures, hashes: DataFrame,
-    tell: Callable[[str], None],
+    checkpoint: str, tell: Callable[[str], None],
 ) -> None:  # fmt: skip
     """Take out of a table what is planned and still there, and write down that it is done.
 
@@ -32,6 +37,7 @@ def delete(
         request: what was asked for.
         ledger: with the plan.
         hashes: ``NUMBER`` and ``visitor_hash`` of the visitors.
+        checkpoint: of the stream that appends to the table.
         tell: prints a line on the console.
 
     Raises:
@@ -46,16 +52,24 @@ def delete(
     gone = mine.select(*map(quoted, holder.identity)).distinct().localCheckpoint()
     try:
         if not gone.isEmpty():
-            retrying(tell, CONFLICT_LIMIT_S)(_merge, spark, holder, gone, request, (oldest, newest))
+            merge = partial(_merge, spark, holder, gone, request, (oldest, newest))
+            # Mostly, nobody appends in these seconds; the stream is asked to wait only where it does.
+            rooms = chain([nullcontext], repeat(partial(paused, spark, checkpoint, tell)))
+            retrying(tell, CONFLICT_LIMIT_S)(_within, rooms, merge)
     except SPARK_ERRORS as error:
         if cause := transient_cause(error):
             raise ErasureError(
                 f"{holder.table.name}: {cause}: still failing after {CONFLICT_LIMIT_S:.0f} s. Request "
-                f"{request.erasure_id} is planned and not done: fix the cause, or wait until the stream appends less "
-                f"often, and start again with the same ids."
+                f"{request.erasure_id} is planned and not done: fix the cause, or wait until the jobs that "
+                f"append to the table have ended, and start again with the same ids."
             ) from error
         raise
     ledger.finish(request, holder.name, version_of(spark, holder, request.erasure_id))
+
+
+def _within(rooms: Iterator[Callable[[], AbstractContextManager[None]]], commit: Callable[[], None]) -> None:
+    with next(rooms)():
+        commit()
 
 
 def version_of(spark: SparkSession, holder: Holder, erasure_id: int) -> int | None:

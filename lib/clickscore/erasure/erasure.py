@@ -61,7 +61,7 @@ def run(
             raise _unable_to_finish(request, ledger)
         elif is_applied:
             say(console, f"Request {request.erasure_id} had ended before it was done; it is finished now.")
-            _carry_out(spark, tables, request, ledger, hashes, console)
+            _carry_out(spark, tables, request, ledger, hashes, config.checkpoint, console)
         else:
             say(console, f"Request {request.erasure_id} is planned and not done; --apply finishes it.")
     versions = {holder.name: newest_version(spark, holder.table) for holder in tables}
@@ -74,7 +74,7 @@ def run(
         erasure_id = ledger.plan(counts, versions, reference)
         names = [row.table_name for row in counts.select("table_name").distinct().collect()]
         request = Request(erasure_id, reference, ledger.key_id, frozenset(known), tuple(names))
-        _carry_out(spark, tables, request, ledger, hashes, console)
+        _carry_out(spark, tables, request, ledger, hashes, config.checkpoint, console)
         say(console, f"Request {erasure_id}: {total:,} rows are erased.")
     if total:
         say(console, "Not reached:")
@@ -96,11 +96,12 @@ def _unable_to_finish(request: Request, ledger: Erasures) -> ErasureError:
 
 
 def _carry_out(
-    spark: SparkSession, tables: list[Holder], request: Request, ledger: Erasures, hashes: DataFrame, console: Console
-) -> None:
+    spark: SparkSession, tables: list[Holder], request: Request, ledger: Erasures, hashes: DataFrame, checkpoint: str,
+    console: Console,
+) -> None:  # fmt: skip
     for holder in tables:
         if holder.name in request.tables:
-            delete(spark, holder, request, ledger, hashes, partial(warn, console))
+            delete(spark, holder, request, ledger, hashes, checkpoint, partial(warn, console))
 
 
 def _count(spark: SparkSession, holder: Holder, version: int, hashes: DataFrame) -> DataFrame:

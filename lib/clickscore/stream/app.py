@@ -27,6 +27,7 @@ from clickscore.registry.version import ModelVersion
 from clickscore.retries import START_LIMIT_S, retrying
 from clickscore.sources.kinds import check_source, kind_of
 from clickscore.storage.model_timeline import Timeline
+from clickscore.storage.pause import Pauses
 from clickscore.storage.stream_metrics import KeptRows
 from clickscore.stream.active_models import ActiveModels
 from clickscore.stream.alias_poller import AliasPoller
@@ -111,6 +112,8 @@ def run(config: Config, make_session: Callable[[], SparkSession], console: Conso
                     spark, wiring.metrics, KeptRows.of(spark, kept), binding, kind.reported_ends, lines.warn
                 )
                 meter, watch = CpuMeter(), StreamWatch(spark, config, health)
+                pauses = Pauses(spark, kept, lines.warn)
+                pauses.look()  # the first micro-batch may come before the first look of the running query
 
                 def report(done: Report) -> None:
                     lines.report(done)
@@ -124,10 +127,11 @@ def run(config: Config, make_session: Callable[[], SparkSession], console: Conso
                 def look(query: StreamingQuery) -> None:
                     metrics.sees(query)
                     watch.look(query)
+                    pauses.look()
 
                 stream = Stream(
                     spark, wiring, binding, models, batch_scorer, report=report, tell=lines.warn, failed=health.failed,
-                    look=look, signals=signals, accept_loss=accept_loss,
+                    pauses=pauses, look=look, signals=signals, accept_loss=accept_loss,
                 )  # fmt: skip
                 poller = AliasPoller(models, config.model.poll_ms / 1000, deployment, lines.warn)
                 poller.start()

@@ -74,6 +74,7 @@ class MicroBatches:
         tables: the output tables.
         planned_before: last micro-batch that an earlier query may have begun.
         stopping: set as soon as no micro-batch may begin any more.
+        wait: is called before a micro-batch, with its number, and returns when it may begin.
         hand_over: takes the result of every micro-batch, before Spark hears of it.
         unreadable: files of a micro-batch that cannot be read.
         unwritable: finds the clicks that cannot be written.
@@ -92,6 +93,7 @@ class MicroBatches:
     tables: Tables
     planned_before: int
     stopping: threading.Event
+    wait: Callable[[int], None]
     hand_over: Callable[[BatchResult], None]
     unreadable: Sequence[UnreadableFileError]
     unwritable: Unwritable
@@ -142,6 +144,7 @@ class MicroBatches:
         return raw
 
     def _process(self, raw: DataFrame, batch_id: int, tables: Tables) -> Report:
+        self.wait(batch_id)
         if self.stopping.is_set():
             raise StopRequestedError
         phases, now = Phases(), datetime.now(timezone.utc)

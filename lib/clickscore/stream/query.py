@@ -21,6 +21,7 @@ from clickscore.sources.kinds import kind_of
 from clickscore.sources.unreadable_files import UnreadableFileError
 from clickscore.spark_errors import SPARK_ERRORS, engine_words, transient_cause
 from clickscore.storage.checkpoint import Checkpoint, read_checkpoint
+from clickscore.storage.pause import Pauses
 from clickscore.stream.active_models import ActiveModels
 from clickscore.stream.batch_scoring import BatchScorer
 from clickscore.stream.crash_loop import note_start
@@ -49,6 +50,7 @@ class Stream:
         report: is told about every finished micro-batch.
         tell: prints a line on the console.
         failed: is told about every failure that the stream tries to get over.
+        pauses: what other jobs have asked for.
         look: sees the query every second.
         signals: holds something as soon as the run is asked to stop.
         accept_loss: continue where records were lost from the source.
@@ -62,6 +64,7 @@ class Stream:
     report: Callable[[Report], None]
     tell: Callable[[str], None]
     failed: Callable[[], None]
+    pauses: Pauses
     look: Callable[[StreamingQuery], None]
     signals: list[int]
     accept_loss: bool = False
@@ -134,6 +137,7 @@ class Stream:
             tables=self.binding.tables(self.spark, wiring, checkpoint),
             planned_before=checkpoint.last_planned,
             stopping=stopping,
+            wait=partial(self.pauses.wait, is_stopping=stopping.is_set),
             hand_over=take,
             unreadable=tuple(self._unreadable),
             unwritable=Unwritable(

@@ -1,6 +1,7 @@
-"""The deletion of rows beside a stream that appends without a pause, and beside a reader of the table."""
+"""The deletion of rows beside a stream that appends without a break, and beside a reader of the table."""
 
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -9,52 +10,55 @@ from pyspark.sql import DataFrame
 
 from clickscore.erasure import deletion
 from clickscore.errors import ErasureError
-from clickscore.spark_errors import SPARK_ERRORS
+from clickscore.storage import pause
+from clickscore.storage.pause import Pauses
 from clickscore.storage.table import Table, of_batch
 
 LATER = 2
 """Micro-batches that the tables of the site do not have yet."""
 
 
-def test_stream_is_never_disturbed_and_the_rows_go_between_two_of_its_appends(
+def test_rows_go_beside_a_stream_that_appends_without_a_break_but_waits_when_it_is_asked(
     site: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(pause, "LOOK_S", 0.0)
     scored = Table(f"{site.home}/scored_clicks")
     rows = scored.read(site.spark).where("id IN ('c1', 'c3')").localCheckpoint()
     appended: list[int] = []
-    enough, whole = threading.Event(), deletion._merge
+    said: list[str] = []
+    enough, hears = threading.Event(), threading.Event()
 
     def stream() -> None:
         session = site.spark.newSession()  # as another process has; the settings of the erasure are not for its commits
         batch = session.createDataFrame(rows.collect(), rows.schema)
+        pauses = Pauses(session, site.config.checkpoint, said.append)
         while not enough.is_set():
+            if hears.is_set():
+                pauses.look()
+                pauses.wait(LATER + len(appended), enough.is_set)
             appended.append(LATER + len(appended))
             scored.append(
                 batch.selectExpr("* EXCEPT (batch_id)", f"{appended[-1]}L AS batch_id"), of_batch("s", appended[-1])
             )
 
-    def merge(*arguments: Any) -> None:
+    with ThreadPoolExecutor(1) as aside:
+        beside = aside.submit(stream)
         try:
-            whole(*arguments)
-        except SPARK_ERRORS:  # an append of the stream came in between
-            if not failing_for_good:
-                enough.set()
-            raise
-
-    monkeypatch.setattr(deletion, "_merge", merge)
-    beside, failing_for_good = threading.Thread(target=stream), [True]
-    beside.start()
-    with monkeypatch.context() as patch:
-        patch.setattr(deletion, "CONFLICT_LIMIT_S", 0)
-        with pytest.raises(
-            ErasureError, match=r"DELTA_CONCURRENT_APPEND.*Request 1 is planned and not done: .* the same ids"
-        ):
-            site.erase(site.GONE)
-    failing_for_good.clear()
-    said = site.erase(site.GONE)
-    enough.set()
-    beside.join()
-    assert "Request 1 had ended before it was done; it is finished now." in said
+            with monkeypatch.context() as patch:
+                patch.setattr(deletion, "CONFLICT_LIMIT_S", 0)
+                with pytest.raises(
+                    ErasureError,
+                    match=r"DELTA_CONCURRENT_APPEND.*Request 1 is planned and not done: .* the same ids",
+                ):
+                    site.erase(site.GONE)
+            hears.set()
+            printed = site.erase(site.GONE)
+        finally:
+            enough.set()
+        beside.result()
+    assert "Request 1 had ended before it was done; it is finished now." in printed
+    assert "warning: the stream waits meanwhile" in printed
+    assert said[0].endswith("waits for another job that changes the tables, 60 s at most")
     ids = site.table("scored_clicks").query(f"batch_id < {LATER}")["id"]
     assert sorted(ids) == ["c3", "c7", "c8"]
     later = site.table("scored_clicks").query(f"batch_id >= {LATER}")

@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +16,10 @@ import pytest
 from mlflow import MlflowClient
 from pyspark.sql import SparkSession
 from tests.support.interruption import run_until
+from tests.support.waiting import wait_until
 
 from clickscore.registry.registry import fetch_version
+from clickscore.storage.pause import FOLDER
 from clickscore.storage.table import Table
 
 MakeClick = Callable[..., dict[str, Any]]
@@ -134,6 +137,28 @@ def test_micro_batch_is_finished_after_optimize_and_vacuum_between_its_two_commi
     assert ("files of that time are removed" in seen) == bool(deleted)
     assert shop.scored["id"].tolist() == [name for name in ("c1", "c2", "c3") if name not in deleted]
     assert shop.rejected["reason"].tolist() == ["malformed_json", "wrong_type"]
+
+
+def test_nothing_of_a_micro_batch_is_written_while_another_job_has_asked_for_a_pause(
+    spark: SparkSession, shop: Any, make_click: MakeClick
+) -> None:
+    shop.land("a.jsonl", make_click(1), "rubbish")
+    asked = shop.home / "checkpoint" / FOLDER / "erasure.asked"
+    asked.parent.mkdir(parents=True)
+    asked.touch()
+
+    def take_back() -> tuple[int, int]:
+        wait_until(asked.with_suffix(".answered").exists, "the answer of the stream")
+        found = len(shop.scored), len(shop.rejected)
+        asked.unlink()
+        return found
+
+    with ThreadPoolExecutor(1) as aside:
+        meanwhile = aside.submit(take_back)
+        seen = shop.run(spark)
+    assert meanwhile.result() == (0, 0)
+    assert "batch 0 waits for another job that changes the tables" in seen
+    assert (len(shop.scored), len(shop.rejected)) == (1, 1)
 
 
 def test_sigterm_finishes_the_micro_batch_in_flight_and_exits_with_0(
