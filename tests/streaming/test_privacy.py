@@ -1,4 +1,4 @@
-"""A stream under rules of privacy: what it may not keep is in none of its files, lines and plans."""
+"""A stream under rules of privacy: what it may not keep is in none of its files, lines, plans and pages."""
 
 import json
 from collections.abc import Callable
@@ -18,6 +18,7 @@ from rich.console import Console
 from clickscore.errors import ConfigError, WiringError
 from clickscore.reconciliation import audit, replay
 from clickscore.reconciliation.rescoring import Selection
+from clickscore.report.report import write_report
 from clickscore.scoring.privacy_rules import hashed
 from clickscore.storage.table import Table
 from clickscore.stream import app
@@ -145,7 +146,9 @@ def test_stream_keeps_nothing_that_its_rules_forbid(
         WiringError, match=r"the id of privacy\.key is [0-9a-f]{16}, the table has [0-9a-f]{16}"
     ) as other:
         shop.run(spark)
-    found = {**written(shop.home), "lines": "".join([*seen, report, str(other.value), planned.getvalue()]),
+    page = shop.home / "report.html"
+    write_report(shop.config, page, {})
+    found = {**written(shop.home), "page": page.read_text(), "lines": "".join([*seen, report, str(other.value), planned.getvalue()]),
              "plans": "".join(plans(spark, before))}  # fmt: skip
     assert len(found["plans"]) > len(KEY)
     assert not [(place, secret) for place, text in found.items() for secret in SECRETS if secret in text]

@@ -50,12 +50,13 @@ class Wrapping:
         return visible(f"{self.what}: {self.remedy}")
 
 
-def recognise(record: bytes, click: pa.Schema) -> Wrapping | None:
+def recognise(record: bytes, click: pa.Schema, names_inner: bool = True) -> Wrapping | None:
     """Return the wrapping of a record; None for one that is not wrapped in a known way.
 
     Args:
         record: a raw record that was rejected.
         click: the fields of a click, with how they are read.
+        names_inner: whether keys within a field of the record may be named, which are a part of its value.
     """
     if record[:1] == b"\0" and len(record) > FRAME_BYTES:
         number = int.from_bytes(record[1:FRAME_BYTES], "big")
@@ -69,7 +70,7 @@ def recognise(record: bytes, click: pa.Schema) -> Wrapping | None:
         return _of_many_lines(record) or _as_text(record, click)
     match value:
         case dict():
-            return _in_object(value, click)
+            return _in_object(value, click, names_inner)
         case list():
             return Wrapping("the record is a JSON array", "write each element as one line: jq -c '.[]' FILE")
         case str():
@@ -118,23 +119,25 @@ def _from_base64(text: bytes) -> bytes:
         return b""
 
 
-def _in_object(record: dict[str, Any], click: pa.Schema) -> Wrapping | None:
+def _in_object(record: dict[str, Any], click: pa.Schema, names_inner: bool) -> Wrapping | None:
     """Recognise an object with the click under one of its keys, or of those of its objects: where most of it stands."""
     most, found = _known(record, click), None
-    for place, value, above in _places(record):
+    for place, value, above in _places(record, names_inner):
         how, inner = _content(value)
         if (known := _known(inner, click)) > most:
             most, found = known, (place, value, above, how)
     return _at(*found, click) if found else None
 
 
-def _places(record: dict[str, Any], above: tuple[str, ...] = ()) -> Iterator[tuple[str, Any, dict[str, Any]]]:
-    """Yield the path, the value and the object around it, of the keys of an object and of the objects in it."""
+def _places(
+    record: dict[str, Any], goes_in: bool, above: tuple[str, ...] = ()
+) -> Iterator[tuple[str, Any, dict[str, Any]]]:
+    """Yield the path, the value and the object around it, of the keys of an object and, if need be, those in it."""
     for key, value in record.items():
         if place := path_text((*above, key)):
             yield place, value, record
-        if isinstance(value, dict) and not above:
-            yield from _places(value, (key,))
+        if goes_in and isinstance(value, dict):
+            yield from _places(value, goes_in=False, above=(key,))
 
 
 def _content(value: Any) -> tuple[str, dict[str, Any]]:

@@ -91,7 +91,7 @@ def describe(
     said = f"{rejected:,} of {records:,} records ({rejected / records:.0%}) were rejected"
     said += f", most often {visible(cause)}" if cause else ""
     said += f"; for example {_beginning(example)}" if example and quotes else ""
-    if example and (wrapping := recognise(example, click)):
+    if example and (wrapping := recognise(example, click, names_inner=quotes)):
         return f"{said}. In this example, {wrapping}"
     return f"{said}. Do they fit the click schema? jobs/try_clicks.py shows what becomes of a sample, and why"
 

@@ -10,90 +10,43 @@ import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.support.protected import (
+    CHANGES,
+    GOOD,
+    INPUTS,
+    KEY,
+    RULES,
+    SECRET,
+    SECRETS,
+    contract_in,
+    fussy,
+    records,
+    scorer_of,
+    text_of,
+    with_price,
+)
 
 from clickscore.config.privacy import Privacy
 from clickscore.errors import ConfigError
-from clickscore.scoring.contract import Contract, read_contract
+from clickscore.scoring.contract import Contract
 from clickscore.scoring.decoding import Rejection
 from clickscore.scoring.features import read_features
 from clickscore.scoring.isolation import Tolerance, TooManyFailuresError
 from clickscore.scoring.models import LoadedModel
 from clickscore.scoring.outputs import Outputs, as_outputs
 from clickscore.scoring.privacy import Protection, protection_of, withheld, without_values
-from clickscore.scoring.privacy_rules import DROP, HASH, Rule, hashed
-from clickscore.scoring.reading import Reading
+from clickscore.scoring.privacy_rules import DROP, Rule, hashed
 from clickscore.scoring.scorer import ClickScorer
-
-KEY = b"0123456789abcdef0123456789abcdef"
-SECRET = "al!ce@example.org"
-"""Stands in each field that is dropped or hashed; no word of a message has such a character in it."""
-DDL = """
-    id STRING NOT NULL, at TIMESTAMP NOT NULL, visitor STRING NOT NULL, account BIGINT, born TIMESTAMP,
-    mail STRING NOT NULL, tags MAP<STRING, STRING>, user STRUCT<name: STRING>, price DOUBLE, page STRING
-"""
-RULES = {
-    "id": Rule(HASH), "visitor": Rule(HASH), "account": Rule(HASH), "born": Rule(DROP), "mail": Rule(DROP),
-    "tags": Rule(DROP), "user": Rule(DROP),
-}  # fmt: skip
-PROTECTED = ("id", "visitor", "account", "born", "mail", "tags", "user")
-READINGS = {
-    "visitor": Reading(("context.user", "anonymous")),
-    "tags": Reading(("context.tags",)),
-    "price": Reading(("items[0].price",), is_lenient=True),
-}
-GOOD: dict[str, Any] = {
-    "id": f"{SECRET}-1", "at": "2026-03-01T12:00:00Z", "context": {"user": SECRET, "tags": {SECRET: SECRET}},
-    "account": 987654321987, "born": "1999-09-09T09:09:09Z", "mail": SECRET, "user": {"name": SECRET},
-    "items": [{"price": 4.5}], "page": "/shoes",
-}  # fmt: skip
-SECRETS = (SECRET, "987654321987", "1999-09-09", '-1"')
-INPUTS = pa.schema([("twice", pa.float64()), ("length", pa.float64())])
 
 
 @pytest.fixture(scope="module")
 def contract(tmp_path_factory: pytest.TempPathFactory) -> Contract:
-    file = tmp_path_factory.mktemp("contract") / "click.ddl"
-    file.write_text(DDL)
-    return replace(read_contract(file, "id", "at", "visitor", readings=READINGS), protection=Protection(RULES, key=KEY))
-
-
-def scorer_of(contract: Contract, folder: Path, answer: Any, most: float = 100.0) -> ClickScorer:
-    """A scorer whose features read protected fields; DuckDB cannot compute them for a price of 13."""
-    file = folder / "features.sql"
-    file.write_text(
-        "SELECT if(price = 13, CAST(mail AS DOUBLE), price * 2) AS twice, length(visitor) AS length FROM click"
-    )
-
-    def predict(values: pa.StructArray) -> Outputs:
-        return as_outputs(answer(values), len(values))
-
-    champion = LoadedModel(INPUTS, predict, {"score": None}, Tolerance(time_limit_s=5, count=most))
-    return ClickScorer(contract, read_features(file, contract.click), champion, champion)
+    return contract_in(tmp_path_factory.mktemp("contract"))
 
 
 @pytest.fixture(scope="module")
 def scorer(contract: Contract, tmp_path_factory: pytest.TempPathFactory) -> ClickScorer:
     return scorer_of(contract, tmp_path_factory.mktemp("features"), fussy, most=float("inf"))
-
-
-def fussy(values: pa.StructArray) -> list[float]:
-    """The feature; where it is 28, the model quotes what it knows."""
-    found: list[float] = values.field("twice").to_pylist()
-    if 28.0 in found:
-        raise ValueError(f"what is {SECRET}?")
-    return found
-
-
-def records(*found: Any) -> pa.Array:
-    return pa.array([one if isinstance(one, bytes) else json.dumps(one).encode() for one in found], pa.binary())
-
-
-def text_of(outcomes: pa.StructArray) -> str:
-    return json.dumps(outcomes.to_pylist(maps_as_pydicts="lossy"), default=str)
-
-
-def with_price(price: Any) -> dict[str, Any]:
-    return {**GOOD, "items": [{"price": price}]}
 
 
 def test_features_read_what_the_outcome_does_not_have(contract: Contract, tmp_path: Path) -> None:
@@ -173,23 +126,11 @@ def test_only_masked_records_are_written_by_the_scorer(contract: Contract, tmp_p
     assert "_raw" not in scorer_of(other, tmp_path, fussy).score(records(b"rubbish")).type.names
 
 
-JSON = st.recursive(
-    st.none() | st.booleans() | st.just(SECRET) | st.just(987654321987) | st.just("1999-09-09T09:09:09Z")
-    | st.just("1999-09-09T25:09:09Z") | st.floats(allow_nan=False, allow_infinity=False, width=16),
-    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.sampled_from([SECRET, "name", "price"]), inner,
-                                                                max_size=2),
-    max_leaves=4,
-)  # fmt: skip
-"""Values of all types; wherever a text or a number of ours stands, it is a secret one."""
-PLACES = st.sampled_from([*PROTECTED, "context", "anonymous", "at", "price", "items", "misspelt", SECRET])
-
-
-@given(changes=st.dictionaries(PLACES, JSON, max_size=3), price=st.sampled_from([1, 13, 14]),
-       cut=st.sampled_from([0, 0, 0, 1, 30]), twice=st.booleans())  # fmt: skip
+@given(changes=CHANGES, price=st.sampled_from([1, 13, 14]), cut=st.sampled_from([0, 0, 0, 1, 30]), twice=st.booleans())
 def test_no_value_of_a_protected_field_is_in_an_outcome(
     scorer: ClickScorer, changes: dict[str, Any], price: float, cut: int, twice: bool
 ) -> None:
-    text = json.dumps({**with_price(price), **changes})
+    text = json.dumps({SECRET: SECRET, **with_price(price), **changes})
     text = text[:-cut] if cut else text
     if twice:
         key = json.dumps(SECRET)

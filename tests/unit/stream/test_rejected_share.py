@@ -72,3 +72,14 @@ def test_example_in_a_wrapping_comes_with_the_way_out_and_one_from_outside_is_ha
     assert "x" * 160 not in told
     assert "for example" not in describe(1, 1, None, b"a person", contract.click, quotes=False)
     assert describe(1, 1, None, None, contract.click).startswith("1 of 1 records (100%) were rejected. Do they fit")
+
+
+def test_keys_within_a_field_are_a_part_of_its_value_and_not_named_where_nothing_may_be_quoted(
+    contract: Contract,
+) -> None:
+    click = {"id": "a", "at": 1}
+    inner = json.dumps({"tags": {"a person": click}}).encode()
+    assert 'under tags."a person"' in describe(1, 1, None, inner, contract.click)
+    assert "a person" not in describe(1, 1, None, inner, contract.click, quotes=False)
+    outer = json.dumps({"payload": click}).encode()
+    assert "under payload" in describe(1, 1, None, outer, contract.click, quotes=False)
