@@ -1,4 +1,4 @@
-"""The job under attack: ``score_stream.py`` as a process of its own, watched from outside."""
+"""The job under attack: ``score_stream.py``, or another one, as a process of its own, watched from outside."""
 
 import os
 import signal
@@ -26,14 +26,17 @@ DAEMON = "clickscore.stream.worker_daemon"
 class Job:
     """One process of the job, with everything that it has started."""
 
-    def __init__(self, config: Path, log: Path, *arguments: str, env: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, config: Path, log: Path, *arguments: str, env: Mapping[str, str] | None = None,
+        script: str = "score_stream",
+    ) -> None:  # fmt: skip
         """Start it."""
         self.log = log
         self._begin = log.stat().st_size if log.exists() else 0
         environment = {**os.environ, "JAVA_TOOL_OPTIONS": QUICK_TO_START, **(env or {})}
         with log.open("ab") as out:
             self.process = subprocess.Popen(
-                [sys.executable, "jobs/score_stream.py", "--config", str(config), *arguments],
+                [sys.executable, f"jobs/{script}.py", "--config", str(config), *arguments],
                 stdout=out, stderr=subprocess.STDOUT, start_new_session=True, env=environment,
             )  # fmt: skip
 

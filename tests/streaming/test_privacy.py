@@ -148,8 +148,8 @@ def test_stream_keeps_nothing_that_its_rules_forbid(
         shop.run(spark)
     page = shop.home / "report.html"
     write_report(shop.config, page, {})
-    found = {**written(shop.home), "page": page.read_text(), "lines": "".join([*seen, report, str(other.value), planned.getvalue()]),
-             "plans": "".join(plans(spark, before))}  # fmt: skip
+    lines = "".join([*seen, report, str(other.value), planned.getvalue()])
+    found = {**written(shop.home), "page": page.read_text(), "lines": lines, "plans": "".join(plans(spark, before))}
     assert len(found["plans"]) > len(KEY)
     assert not [(place, secret) for place, text in found.items() for secret in SECRETS if secret in text]
 

@@ -11,7 +11,7 @@ killed cannot take its request back; the stream goes on without that after ``LON
 
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from math import inf
@@ -23,7 +23,7 @@ from clickscore.storage.files import file_names, path_exists, remove, write_text
 FOLDER = "clickscore-pause"
 """Folder of the checkpoint with the requests and the answers."""
 LONGEST_S = 60.0
-"""How long the stream waits for one request: clicks are late by no more than that, should the job have been killed."""
+"""How long a micro-batch waits: clicks are late by no more than that, should the job have been killed."""
 LOOK_S = 10.0
 """How often the stream looks for requests, as often as for another run."""
 ANSWER_S = 30.0
@@ -77,8 +77,9 @@ class Pauses:
         if time.monotonic() - self._looked < LOOK_S:
             return
         self._looked = time.monotonic()
-        names = file_names(self.spark, f"{self.checkpoint}/{FOLDER}")
-        self._requests = tuple(name.removesuffix(_ASKED) for name in names if name.endswith(_ASKED))
+        folder = f"{self.checkpoint}/{FOLDER}"
+        names = [name for name in file_names(self.spark, folder) if name.endswith(_ASKED)]
+        self._requests = tuple(f"{folder}/{name.removesuffix(_ASKED)}" for name in names)
 
     def wait(self, batch_id: int, is_stopping: Callable[[], bool]) -> None:
         """Wait before a micro-batch for as long as somebody asks for that; at once where the last look found nothing.
@@ -88,22 +89,22 @@ class Pauses:
             is_stopping: tells whether no micro-batch may begin any more, so that there is nothing to wait for.
         """
         requests, self._requests = self._requests, ()
-        for request in requests:
-            self._wait(f"{self.checkpoint}/{FOLDER}/{request}", batch_id, is_stopping)
-
-    def _wait(self, request: str, batch_id: int, is_stopping: Callable[[], bool]) -> None:
-        asked, answered, until = request + _ASKED, request + _ANSWERED, time.monotonic() + LONGEST_S
-        if not path_exists(self.spark, asked):
+        if not (waiting := self._still_there(requests)):
             return
         self.tell(f"batch {batch_id} waits for another job that changes the tables, {LONGEST_S:.0f} s at most")
-        write_text(self.spark, answered, "")
-        while path_exists(self.spark, asked) and not is_stopping():
-            if time.monotonic() > until:
-                self.tell(
-                    f"{asked} is there for longer than {LONGEST_S:.0f} s, so its job was killed or takes too long: the "
-                    f"stream goes on, and has removed the file. Look whether the job runs, or start it again"
-                )
-                remove(self.spark, asked)
-            else:
-                time.sleep(POLL_S)
-        remove(self.spark, answered)
+        for request in waiting:
+            write_text(self.spark, request + _ANSWERED, "")
+        until = time.monotonic() + LONGEST_S
+        while (left := self._still_there(waiting)) and not is_stopping() and time.monotonic() < until:
+            time.sleep(POLL_S)
+        for request in [] if is_stopping() else left:
+            self.tell(
+                f"{request}{_ASKED} is there for longer than {LONGEST_S:.0f} s, so its job was killed or takes too "
+                f"long: the stream goes on, and has removed the file. Look whether the job runs, or start it again"
+            )
+            remove(self.spark, request + _ASKED)
+        for request in waiting:
+            remove(self.spark, request + _ANSWERED)
+
+    def _still_there(self, requests: Iterable[str]) -> list[str]:
+        return [request for request in requests if path_exists(self.spark, request + _ASKED)]

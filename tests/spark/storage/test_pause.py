@@ -66,17 +66,19 @@ def test_micro_batch_begins_when_the_job_that_has_asked_is_done(
     assert len(said) == 1
 
 
-def test_request_of_a_job_that_was_killed_is_removed_after_its_time(
+def test_requests_of_jobs_that_were_killed_are_removed_after_one_time_for_all(
     tmp_path: Path, pauses: Pauses, said: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(pause, "LONGEST_S", 0.2)
     (tmp_path / pause.FOLDER).mkdir()
-    (tmp_path / pause.FOLDER / "killed.asked").touch()
+    for number in range(100):
+        (tmp_path / pause.FOLDER / f"killed-{number}.asked").touch()
     began = time.monotonic()
     pauses.look()
     pauses.wait(BATCH, lambda: False)
     assert 0.2 <= time.monotonic() - began < PATIENCE_S
-    assert "killed.asked is there for longer than 0 s, so its job was killed or takes too long" in said[1]
+    assert len(said) == 101
+    assert "killed-7.asked is there for longer than 0 s, so its job was killed or takes too long" in "".join(said)
     assert files(tmp_path) == []
 
 
