@@ -10,10 +10,12 @@ import argparse
 import sys
 import time
 from collections.abc import Iterator
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import yaml
 from deltalake import DeltaTable
@@ -25,15 +27,17 @@ CHOSEN = 3
 NO_RETENTION = {"delta.deletedFileRetentionDuration": "interval 0 seconds"}
 
 
-def choose(tables: dict[str, str], visitor: str, ids: Path) -> int:
+def choose(tables: dict[str, str], visitor: str, time_of: str, ids: Path) -> int:
     """Write the ids of three visitors, as soon as there are clicks; one has a rejected record, if anybody has."""
     began = time.monotonic()
     while time.monotonic() - began < PATIENCE_S:
         if all(DeltaTable.is_deltatable(table) for table in tables.values()):
-            clicks = column(tables["scored"], visitor)
+            clicks = DeltaTable(tables["scored"]).to_pyarrow_table(columns=[visitor, time_of])
             if len(clicks) >= LEAST_CLICKS:
-                # The newest visitors of the past: those who click from now on have smaller numbers.
-                known = sorted(set(clicks), key=lambda each: (len(each), each), reverse=True)
+                # The newest visitors of past days: the clicks that arrive meanwhile are hardly ever theirs.
+                last = clicks.group_by(visitor).aggregate([(time_of, "max")])
+                gone = last.filter(pc.less(last[f"{time_of}_max"], datetime.now(timezone.utc) - timedelta(days=1)))
+                known = sorted(gone[visitor].to_pylist(), key=lambda each: (len(each), each), reverse=True)
                 raws = column(tables["rejected"], "raw")
                 in_raw = [each for each in known if any(f'"{each}"' in (raw or "") for raw in raws)]
                 chosen = dict.fromkeys([*in_raw[:1], *known])
@@ -99,7 +103,7 @@ def main() -> int:
     run: dict[str, Any] = yaml.safe_load(a.config.read_text(encoding="utf-8"))
     tables, click = run["output"], run["click"]
     if a.step == "choose":
-        return choose(tables, click["visitor"], a.ids)
+        return choose(tables, click["visitor"], click["time"], a.ids)
     if a.step == "expire":
         return expire(tables)
     return prove(tables, a.ids.read_text().split()) if a.step == "prove" else lose(tables, click["id"])
