@@ -36,7 +36,7 @@ _ASKED, _ANSWERED = ".asked", ".answered"
 
 @contextmanager
 def paused(spark: SparkSession, checkpoint: str, tell: Callable[[str], None]) -> Iterator[None]:
-    """Let the stream of a checkpoint begin no micro-batch for the length of a block, should one be running.
+    """Let the stream of a checkpoint, if one runs, begin no micro-batch for the length of a block, which makes a commit.
 
     Args:
         spark: the session.
@@ -49,7 +49,11 @@ def paused(spark: SparkSession, checkpoint: str, tell: Callable[[str], None]) ->
         until = time.monotonic() + ANSWER_S
         while not (is_answered := path_exists(spark, request + _ANSWERED)) and time.monotonic() < until:
             time.sleep(POLL_S)
-        tell("the stream waits meanwhile" if is_answered else f"no stream has answered for {ANSWER_S:.0f} s")
+        tell(
+            "the stream waits until this commit is done"
+            if is_answered
+            else f"no stream has answered within {ANSWER_S:.0f} s; the commit is tried all the same"
+        )
         yield
     finally:
         remove(spark, request + _ASKED)

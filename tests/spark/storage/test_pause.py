@@ -59,7 +59,7 @@ def test_micro_batch_begins_when_the_job_that_has_asked_is_done(
     assert done.is_set()
     assert asking.result(PATIENCE_S)
     assert said == ["batch 7 waits for another job that changes the tables, 60 s at most"]
-    assert heard == ["the stream waits meanwhile"]
+    assert heard == ["the stream waits until this commit is done"]
     assert files(tmp_path) == []
     pauses.look()
     pauses.wait(BATCH + 1, lambda: False)
@@ -114,5 +114,5 @@ def test_job_goes_on_where_no_stream_answers(
     heard: list[str] = []
     with pytest.raises(KeyError), paused(spark, str(tmp_path), heard.append):
         raise KeyError  # whatever the commit raises, the request is taken back
-    assert heard == ["no stream has answered for 0 s"]
+    assert heard == ["no stream has answered within 0 s; the commit is tried all the same"]
     assert files(tmp_path) == []
