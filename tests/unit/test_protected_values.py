@@ -33,6 +33,7 @@ from clickscore.monitoring.progress import ProgressLines
 from clickscore.monitoring.report import Report
 from clickscore.reasons import SCORING_FAILED
 from clickscore.report.masking import masked_detail, masked_record
+from clickscore.scoring.contract import Contract
 from clickscore.scoring.scorer import ClickScorer
 from clickscore.stream.batch_counts import BatchCounts
 from clickscore.stream.field_counts import FieldCounts
@@ -44,9 +45,13 @@ WITHIN = st.sampled_from([None, "user", "context", "misspelt"])
 
 
 @pytest.fixture(scope="module")
-def scorer(tmp_path_factory: pytest.TempPathFactory) -> ClickScorer:
-    folder = tmp_path_factory.mktemp("protected")
-    return scorer_of(contract_in(folder), folder, fussy, most=float("inf"))
+def contract(tmp_path_factory: pytest.TempPathFactory) -> Contract:
+    return contract_in(tmp_path_factory.mktemp("contract"))
+
+
+@pytest.fixture(scope="module")
+def scorer(contract: Contract, tmp_path_factory: pytest.TempPathFactory) -> ClickScorer:
+    return scorer_of(contract, tmp_path_factory.mktemp("features"), fussy, most=float("inf"))
 
 
 def counts_of(sample: pa.Array, outcomes: pa.StructArray) -> BatchCounts:
@@ -93,11 +98,11 @@ def told_about(sample: pa.Array, outcomes: pa.StructArray, click: pa.Schema) -> 
 @given(changes=CHANGES, price=st.sampled_from([1, 13, 14]),
        within=WITHIN, cut=st.sampled_from([0, 0, 1, 30]))  # fmt: skip
 def test_no_value_of_a_protected_field_is_told_to_anybody(
-    scorer: ClickScorer, changes: dict[str, Any], price: float, within: str | None, cut: int
+    contract: Contract, scorer: ClickScorer, changes: dict[str, Any], price: float, within: str | None, cut: int
 ) -> None:
     record = {**with_price(price), **changes}
     record = {within: {SECRET: record}} if within else record
     text = json.dumps(record)
     sample = records(text[: len(text) - cut].encode(), json.dumps(text).encode(), GOOD)
-    told = told_about(sample, scorer.score(sample), scorer._contract.click)
+    told = told_about(sample, scorer.score(sample), contract.click)
     assert not [(place, secret) for place, text in told.items() for secret in SECRETS if secret in text], told

@@ -36,7 +36,7 @@ _ASKED, _ANSWERED = ".asked", ".answered"
 
 @contextmanager
 def paused(spark: SparkSession, checkpoint: str, tell: Callable[[str], None]) -> Iterator[None]:
-    """Let the stream of a checkpoint, if one runs, begin no micro-batch for the length of a block, which makes a commit.
+    """Let the stream of a checkpoint, if one runs, begin no micro-batch for the length of a block that makes a commit.
 
     Args:
         spark: the session.
