@@ -5,6 +5,7 @@ from pyspark.sql import functions as F
 from pyspark.sql.window import Window
 from rich.console import Console
 from rich.table import Table as Grid
+from rich.text import Text
 
 from clickscore.batch.rescoring import NEW, OLD
 from clickscore.config.fields import nearest
@@ -64,7 +65,7 @@ def show(console: Console, title: str, scores: DataFrame, time: str, by: str | N
         time: name of the column with the time of the click.
         by: name of the other column.
     """
-    grid = Grid(title=title, title_justify="left", title_style="bold")
+    grid = Grid(title=Text(title), title_justify="left", title_style="bold")
     names = ("", "clicks", "unscored", "changed", "mean difference", "worst difference", "rank correlation")
     for name in names:
         grid.add_column(name, justify="right" if name else "left", no_wrap=True)
@@ -77,7 +78,7 @@ def show(console: Console, title: str, scores: DataFrame, time: str, by: str | N
             differences = [_number(row.mean_difference, "+.6f"), _number(row.worst_difference, "+.6f")]
             value = "null" if row.value is None else row.value
             counts = [f"{row.clicks:,}", f"{row.unscored:,}", f"{row.changed:,}"]
-            grid.add_row(value, *counts, *differences, _number(row.rank_correlation, ".4f"))
+            grid.add_row(Text(value), *counts, *differences, _number(row.rank_correlation, ".4f"))
         grid.add_section()
     console.print(grid)
 

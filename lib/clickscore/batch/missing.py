@@ -200,5 +200,6 @@ def read_part_files(spark: SparkSession, place: str) -> DataFrame:
         SourceError: if the folder is gone, although a backfill has planned to read it.
     """
     if not path_exists(spark, place):
-        raise SourceError(f"--files: {place} is gone, and a backfill is not done with it. Restore the folder.")
+        raise SourceError(f"--files: {place} is gone, and a backfill is not done with it. Restore the folder; "
+                          f"or make an empty one in its place, and its files count as unreadable.")  # fmt: skip
     return list_files(spark, place)

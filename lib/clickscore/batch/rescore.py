@@ -1,6 +1,5 @@
 """The re-score: a period of ``scored_clicks`` is scored again into a table of its own, or compared on the fly."""
 
-import json
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -15,7 +14,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 from rich.console import Console
 
-from clickscore.batch import comparison, ranges
+from clickscore.batch import comparison, ranges, rescored_table
 from clickscore.batch.progress import ChunkLines
 from clickscore.batch.rescoring import NEW, Period, features_digest, plain, rescored, rescored_clicks
 from clickscore.batch.wiring import check_model, check_whole
@@ -28,17 +27,14 @@ from clickscore.registry.version import ModelVersion
 from clickscore.retries import STREAM_LIMIT_S, persistently
 from clickscore.scoring.isolation import Tolerance
 from clickscore.spark_errors import WorkerCrashError, guarded
-from clickscore.storage.protocol import check_readable, check_writable
+from clickscore.storage.protocol import check_readable
 from clickscore.storage.schemas import quoted
 from clickscore.storage.table import Table
 from clickscore.stream.definition import Definition, read_definition
 from clickscore.stream.deployment import Deployment
 from clickscore.stream.pipeline import Score
-from clickscore.stream.placement import check_apart
 from clickscore.stream.silence import ending_silent_workers
 
-PROPERTY = "clickscore.rescore"
-"""Table property: what the table is a re-score of, as JSON."""
 CHUNK_CLICKS = 1_000_000
 """Clicks of a commit, more where one micro-batch has more."""
 
@@ -125,7 +121,10 @@ def run(config: Config, make_session: Callable[[], SparkSession], console: Conso
             lambda tolerance: deployment.score_with(plain(definition.contract), definition.features, model, tolerance),
             config.model.time_limit_ms / 1000,
         )  # fmt: skip
-        table = _prepare(spark, config, scorer, asked) if asked.into else None
+        table = None
+        if asked.into:
+            about = {"model": model.label, "features": scorer.digest}
+            table = rescored_table.prepare(spark, config, definition.layout, asked.into, asked.period, about)
         for doubt in model.doubts:
             warn(console, doubt)
         with ending_silent_workers(spark, config.model):
@@ -195,47 +194,9 @@ def _kept(scorer: Scorer, clicks: DataFrame) -> Iterator[DataFrame]:
             rows.unpersist()
 
 
-def _prepare(spark: SparkSession, config: Config, scorer: Scorer, asked: Asked) -> Table:
-    """Return the table to write, which is there afterwards and says what it is a re-score of.
-
-    Raises:
-        TableError: if it is a part of the run, another table, or of another re-score.
-    """
-    assert asked.into
-    table, layout = Table(asked.into), scorer.definition.layout
-    check_apart(spark, config, "--into", table)
-    check_readable(spark, table)
-    table.check(spark, rescored_clicks(layout))
-    scored = Table(config.output.scored)
-    mine = {
-        "scored": scored.delta(spark).detail().select("id").collect()[0][0],
-        "period": str(asked.period), "model": scorer.model.label, "features": scorer.digest,
-    }  # fmt: skip
-    if not table.exists(spark):
-        if asked.period.of(scored.read(spark), layout.time).isEmpty():
-            raise TableError(f"--from, --to: {scored.name} has no click {asked.period}. Widen the range.")
-        version = scored.delta(spark).history(1).select("version").collect()[0][0]
-        about = json.dumps({**mine, "version": version})
-        table.create(spark, rescored_clicks(layout), [layout.time, "batch_id"], {PROPERTY: about})
-    else:
-        check_writable(spark, table, table.properties(spark))
-    found = _about(spark, table)
-    if {key: found.get(key) for key in mine} != mine:
-        raise TableError(
-            f"--into: {table.name} holds another re-score: {found or 'nothing that says of what'}; this one would be "
-            f"{mine}. Name a new table, or drop that one."
-        )
-    return table
-
-
-def _about(spark: SparkSession, table: Table) -> dict[str, str | int]:
-    about: dict[str, str | int] = json.loads(table.properties(spark).get(PROPERTY, "{}"))
-    return about
-
-
 def _write(spark: SparkSession, config: Config, console: Console, scorer: Scorer, table: Table, period: Period) -> None:
     """Write the chunks that are not in the table yet, of the clicks as they were when it was made."""
-    version = int(_about(spark, table)["version"])
+    version = rescored_table.version_of(spark, table)
     clicks = period.of(Table(config.output.scored).read(spark, version), scorer.definition.layout.time)
     sizes = clicks.groupBy("batch_id").count().orderBy("batch_id").collect()
     done = {row[0] for row in table.read(spark).select("batch_id").distinct().collect()}

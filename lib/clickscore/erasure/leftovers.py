@@ -1,19 +1,22 @@
 """Leftovers of an erasure: files that only older versions of a table need, and ids in the files that are live."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from clickscore.erasure.visitor_rows import joined, kept_texts, naming
+from clickscore.spark_errors import SPARK_ERRORS
 from clickscore.storage.files import all_files, changed_at, plain_uri
 from clickscore.storage.schemas import quoted
 from clickscore.storage.table import Table
 
 _LOG = "_delta_log/"
+CLOCKS_APART = timedelta(minutes=10)
+"""How far the clock of the storage, which a file has its time from, may be ahead of that of the job."""
 
 
 @dataclass(frozen=True)
@@ -24,7 +27,7 @@ class Leftovers:
         version: of the table that was looked at.
         files: live files, all of which were read.
         rows: rows in them that name a visitor; of a file that hides rows, these as well.
-        old_files: data files that are not live, and are older than the erasure.
+        old_files: data files that are not live, and are older than the erasure, or may be.
     """
 
     version: int
@@ -49,9 +52,19 @@ def look(spark: SparkSession, table: Table, spellings: Mapping[str, int], erased
     """
     version = newest_version(spark, table)
     live = sorted(table.read(spark, version).inputFiles())
-    # The files themselves, as Delta would not show what a deletion vector hides.
-    rows = named_rows(spark.read.parquet(*live), spellings).count() if live else 0
+    rows = sum(named_rows(stored, spellings).count() for stored in _as_stored(spark, live))
     return Leftovers(version, len(live), rows, len(old_files(spark, table, live, erased_at)))
+
+
+def _as_stored(spark: SparkSession, files: Sequence[str]) -> list[DataFrame]:
+    """Return all that data files hold: Delta shows neither rows that a deletion vector hides, nor dropped columns."""
+    if not files:
+        return []
+    try:
+        # Without it, the columns are those of one of the files, and of the others not even looked at.
+        return [spark.read.option("mergeSchema", "true").parquet(*files)]
+    except SPARK_ERRORS:  # the type of a column was widened; what else is wrong, each file says itself
+        return [spark.read.parquet(file) for file in files]
 
 
 def old_files(spark: SparkSession, table: Table, live: Iterable[str], erased_at: datetime) -> list[str]:
@@ -59,7 +72,8 @@ def old_files(spark: SparkSession, table: Table, live: Iterable[str], erased_at:
     folder, known = table.folder(spark), set(map(plain_uri, live))
     paths = [path for path in all_files(spark, folder) if path.endswith(".parquet") and not path.startswith(_LOG)]
     others = [f"{folder}/{path}" for path in paths if plain_uri(f"{folder}/{path}") not in known]
-    return [path for path in others if (changed := changed_at(spark, path)) and changed <= erased_at]
+    until = erased_at + CLOCKS_APART
+    return [path for path in others if (changed := changed_at(spark, path)) and changed <= until]
 
 
 def newest_version(spark: SparkSession, table: Table) -> int:

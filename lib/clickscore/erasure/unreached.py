@@ -60,9 +60,14 @@ def kept_until(spark: SparkSession, table: Table, name: str, since: datetime) ->
         name: the property with the interval.
         since: the moment.
     """
-    interval = table.properties(spark).get(name, _DEFAULTS[name])
+    interval = as_sql(table.properties(spark).get(name, _DEFAULTS[name]))
     until: datetime = spark.range(1).select(F.unix_micros(F.lit(since) + F.expr(interval))).collect()[0][0]
     return datetime.fromtimestamp(int(str(until)) / 1e6, timezone.utc)
+
+
+def as_sql(interval: str) -> str:
+    """Return an interval of a table's property as SQL writes it; Delta also takes it without its first word."""
+    return interval if interval.lstrip().lower().startswith("interval") else f"INTERVAL {interval}"
 
 
 def of_source(spark: SparkSession, source: Any) -> Iterator[str]:

@@ -61,14 +61,17 @@ def read_actions(spark: SparkSession, table: Table) -> DataFrame:
     )  # fmt: skip
 
 
-def earliest_batch(log: Mapping[int, Planned], oldest: int) -> int:
-    """Return the first micro-batch that can be proven, given the oldest version in the log of the source."""
+def earliest_batch(log: Mapping[int, Planned], oldest: int | None) -> int:
+    """Return the first micro-batch that can be proven, given the oldest version of which the source's log has a file.
+
+    None says that it has none, as where all that is left of it are changes of properties: then none can be proven.
+    """
     if 0 in log and oldest == 0:
         return 0
 
     def is_proven(plan: Planned) -> bool:
         end = table_position(plan.end)
-        return not end.is_snapshot and end.version >= oldest
+        return oldest is not None and not end.is_snapshot and end.version >= oldest
 
     after = [batch + 1 for batch, plan in log.items() if is_proven(plan)]
     return min(after, default=max(log, default=-1) + 1)

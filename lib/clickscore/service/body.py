@@ -26,14 +26,18 @@ async def read(request: Request, most_bytes: int, limit_s: float) -> bytes:
     """Return the body; one that is larger than it says, or than allowed, is not kept in memory.
 
     Raises:
-        RefusedError: if it is too large, or does not come in time.
+        RefusedError: if it is too large, compressed, or does not come in time.
     """
+    encoding = request.headers.get("content-encoding", "").strip().lower()
     try:
-        return await asyncio.wait_for(_received(request, most_bytes), limit_s)
+        body = await asyncio.wait_for(_received(request, most_bytes), limit_s)
     except TimeoutError:
         raise RefusedError(408, f"the body has not come within {limit_s:g} s", _CLOSE) from None
     except ClientDisconnect:
         raise RefusedError(400, "the client has left before its body had come", _CLOSE) from None
+    if encoding not in ("", "identity"):
+        raise RefusedError(415, f"expected no Content-Encoding, found {encoding}: send the body uncompressed")
+    return body
 
 
 async def _received(request: Request, most_bytes: int) -> bytes:

@@ -8,20 +8,21 @@ topics the kind alone, as their ids are watched by ``gap_detection``.
 
 import json
 import os
+import shlex
 from pathlib import PurePosixPath
 from typing import NamedTuple
 from urllib.parse import unquote
 
-from pyspark.sql import SparkSession
+from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from clickscore.config.source import DeltaSource, FolderSource, Source
 from clickscore.errors import CheckpointError, StreamError
-from clickscore.sources.file_log import read_log
+from clickscore.sources.file_log import list_landed, read_log
 from clickscore.storage import offset_log, places
 from clickscore.storage.checkpoint import Checkpoint
 from clickscore.storage.fence import Fence
-from clickscore.storage.files import plain_uri
+from clickscore.storage.files import path_exists, plain_uri
 from clickscore.storage.offset_log import OFFSETS
 from clickscore.storage.places import local_path
 from clickscore.storage.stream_id import ensure_lasting, read_lasting
@@ -119,14 +120,14 @@ def _settle_folder(spark: SparkSession, path: str, checkpoint: str, known: str) 
     if known:
         if places.is_same(known, here):
             return known
-        raise _another_folder(checkpoint, known, here)
+        raise _another_folder(spark, checkpoint, known, here)
     log = read_log(spark, checkpoint)
     if not (first := log.select("source").head()):
         return places.real(spark, path)
     folder = _first_name(spark, first.source, here)
     below = _below(spark, folder)
     if stray := log.where(~F.col("source").startswith(below)).select("source").head():
-        raise _another_folder(checkpoint, unquote(stray.source), here)
+        raise _another_folder(spark, checkpoint, unquote(stray.source), here)
     return folder
 
 
@@ -143,10 +144,32 @@ def _first_name(spark: SparkSession, file: str, here: str) -> str:
     return next((place for place in above if places.is_same(place, here)), here)
 
 
-def _another_folder(checkpoint: str, known: str, here: str) -> CheckpointError:
+def _count_found(spark: SparkSession, checkpoint: str, known: str, here: str) -> tuple[int, int]:
+    """Return how many files of a folder were read, and how many of them another one has: by name and time of change.
+
+    Spark's log of a folder knows no sizes.
+    """
+
+    def named(files: DataFrame, place: str, changed: str) -> DataFrame:
+        below, source = _below(spark, place), F.col("source")
+        name = source.substr(F.lit(len(below) + 1), F.length(source))
+        return files.where(source.startswith(below)).select(name.alias("name"), F.col(changed).alias("changed_ms"))
+
+    read = named(read_log(spark, checkpoint), known, "logged_ms")
+    found = read.limit(0)
+    if path_exists(spark, here):
+        found = read.join(named(list_landed(spark, here), here, "changed_ms"), ["name", "changed_ms"], "left_semi")
+    return read.count(), found.count()
+
+
+def _another_folder(spark: SparkSession, checkpoint: str, known: str, here: str) -> CheckpointError:
     was, now, link = local_path(known), local_path(here), ""
     if was and now and not os.path.lexists(was):
-        link = f" If the folder was moved with its files, leave a link where it was (ln -s {now} {was})."
+        read, there = _count_found(spark, checkpoint, known, here)
+        link = (
+            f" Of {read:,} files that were read, {there:,} are in {here}, as old as they were. If the folder was moved "
+            f"with its files, leave a link where it was (ln -s {shlex.quote(now)} {shlex.quote(was)})."
+        )
     return CheckpointError(
         f"source.path: the checkpoint {checkpoint} has read {known}, the configuration names {here}, which is another "
         f"folder, or the same one under a name that nothing connects with the first: all files in it would be read as "

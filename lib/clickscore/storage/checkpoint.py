@@ -75,10 +75,10 @@ def written_upto(spark: SparkSession, checkpoint: Checkpoint, table: Table, mome
     if checkpoint.last_planned == checkpoint.last_done:
         return checkpoint.last_done
     last = table.last_batch(spark, stream)
-    if last >= 0 or table.has_whole_history(spark):
+    if last >= 0:
         return last
-    # The stream has not written for so long that its commits are cleaned away, but its rows are there. Older rows with
-    # the same number may be those of another stream, from which the table was released.
+    # Its rows may be there all the same: the commits were cleaned away, or the table is a copy of the one that it has
+    # written. Older rows with the same number may be those of another stream, from which the table was released.
     plan = offset_log.read_plan(spark, checkpoint.path, checkpoint.last_planned)
     assert plan  # or else it would not be the last one
     planned_at = datetime.fromtimestamp(plan.planned_ms / 1000, timezone.utc)

@@ -14,8 +14,6 @@ from clickscore.storage.table import Table
 
 _PREFIX = "delta.constraints."
 """Of the table properties that hold CHECK constraints."""
-_HIDDEN = "*********(redacted)"
-"""What Spark shows instead of a property that may hold a secret: ``url`` in its name or its value is enough."""
 _LENGTH_KEY = "__CHAR_VARCHAR_TYPE_STRING"
 """Spark's metadata of a column that is a string of limited length."""
 _LENGTH = re.compile(r"(?:var)?char\((?P<most>\d+)\)")
@@ -51,8 +49,6 @@ def read_constraints(
         properties: of the table, where they are known already.
     """
     checks = _checks(table.properties(spark) if properties is None else properties)
-    if _HIDDEN in checks.values():  # The table's detail hides nothing, but is a Spark job.
-        checks = _checks(table.delta(spark).detail().select("properties").collect()[0][0])
     own = [Constraint(name, checks[name]) for name in sorted(checks) if name not in FINITE_SCORE]
     lengths = [(field, _LENGTH.fullmatch(field.metadata.get(_LENGTH_KEY, ""))) for field in table.read(spark).schema]
     return (*own, *[_limit(field, int(length["most"])) for field, length in lengths if length])

@@ -54,6 +54,7 @@ FOLDER = "clickscore-metrics"
 """Folder of the checkpoint with the rows that are not in the table yet, a file for each."""
 
 _TIMES = [field.name for field in STREAM_METRICS if isinstance(field.dataType, T.TimestampType)]
+_NEEDED = [field.name for field in STREAM_METRICS if not field.nullable]
 _AS_JSON = T.StructType(
     [T.StructField(f.name, T.LongType() if f.name in _TIMES else f.dataType) for f in STREAM_METRICS]
 )
@@ -83,7 +84,8 @@ class KeptRows:
     def read(self) -> list[dict[str, Any]]:
         """Return the rows, the oldest first.
 
-        Where a run was killed while it wrote one, that is not a row: Spark gives the micro-batch out again.
+        Where a run was killed while it wrote one, that is not a row: Spark gives the micro-batch out again. Neither is
+        one without a value that the table needs, which no append would get past.
         """
         texts = (read_text(self.spark, f"{self.folder}/{name}") for name in file_names(self.spark, self.folder))
         return sorted(filter(None, map(_as_row, texts)), key=lambda row: int(row["batch_id"]))
@@ -102,7 +104,8 @@ def _as_row(text: str | None) -> dict[str, Any] | None:
         row = json.loads(text or "null")
     except ValueError:
         return None
-    return row if isinstance(row, dict) else None
+    is_whole = isinstance(row, dict) and all(row.get(name) is not None for name in _NEEDED)
+    return row if is_whole else None
 
 
 def as_frame(spark: SparkSession, rows: Iterable[Mapping[str, Any]]) -> DataFrame:

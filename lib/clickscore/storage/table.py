@@ -28,6 +28,8 @@ CHECKPOINT_INTERVAL = 50
 
 NO_CHECKS: Mapping[str, str] = MappingProxyType({})
 
+_HIDDEN = "*********(redacted)"
+"""What Spark shows instead of a property that may hold a secret: ``url`` in its name or its value is enough."""
 _PARTS = 3
 """Of a catalog name, at most: catalog, schema and table."""
 _PLAIN = re.compile(r"\w+")
@@ -110,8 +112,13 @@ class Table:
         return self.properties(spark).get(STREAM_PROPERTY)
 
     def properties(self, spark: SparkSession) -> dict[str, str]:
-        """Return the table's properties, with those of its protocol; Spark hides values that may be secrets."""
-        return {row.key: row.value for row in spark.sql(f"SHOW TBLPROPERTIES {self.sql_name}").collect()}
+        """Return the table's properties, with those of its protocol."""
+        shown = {row.key: row.value for row in spark.sql(f"SHOW TBLPROPERTIES {self.sql_name}").collect()}
+        if _HIDDEN not in shown.values():
+            return shown
+        # The table's detail hides nothing, but is a Spark job, and has nothing of the protocol.
+        set_by_hand: dict[str, str] = self.delta(spark).detail().select("properties").collect()[0][0]
+        return shown | set_by_hand
 
     def found_properties(self, spark: SparkSession) -> dict[str, str]:
         """Return the table's properties, of which an existing table has some; none if there is no such table."""
@@ -236,10 +243,6 @@ class Table:
     def _save(self, writer: DataFrameWriter) -> None:
         writer = writer.format("delta").mode("append")
         writer.save(self.location) if self.is_path else writer.saveAsTable(self.sql_name)
-
-    def has_whole_history(self, spark: SparkSession) -> bool:
-        """Tell whether the commits are all there; after ``delta.logRetentionDuration``, Delta cleans old ones away."""
-        return bool(self.delta(spark).history().agg(F.min("version") == 0).collect()[0][0])
 
     def last_batch(self, spark: SparkSession, stream: str) -> int:
         """Return the last micro-batch that the stream has appended, as far as the history tells, or -1."""

@@ -25,7 +25,7 @@ FILE = "clickscore-unknown-fields"
 """File of the checkpoint with the counts."""
 MOST_DAYS = 30
 MOST_FIELDS = 200
-"""Fields of a day; records whose keys are ids would fill the file."""
+"""Fields of a day, and of a micro-batch; records whose keys are ids would fill the file, and ``stream_metrics``."""
 SAVE_EVERY_S = 60
 
 
@@ -63,15 +63,15 @@ class FieldCounts:
     _saved_s: float = field(default_factory=time.monotonic)
 
     def add(self, done: Report, today: date) -> Mapping[str, int]:
-        """Count in the records that came along with a micro-batch, and return the counts of these.
+        """Count in the records that came along with a micro-batch, and return the counts of these, the commonest.
 
         The counts of the day are kept, if that is due.
         """
-        found = count_unknown(done.sampled, self.click)
+        found = _commonest(count_unknown(done.sampled, self.click))
         day = self.days.setdefault(today.isoformat(), Day())
         day.records += len(done.sampled)
         day.fields.update(found)
-        day.fields = Counter(dict(day.fields.most_common(MOST_FIELDS)))
+        day.fields = _commonest(day.fields)
         self._seen.add(today.isoformat())
         for oldest in sorted(self.days)[:-MOST_DAYS]:
             del self.days[oldest]
@@ -88,6 +88,10 @@ class FieldCounts:
     def of_run(self) -> Iterator[str]:
         """Yield what this run has met, in words."""
         return in_words({day: counts for day, counts in self.days.items() if day in self._seen})
+
+
+def _commonest(fields: Counter[str]) -> Counter[str]:
+    return Counter(dict(fields.most_common(MOST_FIELDS)))
 
 
 def in_words(days: Days) -> Iterator[str]:

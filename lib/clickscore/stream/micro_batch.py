@@ -183,9 +183,10 @@ class MicroBatches:
         files = [file for file in self.unreadable if file.batch_id == stamp.batch_id]
         known = [*counts.sources, *[file.path for file in files]]
         gone = self.lost_files(stamp.batch_id, known) if stamp.batch_id > self.tables.rejected_upto else ()
-        if gone and scored is not None:
+        if (gone or files) and scored is not None:
             read_before = {row.source for row in scored.select("source").distinct().collect()}
             gone = [path for path in gone if path not in read_before]
+            files = [file for file in files if file.path not in read_before]
         if gone:
             self.batch_scorer.tell(
                 f"batch {stamp.batch_id}: {len(gone):,} files were moved or deleted before they were read, and go to "

@@ -114,4 +114,5 @@ def _named(config: Config) -> Iterator[tuple[str, Table | str]]:
     yield "stream_metrics, which stands beside output.scored,", scored.beside("stream_metrics")
     yield "source_gaps, which stands beside output.scored,", scored.beside("source_gaps")
     yield "backfills, which stands beside output.scored,", scored.beside("backfills")
+    yield "erasures, which stands beside output.scored,", scored.beside("erasures")
     yield "outcomes, which stands beside output.scored,", scored.beside("outcomes")

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from pyspark.sql import SparkSession
 
-from clickscore.erasure.leftovers import Leftovers, look, named_rows
+from clickscore.erasure.leftovers import CLOCKS_APART, Leftovers, look, named_rows
 from clickscore.storage.table import Table
 
 ROWS = """page STRING, tags ARRAY<STRING>, more MAP<STRING, STRUCT<by: STRING>>, source_key BINARY,
@@ -30,6 +30,25 @@ def test_visitor_is_found_in_any_value(spark: SparkSession, row: tuple[object, .
     assert named_rows(rows, {"v1": 0}).count() == 1
 
 
+@pytest.mark.parametrize("is_widened", [False, True])
+def test_visitor_is_found_in_a_column_that_older_files_do_not_have(
+    spark: SparkSession, tmp_path: Path, is_widened: bool
+) -> None:
+    table = Table(str(tmp_path / "table"))
+    spark.sql(
+        f"CREATE TABLE {table.sql_name} (visitor STRING, quantity INT, day INT) USING delta PARTITIONED BY (day) "
+        f"TBLPROPERTIES ('delta.enableTypeWidening' = 'true')"
+    )
+    # Spark takes the columns from the first file by name, which is that of the first day.
+    table.append(spark.sql("SELECT 'v2' AS visitor, 1 AS quantity, 1 AS day"))
+    spark.sql(f"ALTER TABLE {table.sql_name} ADD COLUMNS (friend STRING)")
+    if is_widened:
+        spark.sql(f"ALTER TABLE {table.sql_name} ALTER COLUMN quantity TYPE BIGINT")
+    quantity = "CAST(1 AS BIGINT)" if is_widened else "1"
+    table.append(spark.sql(f"SELECT 'v3' AS visitor, {quantity} AS quantity, 2 AS day, 'v1' AS friend"))
+    assert look(spark, table, {"v1": 0}, datetime.now(timezone.utc)).rows == 1
+
+
 def test_files_of_older_versions_and_hidden_rows_are_counted(spark: SparkSession, tmp_path: Path) -> None:
     table, now = Table(f"{tmp_path}/a b/table"), datetime.now(timezone.utc)
     later = now + timedelta(hours=1)
@@ -47,5 +66,7 @@ def test_files_of_older_versions_and_hidden_rows_are_counted(spark: SparkSession
     fed.mkdir()
     shutil.copy(next(fed.parent.glob("*.parquet")), fed / "cdc.parquet")
     assert look(spark, table, {"v1": 0}, later).old_files == 2
+    # The clock of the storage may be ahead.
+    assert look(spark, table, {"v1": 0}, datetime.now(timezone.utc) - CLOCKS_APART / 2).old_files == 2
     before = look(spark, table, {"v1": 0}, now - timedelta(hours=1))
     assert before.is_none

@@ -48,9 +48,10 @@ def test_stream_reads_the_table_as_it_was_and_then_what_commits_add(spark: Spark
         ({0: end(3, 0, starting=True), 1: end(4), 2: end(6)}, 2, 2),
         ({7: end(9), 8: end(10)}, 0, 8),
         ({0: end(3)}, 9, 1),
+        ({0: end(3), 1: end(4)}, None, 2),
     ],
 )
 def test_what_can_be_proven_begins_where_the_log_of_the_source_does(
-    ends: dict[int, Any], oldest: int, expected: int
+    ends: dict[int, Any], oldest: int | None, expected: int
 ) -> None:
     assert earliest_batch({batch: Planned(0, found) for batch, found in ends.items()}, oldest) == expected

@@ -1,6 +1,7 @@
 """One checkpoint reads one source: the same place by another name is the same, and any other source is refused."""
 
 import json
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -95,6 +96,26 @@ def test_checkpoint_of_an_earlier_version_refuses_a_folder_that_its_log_does_not
     log(home, f"file:{home}/landing/a.jsonl", f"file:{home}/elsewhere/a%20b.jsonl")
     with pytest.raises(CheckpointError, match=r"has read .*/elsewhere/a b.jsonl, the configuration names"):
         settled(spark, home, folder(home / "landing"))
+
+
+def test_files_that_another_folder_has_of_those_that_were_read_are_counted(spark: SparkSession, home: Path) -> None:
+    log(home, *[f"file:{home}/landing/{name}.jsonl" for name in ("2026/a%20b", "gone", "changed")])
+    there = home / "moved place"
+    for name, changed_s in (("2026/a b.jsonl", 0.001), ("changed.jsonl", 7), ("new.jsonl", 0.001)):
+        (there / name).parent.mkdir(parents=True, exist_ok=True)
+        (there / name).write_text("{}")
+        os.utime(there / name, (changed_s, changed_s))
+    identity = home / "checkpoint" / FOLDER
+    identity.mkdir()
+    (identity / "part-0.txt").write_text(json.dumps({"kind": "folder", "name": f"file:{home}/landing"}))
+    shutil.rmtree(home / "landing")
+    counted = (
+        rf"Of 3 files that were read, 1 are in file:{there}, as old as they were\..* \(ln -s '{there}' {home}/landing\)"
+    )
+    with pytest.raises(CheckpointError, match=counted):
+        settled(spark, home, folder(there))
+    with pytest.raises(CheckpointError, match=f"Of 3 files that were read, 0 are in file:{home}/nowhere, as old"):
+        settled(spark, home, folder(home / "nowhere"))
 
 
 def test_checkpoint_without_anything_takes_any_source(spark: SparkSession, home: Path) -> None:

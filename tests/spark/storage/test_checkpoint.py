@@ -1,4 +1,5 @@
 import json
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
@@ -6,7 +7,7 @@ from pyspark.sql import SparkSession
 from pyspark.sql import types as T
 
 from clickscore.errors import CheckpointError
-from clickscore.storage.checkpoint import Checkpoint, check_belongs, check_logs, read_checkpoint
+from clickscore.storage.checkpoint import Checkpoint, check_belongs, check_logs, read_checkpoint, written_upto
 from clickscore.storage.table import STREAM_PROPERTY, Table, of_batch
 
 SCHEMA = T.StructType([T.StructField("id", T.StringType())])
@@ -76,6 +77,32 @@ def test_table_that_is_gone_is_refused_unless_the_checkpoint_is_new(spark: Spark
     check_belongs(spark, Checkpoint("cp", None, -1, -1), gone, gone.found_properties(spark))
     with pytest.raises(CheckpointError, match="does not exist, but the checkpoint cp says"):
         check_belongs(spark, Checkpoint("cp", "stream-1", 3, 3), gone, gone.found_properties(spark))
+
+
+def test_micro_batch_that_is_in_a_copy_of_the_table_is_not_written_once_more(
+    spark: SparkSession, tmp_path: Path
+) -> None:
+    table = Table(str(tmp_path / "scored"))
+    planned_at = datetime(2026, 3, 1, 12, tzinfo=timezone.utc)
+    shape = T.StructType([T.StructField("batch_id", T.LongType()), T.StructField("scored_at", T.TimestampType())])
+    table.create(spark, shape, ["batch_id"], {STREAM_PROPERTY: "stream-1"})
+    rows = [(3, planned_at - timedelta(days=9)), (4, planned_at + timedelta(seconds=1))]
+    table.append(spark.createDataFrame(rows, shape), of_batch("stream-1", 4))
+    (tmp_path / "offsets").mkdir()
+    for batch in (3, 4, 5):
+        plan = f'{{"batchTimestampMs": {planned_at.timestamp() * 1000:.0f}}}'
+        (tmp_path / "offsets" / str(batch)).write_text(f'v1\n{plan}\n{{"logOffset": {batch}}}')
+    copies = [Table(str(tmp_path / name)) for name in ("clone", "copy")]
+    spark.sql(f"CREATE TABLE {copies[0].sql_name} SHALLOW CLONE {table.sql_name}")
+    spark.sql(f"CREATE TABLE {copies[1].sql_name} USING delta AS SELECT * FROM {table.sql_name}")
+
+    def upto(table: Table, planned: int, stream: str = "stream-1") -> int:
+        return written_upto(spark, Checkpoint(str(tmp_path), stream, planned, planned - 1), table, "scored_at", stream)
+
+    assert [upto(each, 4) for each in (table, *copies)] == [4, 4, 4]
+    assert [upto(each, 5) for each in (table, *copies)] == [4, 4, 4]
+    # Rows of this number that are older than the plan are those of a stream before this one.
+    assert upto(copies[1], 3, "stream-2") == 2
 
 
 WHOLE = 'v1\n{"batchWatermarkMs": 0}\n{"logOffset": 3}'

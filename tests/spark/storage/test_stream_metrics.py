@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 from pyspark.sql import SparkSession
@@ -6,6 +7,8 @@ from clickscore.monitoring.batch_metrics import row_of
 from clickscore.monitoring.report import Report
 from clickscore.storage.stream_metrics import STREAM_METRICS, KeptRows, as_frame
 
+DONE = Report(7, 20, 15, 1, 2, 0.7, None, "shop", "3")
+
 YEAR_20000_US = 568_971_820_800_000_000
 """Spark has it; Python's times end with the year 9999."""
 
@@ -13,13 +16,23 @@ YEAR_20000_US = 568_971_820_800_000_000
 def test_kept_rows_come_back_in_their_order_without_one_that_was_cut_off(spark: SparkSession, tmp_path: Path) -> None:
     kept = KeptRows.of(spark, str(tmp_path))
     assert kept.read() == []
-    for number in (10, 9, 8):
-        kept.add({"batch_id": number, "read": 1})
-    kept.add({"batch_id": 9, "read": 2})  # once more, in the place of the first
+    eighth, ninth, tenth = (row_of(replace(DONE, batch_id=number), {}, None) for number in (8, 9, 10))
+    for row in (tenth, ninth, eighth):
+        kept.add(row)
+    kept.add(ninth | {"read": 2})  # once more, in the place of the first
     (tmp_path / "clickscore-metrics" / "11.json").write_text('{"batch_id": 11, "re')
-    assert kept.read() == [{"batch_id": 8, "read": 1}, {"batch_id": 9, "read": 2}, {"batch_id": 10, "read": 1}]
+    assert kept.read() == [eighth, ninth | {"read": 2}, tenth]
     kept.remove([8, 9])
-    assert kept.read() == [{"batch_id": 10, "read": 1}]
+    assert kept.read() == [tenth]
+
+
+def test_kept_row_without_a_value_that_the_table_needs_holds_up_no_other(spark: SparkSession, tmp_path: Path) -> None:
+    kept, row = KeptRows.of(spark, str(tmp_path)), row_of(DONE, {}, None)
+    kept.add(row)
+    kept.add({"batch_id": 6, "read": 1})  # as an earlier version wrote it
+    kept.add(row | {"batch_id": 8, "finished_at": None})
+    (tmp_path / "clickscore-metrics" / "9.json").write_text('{"read": 1}')
+    assert kept.read() == [row]
 
 
 def test_rows_become_those_of_the_table(spark: SparkSession) -> None:

@@ -82,6 +82,14 @@ def test_new_table_refuses_rows_against_its_checks_and_is_one_that_others_can_wr
     assert sorted(row.id for row in table.read(spark).collect()) == ["a", "d"]
 
 
+def test_property_that_spark_takes_for_a_secret_is_read_all_the_same(spark: SparkSession, tmp_path: Path) -> None:
+    table, rules = Table(str(tmp_path / "clicks")), '{"page_url": "strip_query", "token": "drop", "password": "hash"}'
+    table.create(spark, SCHEMA, [], {STREAM_PROPERTY: "stream-1", "clickscore.privacy": rules})
+    found = table.properties(spark)
+    assert (found[STREAM_PROPERTY], found["clickscore.privacy"]) == ("stream-1", rules)
+    assert found["delta.minWriterVersion"]
+
+
 def test_table_with_rows_keeps_its_layout(spark: SparkSession, tmp_path: Path) -> None:
     table = Table(str(tmp_path / "scores"))
     schema = T.StructType([T.StructField("id", T.StringType()), T.StructField("score", T.DoubleType())])

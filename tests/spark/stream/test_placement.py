@@ -69,6 +69,12 @@ def test_table_that_another_part_of_the_run_writes_is_refused(spark: SparkSessio
     assert said.startswith("output.rejected and model_timeline, which stands beside output.scored, are the same place")
 
 
+def test_ledger_of_erasures_has_a_place_of_its_own(spark: SparkSession, shop: Any) -> None:
+    shop.set(output={"scored": f"{shop.home}/scored_clicks", "rejected": f"{shop.home}/erasures"})
+    [said] = problems(spark, shop)
+    assert said.startswith("output.rejected and erasures, which stands beside output.scored, are the same place")
+
+
 def test_table_that_is_read_cannot_be_written(spark: SparkSession, shop: Any) -> None:
     shop.set(source={"kind": "delta", "table": f"{shop.home}/scored_clicks"})
     [said] = problems(spark, shop)

@@ -1,6 +1,7 @@
 """Files that the stream never reads are scored into its tables, once, whatever happens in between."""
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from threading import Thread
@@ -45,6 +46,34 @@ def end_within(commit: int, patch: pytest.MonkeyPatch) -> None:
             raise StreamError("ended between two commits.")
 
     patch.setattr(Table, "append_once", append_and_end)
+
+
+def test_backfill_whose_folder_is_gone_ends_with_an_empty_one_in_its_place(
+    shop: Any, spark: SparkSession, archive: Path, run_job: RunJob, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    arguments = ("--config", str(shop.config_file))
+    with monkeypatch.context() as until_then:
+        end_within(3, until_then)  # the second chunk has its clicks, but not what it rejects
+        assert run_job("score_batch", *arguments, "--files", str(archive)).status == 1
+    written = shop.scored.query("batch_id < 0")
+    shutil.rmtree(archive)
+    (shop.home / "other").mkdir()
+    (shop.home / "other" / "older.jsonl").write_text("rubbish\n")
+    again = ("score_batch", *arguments, "--files", str(shop.home / "other"))
+    done = run_job(*again)
+    assert done.status == 2
+    assert f"{archive} is gone, and a backfill is not done with it. Restore the folder; or make an empty" in done.err
+    archive.mkdir()
+    done = run_job(*again)
+    assert done.status == 0, done.err
+    assert shop.scored.query("batch_id < 0")["id"].tolist() == written["id"].tolist()
+    rejected = shop.rejected.query("batch_id < 0")
+    unread = rejected.query("reason == 'unreadable_file'")["source"].map(lambda source: Path(source).name)
+    assert set(unread) == {"broken.jsonl.gz", *(f"old-{number}.jsonl" for number in range(3))} - {
+        Path(source).name for source in written["source"]
+    }
+    done = run_job("audit", *arguments)
+    assert done.status == 0, done.out
 
 
 def test_backfill_that_was_killed_goes_on_and_the_audit_proves_it(

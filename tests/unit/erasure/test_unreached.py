@@ -28,6 +28,14 @@ def test_files_and_tables_that_are_read_are_named(tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("written", "read"),
+    [("interval 1 week", "interval 1 week"), (" INTERVAL 2 days", " INTERVAL 2 days"), ("7 days", "INTERVAL 7 days")],
+)
+def test_interval_of_a_property_is_one_of_sql_in_either_spelling(written: str, read: str) -> None:
+    assert unreached.as_sql(written) == read
+
+
 def test_topics_are_named_with_their_retention(monkeypatch: pytest.MonkeyPatch) -> None:
     kept = {"clicks": 7 * DAY_MS, "keyed": None}
     monkeypatch.setattr(unreached, "read_retention", lambda *_: kept)

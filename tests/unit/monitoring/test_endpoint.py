@@ -37,7 +37,7 @@ def ask(url: str) -> tuple[int, str]:
 
 
 def test_health_is_told_as_json_and_as_metrics_without_a_log_of_who_asked(capfd: pytest.CaptureFixture[str]) -> None:
-    health = Health(300)
+    health = Health(300, clock=lambda: 5_000.0)
     with serving(health) as url:
         code, body = ask(f"{url}/healthz")
         assert (code, json.loads(body)) == (200, {

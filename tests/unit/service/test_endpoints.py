@@ -1,10 +1,12 @@
 """A running service, asked over HTTP: verdicts, limits, ids, and everything that is no request."""
 
+import gzip
 import json
 import time
 from collections.abc import Callable
 from typing import Any
 
+import httpx
 import pytest
 from tests.support.service import Served
 
@@ -103,3 +105,13 @@ def test_other_methods_paths_and_types_are_refused(service: Served) -> None:
     assert service.client.get("/score").status_code == 405
     assert service.client.post("/scores", content=b"{}").status_code == 404
     assert service.ask(b"<click/>", content_type="text/xml").status_code == 415
+
+
+def test_compressed_body_is_refused_and_not_taken_for_a_broken_click(service: Served) -> None:
+    def post(body: bytes, encoding: str) -> httpx.Response:
+        return service.client.post("/score", content=body, headers={"Content-Encoding": encoding})
+
+    answer = post(gzip.compress(b"{}"), "gzip")
+    said = "expected no Content-Encoding, found gzip: send the body uncompressed"
+    assert (answer.status_code, answer.json()) == (415, {"detail": said})
+    assert post(b"{}", "Identity").json()["verdict"] == "rejected"

@@ -43,7 +43,8 @@ def test_days_of_earlier_runs_are_kept_but_are_none_of_this_run() -> None:
 def test_neither_days_nor_fields_grow_without_end() -> None:
     fields = counting()
     for number in range(MOST_DAYS + 5):
-        fields.add(report(*(b'{"f%d": 1}' % name for name in range(MOST_FIELDS + 5))), MONDAY + timedelta(days=number))
+        many = report(*(b'{"f%d": 1}' % name for name in range(MOST_FIELDS + 5)))
+        assert len(fields.add(many, MONDAY + timedelta(days=number))) == MOST_FIELDS
     assert len(fields.days) == MOST_DAYS
     assert min(fields.days) == "2026-03-07"
     assert {len(day.fields) for day in fields.days.values()} == {MOST_FIELDS}
