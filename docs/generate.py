@@ -35,6 +35,7 @@ from clickscore.config import (
     run,
     service,
     source,
+    training,
     value,
 )
 from clickscore.config.fields import Section
@@ -50,7 +51,7 @@ SECTIONS: dict[str, type[Section]] = {
     section.__name__: section
     for section in (
         run.Config, click.Click, click.FieldSource, run.Output, privacy.Privacy, run.Deduplicate, run.HealthEndpoint,
-        erasure.Erasure, lineage.Lineage, outcome.Outcome, run.Training, source.FolderSource, source.DeltaSource,
+        erasure.Erasure, lineage.Lineage, outcome.Outcome, training.Training, source.FolderSource, source.DeltaSource,
         source.KafkaSource, source.Security, value.Value, model.Model, model.Allow, endpoint.Endpoint, model.Promotion,
         model.Gate, service.Service, service.WriteBehind,
     )

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import yaml
 from pydantic import AfterValidator, Field, ValidationError, model_validator
@@ -28,6 +28,7 @@ from clickscore.config.outcome import Outcome
 from clickscore.config.privacy import Privacy
 from clickscore.config.service import Service, WriteBehind
 from clickscore.config.source import SOURCES, Security, Source
+from clickscore.config.training import Training
 from clickscore.config.value import Value
 from clickscore.config.yaml_file import MISREAD, read_tree
 from clickscore.errors import ConfigError
@@ -61,27 +62,6 @@ class Output(Section):
         if self.scored.rstrip("/") == self.rejected.rstrip("/"):
             raise ValueError(f"scored and rejected are the same table, {self.scored}; name two")
         return self
-
-
-class Training(Section):
-    """What ``jobs/train_model.py`` needs beyond the contract.
-
-    Example::
-
-        training:
-          clicks:    build/demo/history
-          holdout:   0.25
-          algorithm: lightgbm
-
-    Attributes:
-        clicks: folder of past clicks, JSON lines as in a folder source.
-        holdout: share of the time range, at its end, that the model is evaluated on.
-        algorithm: library that trains the model.
-    """
-
-    clicks: Text
-    holdout: Annotated[float, Field(gt=0, lt=1)] = 0.25
-    algorithm: Literal["lightgbm", "xgboost"] = "lightgbm"
 
 
 class Deduplicate(Section):

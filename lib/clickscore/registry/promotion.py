@@ -100,10 +100,15 @@ def run(
             raise ModelError(f"{uri} has moved while version {contest.champion} was compared. Compare again.")
         if not model.is_pinned:
             registry.pin(*model.key, model.digest, answers)
-        client.set_registered_model_tag(contest.name, PREVIOUS_TAG + contest.alias, contest.champion)
-        registry.set_alias(contest.name, contest.alias, contest.challenger)
+        move(registry, contest)
         _say(console, f"The gate holds. {uri} has moved from version {contest.champion} to {contest.challenger}.")
         return True
+
+
+def move(registry: Registry, contest: Contest) -> None:
+    """Let the champion's alias point to the challenger; a rollback brings it back to where it was."""
+    registry.client.set_registered_model_tag(contest.name, PREVIOUS_TAG + contest.alias, contest.champion)
+    registry.set_alias(contest.name, contest.alias, contest.challenger)
 
 
 def roll_back(config: Config, console: Console, to: str | None, dry_run: bool) -> None:
