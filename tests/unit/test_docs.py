@@ -20,7 +20,7 @@ from clickscore import errors, reasons
 from clickscore.config.run import Config, load
 from clickscore.scoring.contract import read_contract
 from clickscore.scoring.features import read_features
-from clickscore.storage import backfills, erasures, schemas, stream_metrics
+from clickscore.storage import backfills, erasures, model_decisions, schemas, stream_metrics
 
 ROOT = Path.cwd()
 DOCS = sorted(Path("docs").glob("*.md"))
@@ -188,6 +188,7 @@ def test_every_section_is_in_the_page_of_the_configuration() -> None:
     ("backfills", backfills.BACKFILLS),
     ("erasures", erasures.ERASURES),
     ("outcomes", schemas.OUTCOMES),
+    ("model_decisions", model_decisions.MODEL_DECISIONS),
 ])  # fmt: skip
 def test_every_column_is_explained_below_its_table(table: str, columns: Iterable[T.StructField]) -> None:
     assert {field.name for field in columns} <= first_cells(below("docs/tables.md", table))

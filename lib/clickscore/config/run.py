@@ -28,7 +28,7 @@ from clickscore.config.outcome import Outcome
 from clickscore.config.privacy import Privacy
 from clickscore.config.service import Service, WriteBehind
 from clickscore.config.source import SOURCES, Security, Source
-from clickscore.config.training import Training
+from clickscore.config.training import Retrain, Training
 from clickscore.config.value import Value
 from clickscore.config.yaml_file import MISREAD, read_tree
 from clickscore.errors import ConfigError
@@ -120,7 +120,8 @@ class Config(Section):
         lineage: left out, nobody is told what each micro-batch has read and written.
         service: only for ``jobs/serve.py``.
         outcome: what a success is: for ``jobs/join_outcomes.py``, training, promotion and the report.
-        training: only for ``jobs/train_model.py``.
+        training: for ``jobs/train_model.py`` and ``jobs/retrain.py``.
+        retrain: only for ``jobs/retrain.py``.
         promotion: only for ``jobs/promote_model.py``.
     """
 
@@ -141,6 +142,7 @@ class Config(Section):
     service: Service | None = None
     outcome: Outcome | None = None
     training: Training | None = None
+    retrain: Retrain = Field(default_factory=Retrain)
     promotion: Promotion = Field(default_factory=Promotion)
 
     @property
@@ -219,7 +221,7 @@ _SECTIONS: dict[str, type[Section]] = {
     "health": HealthEndpoint, "lineage": Lineage, "service": Service, "write_behind": WriteBehind, "privacy": Privacy,
     "erasure": Erasure, "value": Value,
     "security": Security, "allow": Allow, "promotion": Promotion, "gate": Gate, "endpoint": Endpoint,
-    "outcome": Outcome,
+    "outcome": Outcome, "retrain": Retrain,
 }  # fmt: skip
 
 
