@@ -51,9 +51,9 @@ SECTIONS: dict[str, type[Section]] = {
     section.__name__: section
     for section in (
         run.Config, click.Click, click.FieldSource, run.Output, privacy.Privacy, run.Deduplicate, run.HealthEndpoint,
-        erasure.Erasure, lineage.Lineage, outcome.Outcome, training.Training, training.Retrain, source.FolderSource,
-        source.DeltaSource, source.KafkaSource, source.Security, value.Value, model.Model, model.Allow,
-        endpoint.Endpoint, model.Promotion,
+        erasure.Erasure, lineage.Lineage, outcome.Outcome, outcome.Labels, training.Training,
+        training.Retrain, source.FolderSource, source.DeltaSource, source.KafkaSource, source.Security, value.Value,
+        model.Model, model.Allow, endpoint.Endpoint, model.Promotion,
         model.Gate, service.Service, service.WriteBehind,
     )
 }  # fmt: skip

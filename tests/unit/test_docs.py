@@ -29,7 +29,7 @@ PAGES = [*GUIDES, Path("CONTRIBUTING.md"), Path("CHANGELOG.md"), *sorted(Path("b
 README_BYTES = 7_000
 BLOCK = re.compile(r"^( *)```(\w*)\n(.*?)^ *```$", re.DOTALL | re.MULTILINE)
 WITHIN = {"security": "source", "allow": "model", "gate": "promotion", "write_behind": "service", "from": "click",
-          "value": "source"}  # fmt: skip
+          "value": "source", "labels": "outcome"}  # fmt: skip
 """Sections of sections: the section that an example of theirs belongs into."""
 MIN_THREATS = 25
 """So many are on the page; a table that is written in another way would not be found."""

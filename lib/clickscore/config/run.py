@@ -24,7 +24,7 @@ from clickscore.config.fields import (
 )
 from clickscore.config.lineage import Lineage
 from clickscore.config.model import ENDPOINT, Allow, Gate, Model, Promotion
-from clickscore.config.outcome import Outcome
+from clickscore.config.outcome import Labels, Outcome
 from clickscore.config.privacy import Privacy
 from clickscore.config.service import Service, WriteBehind
 from clickscore.config.source import SOURCES, Security, Source
@@ -221,7 +221,7 @@ _SECTIONS: dict[str, type[Section]] = {
     "health": HealthEndpoint, "lineage": Lineage, "service": Service, "write_behind": WriteBehind, "privacy": Privacy,
     "erasure": Erasure, "value": Value,
     "security": Security, "allow": Allow, "promotion": Promotion, "gate": Gate, "endpoint": Endpoint,
-    "outcome": Outcome, "retrain": Retrain,
+    "outcome": Outcome, "retrain": Retrain, "labels": Labels,
 }  # fmt: skip
 
 

@@ -16,7 +16,8 @@ from clickscore.config.run import Config
 from clickscore.console import warn
 from clickscore.errors import ConfigError, SourceError
 from clickscore.outcomes.joined import definition
-from clickscore.outcomes.units import FIRST, follow, label, newest, with_unit
+from clickscore.outcomes.label_table import follow_all, read_labels
+from clickscore.outcomes.units import FIRST, label, newest, with_unit
 from clickscore.registry.registry import Registry
 from clickscore.scoring.contract import Contract, contract_of
 from clickscore.scoring.features import Features, read_features
@@ -62,8 +63,10 @@ def labelled(raw: DataFrame, contract: Contract, features: Features, outcome: Ou
     # Kept, as the clock has to be known before the first label.
     rows = raw.mapInArrow(featured, as_spark(columns, has_comments=False)).persist()
     clicks = with_unit(rows, outcome.field(contract.id, contract.visitor))
-    followed = follow(clicks, outcome, contract.time)
+    labels = read_labels(raw.sparkSession, outcome, contract.id, contract.visitor, contract.time)
+    followed = follow_all(clicks, outcome, contract.time, labels)
     [[clock_us]] = rows.agg(newest(contract.time)).collect()
+    clock_us = labels.clock_us(clock_us) if labels else clock_us
     found = label(contract.time, clock_us or 0).alias(LABEL)
     return followed.select(f"{FEATURES}.*", found, F.col(FIRST).alias(VISIT_START))
 
