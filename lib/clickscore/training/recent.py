@@ -12,6 +12,7 @@ from pyspark.sql.window import Window
 from clickscore.config.run import Config
 from clickscore.errors import ConfigError, TableError
 from clickscore.outcomes.joined import SCORED_AT, definition
+from clickscore.outcomes.judged import MOST_CLICKS, of_some_units
 from clickscore.outcomes.labels import with_outcome
 from clickscore.outcomes.units import newest
 from clickscore.scoring.features import Features
@@ -39,16 +40,20 @@ def check_kept(config: Config, features: Features) -> None:
         raise ConfigError("privacy.fields", [found])
 
 
-def recent_examples(spark: SparkSession, config: Config, features: Features, weeks: float) -> DataFrame:
+def recent_examples(
+    spark: SparkSession, config: Config, features: Features, weeks: float, most: int = MOST_CLICKS
+) -> DataFrame:
     """Return the scored clicks of the last weeks whose outcome is known, with their features.
 
-    Clicks whose features fail are left out. The weeks end with the newest click, not today.
+    Clicks whose features fail are left out. The weeks end with the newest click, not today. Of too many clicks, those
+    of some units are returned, the same ones each time.
 
     Args:
         spark: the session.
         config: the run; needs ``outcome``.
         features: what is computed from a click.
         weeks: how many.
+        most: how many clicks are returned, about.
 
     Returns:
         One column per feature; ``_label DOUBLE``, 1 for a click of a unit that has succeeded, else 0; ``_visit_start
@@ -71,7 +76,8 @@ def recent_examples(spark: SparkSession, config: Config, features: Features, wee
     since = F.timestamp_micros(F.lit(int((newest_us or 0) - weeks * WEEK_US)))
     known = with_outcome(spark, config, LABEL).where((time >= since) & F.col(LABEL).isNotNull())
     unit = F.col(quoted(outcome.field(click.id, click.visitor)))
-    rows = known.select(
+    chosen = of_some_units(known, F.xxhash64(unit), known.count(), most)
+    rows = chosen.select(
         *map(quoted, reads), LABEL, F.min(time).over(Window.partitionBy(unit)).alias(VISIT_START),
         F.col("score").alias(SCORE), F.col("model_version").alias(VERSION),
         F.xxhash64(quoted(click.visitor)).alias(VISITOR),

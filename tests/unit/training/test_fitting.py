@@ -18,8 +18,10 @@ def test_no_visit_has_clicks_on_both_sides_of_the_split() -> None:
 
 def test_history_with_one_outcome_only_is_refused() -> None:
     start = pd.date_range("2026-03-01", periods=8)
-    with pytest.raises(ModelError, match="do not have both outcomes"):
-        split_by_time(pd.DataFrame({"x": range(8), LABEL: 0.0, VISIT_START: start}), 0.25)
+    alike = pd.DataFrame({"x": range(8), LABEL: 0.0, VISIT_START: start})
+    for examples, clicks in ((alike, 6), (alike.head(0), 0)):
+        with pytest.raises(ModelError, match=f"the {clicks} clicks to learn from, .* do not have both outcomes"):
+            split_by_time(examples, 0.25)
 
 
 def test_model_is_fitted_to_the_named_features_and_judged_on_the_later_visits() -> None:
