@@ -1,4 +1,4 @@
-"""Train a challenger, if enough outcomes are known and the scores of the champion do not come true.
+"""Train a challenger, if enough outcomes are known and the champion's scores do not come true or clicks drift.
 
 Changes nothing without --apply. The challenger learns from the scored clicks of the last weeks and is registered;
 jobs/promote_model.py decides later whether it becomes the champion. Each decision is a row of the table

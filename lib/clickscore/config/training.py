@@ -29,7 +29,7 @@ class Training(Section):
 
 
 class Retrain(Section):
-    """When ``jobs/retrain.py`` trains a challenger: enough outcomes are known, and the scores do not come true.
+    """When ``jobs/retrain.py`` trains a challenger: enough outcomes are known, and they show that it should.
 
     Example::
 

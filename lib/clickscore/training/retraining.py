@@ -7,6 +7,7 @@ decision was written down finds it there, and trains no second one.
 from collections.abc import Callable
 
 from pyspark.sql import SparkSession
+from pyspark.sql import functions as F
 from rich.console import Console
 
 from clickscore.config.model import split_uri
@@ -21,6 +22,7 @@ from clickscore.registry import promotion
 from clickscore.registry.registry import Registry
 from clickscore.scoring.contract import contract_of
 from clickscore.scoring.features import Features, read_features
+from clickscore.storage import stream_metrics
 from clickscore.storage.model_decisions import TRAINED, WAITED, ModelDecisions
 from clickscore.storage.table import Table
 from clickscore.training.decision import Evidence, decide
@@ -31,6 +33,8 @@ from clickscore.training.trainable import check_trainable, doubts
 
 CHALLENGER = "challenger"
 """Alias of a challenger, unless ``model.challenger`` has another one."""
+DRIFTED = "drifted"
+"""Column of ``stream_metrics`` with the names of what has drifted."""
 DECISION_TAG = "clickscore.decision"
 """Tag of a run: for which decision it has trained a version."""
 
@@ -101,10 +105,21 @@ def settings(config: Config) -> Training:
 
 
 def gather(spark: SparkSession, config: Config, decisions: ModelDecisions, name: str, champion: str) -> Evidence:
-    """Return what the outcomes say of the champion, and how much of that a challenger was trained for already."""
+    """Return what outcomes and drift say of the champion, and how much of that a challenger was trained for already."""
     units, clicks = judged_clicks(spark, config, name, champion)
     seen = decisions.last_training(name, champion).get("units", 0)
-    return Evidence(units, int(seen), calibration_error(clicks))
+    drifted = read_drifted(spark, Table(config.output.scored), name, champion)
+    return Evidence(units, int(seen), calibration_error(clicks), drifted)
+
+
+def read_drifted(spark: SparkSession, scored: Table, name: str, version: str) -> tuple[str, ...] | None:
+    """Return what had drifted by the last micro-batch that a version has scored; None if the stream has not looked."""
+    metrics = scored.beside(stream_metrics.NAME)
+    if DRIFTED not in metrics.columns(spark):
+        return None
+    is_mine = (F.col("model_name") == name) & (F.col("model_version") == version) & F.col(DRIFTED).isNotNull()
+    row = metrics.read(spark).where(is_mine).orderBy(F.desc("batch_id")).select(DRIFTED).first()
+    return tuple(row[0]) if row else None
 
 
 def train(spark: SparkSession, config: Config, features: Features, training: Training) -> Fitted:

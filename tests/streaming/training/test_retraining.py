@@ -85,6 +85,18 @@ def test_job_that_was_killed_before_it_wrote_its_decision_down_trains_no_second_
     assert decided(off) == [("trained", "1", "3"), ("trained", "1", "4")]
 
 
+def test_drift_that_the_stream_has_found_in_the_clicks_of_the_champion_is_a_reason(off: Any) -> None:
+    scored = Table(off.shop.config.output.scored)
+    assert retraining.read_drifted(off.spark, scored, off.name, "1") is None
+    rows = [(1, off.name, "1", ["price"]), (2, off.name, "1", ["price", "score"]), (3, off.name, "1", None),
+            (4, off.name, "2", [])]  # fmt: skip
+    ddl = "batch_id BIGINT, model_name STRING, model_version STRING, drifted ARRAY<STRING>"
+    scored.beside("stream_metrics").append(off.spark.createDataFrame(rows, ddl))
+    assert retraining.read_drifted(off.spark, scored, off.name, "9") is None
+    off.shop.set(retrain={"units": 300, "calibration": 0.99})
+    assert "version 1: drift of price, score. A challenger would be trained" in retrain(off, apply=False)
+
+
 def test_nothing_is_trained_where_the_stream_has_not_scored_yet(rivals: Any) -> None:
     rivals.shop.set(training={"clicks": "unused"})
     with pytest.raises(TableError, match=r"scored_clicks does not exist. Run jobs/score_stream.py first"):
