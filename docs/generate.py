@@ -35,6 +35,7 @@ from clickscore.config import (
     run,
     service,
     source,
+    training,
     value,
 )
 from clickscore.config.fields import Section
@@ -42,7 +43,7 @@ from clickscore.config.kafka_options import ALLOWED, FORBIDDEN
 from clickscore.monitoring.health import Health
 from clickscore.monitoring.metrics import make_registry
 from clickscore.scoring.feature_functions import AMBIGUOUS, SPARK_FUNCTIONS, SPARK_OPERATORS
-from clickscore.storage import backfills, erasures, schemas, stream_metrics
+from clickscore.storage import backfills, erasures, model_decisions, schemas, stream_metrics
 
 PAGES = Path(__file__).parent
 PART = re.compile(r"(<!-- generated: (.+?) -->\n)(.*?)(<!-- end -->)", re.DOTALL)
@@ -50,8 +51,9 @@ SECTIONS: dict[str, type[Section]] = {
     section.__name__: section
     for section in (
         run.Config, click.Click, click.FieldSource, run.Output, privacy.Privacy, run.Deduplicate, run.HealthEndpoint,
-        erasure.Erasure, lineage.Lineage, outcome.Outcome, run.Training, source.FolderSource, source.DeltaSource,
-        source.KafkaSource, source.Security, value.Value, model.Model, model.Allow, endpoint.Endpoint, model.Promotion,
+        erasure.Erasure, lineage.Lineage, outcome.Outcome, outcome.Labels, training.Training,
+        training.Retrain, source.FolderSource, source.DeltaSource, source.KafkaSource, source.Security, value.Value,
+        model.Model, model.Allow, endpoint.Endpoint, model.Promotion,
         model.Gate, service.Service, service.WriteBehind,
     )
 }  # fmt: skip
@@ -108,7 +110,9 @@ def columns_of(table: str) -> str:
         "stream_metrics": stream_metrics.STREAM_METRICS.fields,
         "erasures": erasures.ERASURES.fields,
         "outcomes": schemas.OUTCOMES.fields,
+        "model_decisions": model_decisions.MODEL_DECISIONS.fields,
     }
+    is_of_clicks = table in ("scored_clicks", "rejected_clicks")
     rare = {field.name: f"with `keep: [{key}]`" for key, field in schemas.KEPT.items()}
     rare |= {field.name: "with `model.challenger`" for field in schemas.CHALLENGER}
     rare |= {field.name: "after the first replay" for field in replayed}
@@ -119,7 +123,8 @@ def columns_of(table: str) -> str:
                 f"`{field.name}`",
                 "ARRAY" if isinstance(field.dataType, T.ArrayType) else field.dataType.simpleString().upper(),
                 "yes" if field.nullable else "no",
-                field.metadata["comment"] + (f" (only {rare[field.name]})" if field.name in rare else ""),
+                field.metadata["comment"]
+                + (f" (only {rare[field.name]})" if is_of_clicks and field.name in rare else ""),
             )
             for field in shapes[table]
         ),

@@ -20,7 +20,7 @@ from clickscore import errors, reasons
 from clickscore.config.run import Config, load
 from clickscore.scoring.contract import read_contract
 from clickscore.scoring.features import read_features
-from clickscore.storage import backfills, erasures, schemas, stream_metrics
+from clickscore.storage import backfills, erasures, model_decisions, schemas, stream_metrics
 
 ROOT = Path.cwd()
 DOCS = sorted(Path("docs").glob("*.md"))
@@ -29,7 +29,7 @@ PAGES = [*GUIDES, Path("CONTRIBUTING.md"), Path("CHANGELOG.md"), *sorted(Path("b
 README_BYTES = 7_000
 BLOCK = re.compile(r"^( *)```(\w*)\n(.*?)^ *```$", re.DOTALL | re.MULTILINE)
 WITHIN = {"security": "source", "allow": "model", "gate": "promotion", "write_behind": "service", "from": "click",
-          "value": "source"}  # fmt: skip
+          "value": "source", "labels": "outcome"}  # fmt: skip
 """Sections of sections: the section that an example of theirs belongs into."""
 MIN_THREATS = 25
 """So many are on the page; a table that is written in another way would not be found."""
@@ -188,6 +188,7 @@ def test_every_section_is_in_the_page_of_the_configuration() -> None:
     ("backfills", backfills.BACKFILLS),
     ("erasures", erasures.ERASURES),
     ("outcomes", schemas.OUTCOMES),
+    ("model_decisions", model_decisions.MODEL_DECISIONS),
 ])  # fmt: skip
 def test_every_column_is_explained_below_its_table(table: str, columns: Iterable[T.StructField]) -> None:
     assert {field.name for field in columns} <= first_cells(below("docs/tables.md", table))

@@ -12,7 +12,7 @@ MODULES = sorted(Path("lib/clickscore").rglob("*.py"))
 PURE = ("config/run", "config/model", "errors", "storage/schemas", "stream/pipeline", "stream/rejections",
         "reconciliation/rescoring", "registry/comparison", "reconciliation/discrepancies",
         "reconciliation/record_keys", "batch/ranges", "batch/rescoring", "erasure/mentions", "erasure/visitors",
-        "outcomes/units",
+        "outcomes/units", "training/decision",
         *(f"scoring/{file.stem}" for file in Path("lib/clickscore/scoring").glob("*.py")
           if file.stem != "models"))  # fmt: skip
 WORLDLY_IMPORTS = ("mlflow", "delta", "clickscore.storage.table", "clickscore.registry.registry", "clickscore.sources")

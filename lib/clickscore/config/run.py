@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import yaml
 from pydantic import AfterValidator, Field, ValidationError, model_validator
@@ -24,10 +24,11 @@ from clickscore.config.fields import (
 )
 from clickscore.config.lineage import Lineage
 from clickscore.config.model import ENDPOINT, Allow, Gate, Model, Promotion
-from clickscore.config.outcome import Outcome
+from clickscore.config.outcome import Labels, Outcome
 from clickscore.config.privacy import Privacy
 from clickscore.config.service import Service, WriteBehind
 from clickscore.config.source import SOURCES, Security, Source
+from clickscore.config.training import Retrain, Training
 from clickscore.config.value import Value
 from clickscore.config.yaml_file import MISREAD, read_tree
 from clickscore.errors import ConfigError
@@ -61,27 +62,6 @@ class Output(Section):
         if self.scored.rstrip("/") == self.rejected.rstrip("/"):
             raise ValueError(f"scored and rejected are the same table, {self.scored}; name two")
         return self
-
-
-class Training(Section):
-    """What ``jobs/train_model.py`` needs beyond the contract.
-
-    Example::
-
-        training:
-          clicks:    build/demo/history
-          holdout:   0.25
-          algorithm: lightgbm
-
-    Attributes:
-        clicks: folder of past clicks, JSON lines as in a folder source.
-        holdout: share of the time range, at its end, that the model is evaluated on.
-        algorithm: library that trains the model.
-    """
-
-    clicks: Text
-    holdout: Annotated[float, Field(gt=0, lt=1)] = 0.25
-    algorithm: Literal["lightgbm", "xgboost"] = "lightgbm"
 
 
 class Deduplicate(Section):
@@ -140,7 +120,8 @@ class Config(Section):
         lineage: left out, nobody is told what each micro-batch has read and written.
         service: only for ``jobs/serve.py``.
         outcome: what a success is: for ``jobs/join_outcomes.py``, training, promotion and the report.
-        training: only for ``jobs/train_model.py``.
+        training: for ``jobs/train_model.py`` and ``jobs/retrain.py``.
+        retrain: only for ``jobs/retrain.py``.
         promotion: only for ``jobs/promote_model.py``.
     """
 
@@ -161,6 +142,7 @@ class Config(Section):
     service: Service | None = None
     outcome: Outcome | None = None
     training: Training | None = None
+    retrain: Retrain = Field(default_factory=Retrain)
     promotion: Promotion = Field(default_factory=Promotion)
 
     @property
@@ -239,7 +221,7 @@ _SECTIONS: dict[str, type[Section]] = {
     "health": HealthEndpoint, "lineage": Lineage, "service": Service, "write_behind": WriteBehind, "privacy": Privacy,
     "erasure": Erasure, "value": Value,
     "security": Security, "allow": Allow, "promotion": Promotion, "gate": Gate, "endpoint": Endpoint,
-    "outcome": Outcome,
+    "outcome": Outcome, "retrain": Retrain, "labels": Labels,
 }  # fmt: skip
 
 

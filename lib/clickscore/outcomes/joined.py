@@ -18,6 +18,7 @@ from clickscore.config.outcome import Outcome
 from clickscore.config.run import Config
 from clickscore.console import warn
 from clickscore.errors import ConfigError, OutcomeError, TableError
+from clickscore.outcomes.label_table import LabelTable, follow_all, read_labels
 from clickscore.outcomes.units import CENSORED, CLOSED, UNIT, follow, newest, outcomes, with_unit
 from clickscore.retries import persistently
 from clickscore.spark_errors import SPARK_ERRORS
@@ -32,7 +33,7 @@ CONFLICT_LIMIT_S = 120.0
 """How long to try again what another run of the job, or maintenance of ``outcomes``, has disturbed."""
 
 SCORED_AT = "scored_at"
-_LOOKED_UP_TO = "scored_version"
+_LOOKED_UP_TO, _LABELS_UP_TO = "scored_version", "labels_version"
 _FILE = "[^/]+$"
 """The name of a data file, which is unique; the folder before it is spelled in several ways."""
 
@@ -88,18 +89,25 @@ def join(spark: SparkSession, config: Config, outcome: Outcome, has_ended: bool)
     version = int(scored.delta(spark).history(1).select("version").collect()[0][0])
     rows = scored.read(spark, version)
     clicks = with_unit(rows, field)
+    labels = read_labels(spark, outcome, config.click.id, config.click.visitor, config.click.time)
     follow(clicks, outcome, config.click.time)  # before anything is made
     bind(spark, table, scored.stream(spark) or "", outcome)
     before = table.read(spark)
     since = looked_up_to(spark, table)
     clock_us = rows.agg(newest(config.click.time, SCORED_AT)).collect()[0][0]
+    if labels and clock_us is not None:
+        clock_us = labels.clock_us(clock_us)
     if clock_us is not None:
         if since is not None and (changed := added(spark, scored, rows, since)) is not None:
             touched = with_unit(changed, field).select(UNIT)
             unsettled = before.where(F.col("state") != CLOSED).select(F.col("unit_id").alias(UNIT))
+            if labels:
+                touched = touched.union(labelled_anew(spark, table, labels, clicks))
             clicks = clicks.join(touched.union(unsettled).distinct(), UNIT, "left_semi")
-        found = outcomes(follow(clicks, outcome, config.click.time), config.click.time, clock_us, has_ended)
-        with commit_settings(spark, {USER_METADATA: json.dumps({_LOOKED_UP_TO: version})}):
+        followed = follow_all(clicks, outcome, config.click.time, labels)
+        found = outcomes(followed, config.click.time, clock_us, has_ended)
+        read = {_LOOKED_UP_TO: version, _LABELS_UP_TO: labels.version if labels else None}
+        with commit_settings(spark, {USER_METADATA: json.dumps(read)}):
             written = merge(spark, table, found.unionByName(without_clicks(before, clicks)))
     else:
         written = 0
@@ -144,12 +152,19 @@ def _text(outcome: Outcome) -> str:
     return json.dumps(outcome.model_dump(exclude_none=True), sort_keys=True)
 
 
-def looked_up_to(spark: SparkSession, table: Table) -> int | None:
-    """Return the version of ``scored_clicks`` that the newest run has read, as far as the history tells."""
-    version = F.get_json_object("userMetadata", f"$.{_LOOKED_UP_TO}").cast("bigint")
+def looked_up_to(spark: SparkSession, table: Table, of: str = _LOOKED_UP_TO) -> int | None:
+    """Return the version of ``scored_clicks``, or of the labels, that the newest run has read, if the history tells."""
+    version = F.get_json_object("userMetadata", f"$.{of}").cast("bigint")
     newest_first = table.delta(spark).history().where(version.isNotNull()).orderBy(F.desc("version"))
     found = newest_first.select(version).first()
     return int(found[0]) if found else None
+
+
+def labelled_anew(spark: SparkSession, table: Table, labels: LabelTable, clicks: DataFrame) -> DataFrame:
+    """Return the units that labels are about which the newest run has not seen; that may be all labels."""
+    since = looked_up_to(spark, table, _LABELS_UP_TO) if labels.version is not None else None
+    new = added(spark, labels.table, labels.found, since) if since is not None else None
+    return labels.units(clicks, labels.found if new is None else new)
 
 
 def added(spark: SparkSession, scored: Table, rows: DataFrame, since: int) -> DataFrame | None:

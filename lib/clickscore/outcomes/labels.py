@@ -5,7 +5,8 @@ from pyspark.sql import functions as F
 
 from clickscore.config.run import Config
 from clickscore.outcomes import joined
-from clickscore.outcomes.units import UNIT, follow, label, newest, with_unit
+from clickscore.outcomes.label_table import follow_all, read_labels
+from clickscore.outcomes.units import UNIT, label, newest, with_unit
 from clickscore.storage.schemas import quoted
 from clickscore.storage.table import Table
 
@@ -38,5 +39,7 @@ def with_outcome(spark: SparkSession, config: Config, column: str) -> DataFrame:
         found = clicks.join(known, UNIT, "left")
     else:
         [[clock_us]] = rows.agg(newest(time, joined.SCORED_AT)).collect()
-        found, value = follow(clicks, outcome, time), label(time, clock_us or 0)
+        labels = read_labels(spark, outcome, config.click.id, config.click.visitor, time)
+        clock_us = labels.clock_us(clock_us) if labels else clock_us
+        found, value = follow_all(clicks, outcome, time, labels), label(time, clock_us or 0)
     return found.select(*(F.col(quoted(name)) for name in rows.columns), value.alias(column)).unionByName(without_unit)

@@ -117,6 +117,27 @@ def calibration(clicks: Clicks) -> list[Bin]:
     return [_bin(clicks, mine) for number in range(BINS) if (mine := is_in & (place == number)).any()]
 
 
+def calibration_error(clicks: Clicks) -> float | None:
+    """Return how far the scores are from the shares of success in the bins of ``calibration``: 0 is right, 1 the most.
+
+    A score within the 95% interval of the share of its bin counts as right, so that chance alone makes no error. The
+    mean distance is divided by the mean score or the share of success, whichever is larger: so it means the same where
+    one unit of a hundred succeeds as where ten do.
+
+    Args:
+        clicks: those of closed units; bins with too few units for an interval are left out, None if there is no other.
+    """
+    bins = [each for each in calibration(clicks) if np.isfinite(each.success.low)]
+    if not bins:
+        return None
+    weights = [each.clicks for each in bins]
+    away = [max(each.score - each.success.high, each.success.low - each.score, 0.0) for each in bins]
+    whole = [
+        np.average(part, weights=weights) for part in zip(*((b.score, b.success.value) for b in bins), strict=True)
+    ]
+    return float(np.average(away, weights=weights) / max(whole)) if max(whole) > 0 else 0.0
+
+
 def deciles(clicks: Clicks) -> list[Bin]:
     """Return ten bins with a tenth of the clicks each, highest scores first; equal scores are never parted."""
     inner = np.linspace(0, 1, BINS + 1)[1:-1]

@@ -62,7 +62,8 @@ def follow(clicks: DataFrame, outcome: Outcome, time: str) -> DataFrame:
     """
     at, unit = F.col(quoted(time)), Window.partitionBy(UNIT)
     # The condition is evaluated first: later, columns that it must not name are there.
-    rows = clicks.withColumn(_SUCCEEDS, _condition(clicks, outcome.success)).withColumn(FIRST, F.min(at).over(unit))
+    succeeds = condition(clicks, outcome.success, "outcome.success", "the fields of a click")
+    rows = clicks.withColumn(_SUCCEEDS, succeeds).withColumn(FIRST, F.min(at).over(unit))
     if outcome.window_ms:
         rows = rows.withColumn(UNTIL, F.col(FIRST) + _interval(outcome.window_ms))
     else:
@@ -138,12 +139,23 @@ def _interval(milliseconds: int) -> Column:
     return F.make_dt_interval(secs=F.lit(milliseconds / _MS))
 
 
-def _condition(clicks: DataFrame, success: str) -> Column:
-    expected = "outcome.success: expected a Spark SQL condition on the fields of a click"
+def condition(rows: DataFrame, text: str, where: str, about: str) -> Column:
+    """Return an SQL condition as BOOLEAN.
+
+    Args:
+        rows: what it is about.
+        text: the condition.
+        where: the key of the configuration, for the message.
+        about: what it may name, for the message.
+
+    Raises:
+        ConfigError: if it is none.
+    """
+    expected = f"{where}: expected a Spark SQL condition on {about}"
     try:
-        [found] = clicks.select(F.expr(success).alias(_SUCCEEDS)).schema
+        [found] = rows.select(F.expr(text).alias(_SUCCEEDS)).schema
     except AnalysisException as error:
         raise ConfigError("the configuration", [f"{expected}: {gist(error)}"]) from None
     if not isinstance(found.dataType, T.BooleanType | T.NumericType):
         raise ConfigError("the configuration", [f"{expected}, found a {found.dataType.simpleString()}"])
-    return F.expr(success).cast("boolean")
+    return F.expr(text).cast("boolean")

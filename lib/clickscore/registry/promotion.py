@@ -26,6 +26,7 @@ from clickscore.registry.version import ModelVersion
 from clickscore.scoring.isolation import describe
 from clickscore.scoring.models import answer, load
 from clickscore.scoring.outputs import Pick
+from clickscore.storage.model_decisions import PROMOTED, REFUSED, ModelDecisions
 from clickscore.storage.schemas import quoted
 from clickscore.storage.table import Table
 
@@ -59,7 +60,7 @@ def run(
     config: Config, make_session: Callable[[], SparkSession], console: Console, since: datetime | None,
     until: datetime | None, dry_run: bool,
 ) -> bool:  # fmt: skip
-    """Compare challenger and champion, keep the evidence, and move the alias if the gate holds.
+    """Compare challenger and champion, keep evidence and decision, and move the alias if the gate holds.
 
     Args:
         config: the run; needs ``model.challenger``.
@@ -83,14 +84,19 @@ def run(
             return True
         model = fetch_version(config.model, contest.name, contest.challenger, Path(folder), registry)
         answers = try_out(model, tuple(config.model.picks.values()))
-        clicks = read_clicks(make_session(), config, contest)
+        spark = make_session()
+        clicks = read_clicks(spark, config, contest)
         evidence = compare(clicks)
         verdicts = judge(evidence, config.promotion.gate)
         _show(console, f"{model.label} against {contest.champion}: {evidence.visitors:,} visitors", verdicts)
         if evidence.clicks:
             facts = {**contest._asdict(), "criteria": [verdict._asdict() for verdict in verdicts]}
             _keep(console, client, model.run_id, clicks, evidence, facts)
+        decisions = ModelDecisions.of(spark, Table(config.output.scored))
+        about = (contest.name, contest.champion, contest.challenger, metrics(evidence))
         if failing := [verdict.what for verdict in verdicts if verdict.holds is False]:
+            if not dry_run:
+                decisions.add(REFUSED, f"the gate does not hold: {', '.join(failing)}", *about)
             _say(console, f"The gate does not hold: {', '.join(failing)}. {uri} stays at version {contest.champion}.")
             return False
         if dry_run:
@@ -100,10 +106,16 @@ def run(
             raise ModelError(f"{uri} has moved while version {contest.champion} was compared. Compare again.")
         if not model.is_pinned:
             registry.pin(*model.key, model.digest, answers)
-        client.set_registered_model_tag(contest.name, PREVIOUS_TAG + contest.alias, contest.champion)
-        registry.set_alias(contest.name, contest.alias, contest.challenger)
+        decisions.add(PROMOTED, "the gate holds", *about)  # before it is done, so that no move is without its row
+        move(registry, contest)
         _say(console, f"The gate holds. {uri} has moved from version {contest.champion} to {contest.challenger}.")
         return True
+
+
+def move(registry: Registry, contest: Contest) -> None:
+    """Let the champion's alias point to the challenger; a rollback brings it back to where it was."""
+    registry.client.set_registered_model_tag(contest.name, PREVIOUS_TAG + contest.alias, contest.champion)
+    registry.set_alias(contest.name, contest.alias, contest.challenger)
 
 
 def roll_back(config: Config, console: Console, to: str | None, dry_run: bool) -> None:

@@ -15,7 +15,7 @@ from clickscore.console import warn
 from clickscore.errors import TableError, gist
 from clickscore.retries import retrying
 from clickscore.spark_errors import SPARK_ERRORS
-from clickscore.storage import stream_metrics
+from clickscore.storage import model_decisions, stream_metrics
 from clickscore.storage.commit_settings import commit_settings
 from clickscore.storage.table import Table
 from clickscore.storage.table_files import TableFiles, measure
@@ -79,6 +79,7 @@ def tables(config: Config) -> Iterator[Table]:
     yield scored.beside("erasures")
     yield from (scored, Table(config.output.rejected), scored.beside("model_timeline"), scored.beside("source_gaps"))
     yield from (scored.beside("backfills"), scored.beside(stream_metrics.NAME), scored.beside("outcomes"))
+    yield scored.beside(model_decisions.NAME)
 
 
 def compact(spark: SparkSession, table: Table) -> tuple[int, int]:

@@ -1,8 +1,10 @@
 """A trained model is logged with its metrics and registered as a version with a digest."""
 
 import tempfile
+from collections.abc import Mapping
 from importlib import metadata
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,12 +17,17 @@ from clickscore.training.algorithms import Learner
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+NO_TAGS: Mapping[str, str] = MappingProxyType({})
+
 
 def register(
     registry: Registry, fitted: Any, learner: Learner, name: str, alias: str, example: pd.DataFrame,
     parameters: dict[str, Any], metrics: dict[str, float], figures: dict[str, "Figure"],
+    tags: Mapping[str, str] = NO_TAGS,
 ) -> tuple[str, bool]:  # fmt: skip
     """Log a model, register it and pin the digest of its files and its answers; the first to come gets the alias.
+
+    The run has the tags from its beginning, so before there is a version.
 
     Returns:
         The version, and whether it has got the alias.
@@ -33,7 +40,7 @@ def register(
     answers = learner.predict(fitted, example)
     # Every feature may be absent in some click, even if none was in the example.
     signature = infer_signature(pd.concat([example, example * np.nan]), answers)
-    with mlflow.start_run():
+    with mlflow.start_run(tags=dict(tags)):
         mlflow.log_params(parameters)
         mlflow.log_metrics(metrics)
         for file, figure in figures.items():

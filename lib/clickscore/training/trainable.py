@@ -12,6 +12,8 @@ from clickscore.scoring.feature_engine import quoted, sql_type
 
 LABEL, VISIT_START = "_label", "_visit_start"
 """Columns beside the features of an example: whether its visit was a success, and when it began."""
+SCORE, VERSION, VISITOR = "_score", "_version", "_visitor"
+"""Columns of an example that was a scored click: its score, the version that gave it, and a hash of whose it is."""
 
 NOT_IN_NAMES: Mapping[str, str] = MappingProxyType({"lightgbm": '",:[]{} \n\r', "xgboost": "[]<"})
 """Characters that a learner does not take in the name of a feature, or changes: LightGBM makes ``a_b`` of ``a b``."""
@@ -39,7 +41,7 @@ def _problems(field: pa.Field, algorithm: str) -> Iterator[str]:
     odd = [character for character in field.name if character in NOT_IN_NAMES[algorithm]]
     if odd:
         yield f"{field.name}: {algorithm} takes no {odd[0]!r} in the name of a feature; give it another name"
-    if field.name in (LABEL, VISIT_START):
+    if field.name in (LABEL, VISIT_START, SCORE, VERSION, VISITOR):
         yield f"{field.name}: training uses this name itself; give the feature another one"
 
 

@@ -1,11 +1,9 @@
-"""Past clicks become a registered model: same contract and features as the stream, a label, a split by time."""
+"""Past clicks become a registered model: same contract and features as the stream, and the outcome as the label."""
 
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 from pyspark.errors import AnalysisException
 from pyspark.sql import DataFrame, SparkSession
@@ -16,9 +14,10 @@ from clickscore.config.model import split_uri
 from clickscore.config.outcome import Outcome
 from clickscore.config.run import Config
 from clickscore.console import warn
-from clickscore.errors import ConfigError, ModelError, SourceError
+from clickscore.errors import ConfigError, SourceError
 from clickscore.outcomes.joined import definition
-from clickscore.outcomes.units import FIRST, follow, label, newest, with_unit
+from clickscore.outcomes.label_table import follow_all, read_labels
+from clickscore.outcomes.units import FIRST, label, newest, with_unit
 from clickscore.registry.registry import Registry
 from clickscore.scoring.contract import Contract, contract_of
 from clickscore.scoring.features import Features, read_features
@@ -27,25 +26,10 @@ from clickscore.sources.folder import read_batch
 from clickscore.spark_errors import is_missing_path
 from clickscore.storage.arrow_types import as_spark
 from clickscore.storage.schemas import VALUE
-from clickscore.training import evaluation
-from clickscore.training.algorithms import LEARNERS, TREES
-from clickscore.training.evaluation import Floats
-from clickscore.training.registration import register
-from clickscore.training.trainable import LABEL, VISIT_START, as_numbers, check_trainable, doubts
-
-EXAMPLE_ROWS = 5
+from clickscore.training.fitting import fit
+from clickscore.training.trainable import LABEL, VISIT_START, check_trainable, doubts
 
 FEATURES = "_features"
-
-
-@dataclass(frozen=True)
-class Split:
-    """Clicks for learning and clicks for judging; no visit has clicks in both."""
-
-    features: pd.DataFrame
-    label: Floats
-    held_out_features: pd.DataFrame
-    held_out_label: Floats
 
 
 def labelled(raw: DataFrame, contract: Contract, features: Features, outcome: Outcome) -> DataFrame:
@@ -79,30 +63,12 @@ def labelled(raw: DataFrame, contract: Contract, features: Features, outcome: Ou
     # Kept, as the clock has to be known before the first label.
     rows = raw.mapInArrow(featured, as_spark(columns, has_comments=False)).persist()
     clicks = with_unit(rows, outcome.field(contract.id, contract.visitor))
-    followed = follow(clicks, outcome, contract.time)
+    labels = read_labels(raw.sparkSession, outcome, contract.id, contract.visitor, contract.time)
+    followed = follow_all(clicks, outcome, contract.time, labels)
     [[clock_us]] = rows.agg(newest(contract.time)).collect()
+    clock_us = labels.clock_us(clock_us) if labels else clock_us
     found = label(contract.time, clock_us or 0).alias(LABEL)
     return followed.select(f"{FEATURES}.*", found, F.col(FIRST).alias(VISIT_START))
-
-
-def split_by_time(examples: pd.DataFrame, holdout: float) -> Split:
-    """Hold out the visits that began in the last part of the time range.
-
-    Raises:
-        ModelError: if one side has no clicks, or not both outcomes.
-    """
-    start = examples[VISIT_START]
-    is_held_out = start >= start.max() - (start.max() - start.min()) * holdout
-    features = examples.drop(columns=[LABEL, VISIT_START])
-    label = examples[LABEL].to_numpy(dtype=np.float64)
-    split = Split(features[~is_held_out], label[~is_held_out], features[is_held_out], label[is_held_out])
-    for side, outcomes in (("to learn from", split.label), ("held out", split.held_out_label)):
-        if len(np.unique(outcomes)) < 2:
-            raise ModelError(
-                f"the {len(outcomes):,} clicks {side}, of which the outcome is known, do not have both outcomes. Check "
-                f"outcome.success; or give a history that is longer than outcome.window, or a shorter window."
-            )
-    return split
 
 
 def run(
@@ -153,34 +119,13 @@ def run(
             raise
         found = f"training.clicks: no such folder: {training.clicks}. Create it, or correct the path."
         raise SourceError(found) from None
-    names = features.schema.names
-    examples[names] = as_numbers(examples[names], training.algorithm)
-    split = split_by_time(examples, training.holdout)
-    for doubt in doubts(split.features):
+    fitted = fit(examples, features.schema.names, training)
+    for doubt in doubts(fitted.split.features):
         warn(console, doubt)
-    learner = LEARNERS[training.algorithm]
-    model = learner.fit(split.features, split.label)
-    score = learner.predict(model, split.held_out_features)
-    metrics = evaluation.judge(split.held_out_label, score)
-    version, got = register(
-        registry,
-        model,
-        learner,
-        name=name,
-        alias=first_alias,
-        example=split.features.head(EXAMPLE_ROWS),
-        parameters={**learner.parameters, "trees": TREES, "clicks": len(split.label)},
-        metrics=metrics,
-        figures=evaluation.figures(split.held_out_label, score, learner.gain(model)),
-    )
+    version, got = fitted.register(registry, name, first_alias)
     aliases = [first_alias] if got else []
     if alias:
         registry.set_alias(name, alias, version)
         aliases.append(alias)
     now = f", now {' and '.join(f'@{each}' for each in aliases)}" if aliases else ""
-    judged = ", ".join(f"{name} {value:.4f}" for name, value in metrics.items())
-    console.print(
-        f"{name} version {version}{now}: trained on {len(split.label):,} clicks, "
-        f"evaluated on {len(split.held_out_label):,} later ones: {judged}",
-        highlight=False, markup=False, soft_wrap=True,
-    )  # fmt: skip
+    console.print(f"{name} version {version}{now}: {fitted}", highlight=False, markup=False, soft_wrap=True)

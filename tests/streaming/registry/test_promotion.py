@@ -32,6 +32,7 @@ def test_dry_run_shows_and_keeps_the_evidence_and_moves_nothing(rivals: Any) -> 
         assert [line.split()[-2] for line in seen.splitlines() if line.startswith(f"│ {criterion} ")] == ["yes"]
     assert "The gate holds. Nothing has moved; add --no-dry-run" in seen
     assert rivals.champion == "1"
+    assert not (rivals.shop.home / "model_decisions").exists()
     run = rivals.challenger_run()
     assert run.data.metrics["promotion_clicks"] == rivals.VISITORS * rivals.EACH
     assert run.data.metrics["promotion_auc_low"] < run.data.metrics["promotion_auc_gain"]
@@ -48,6 +49,9 @@ def test_gate_that_holds_moves_the_alias_and_a_rollback_moves_it_back(rivals: An
     assert f"models:/{rivals.name}@champion has moved from version 1 to 2." in seen
     assert rivals.champion == "2"
     assert "is version 2 already; there is nothing to compare" in rivals.promote(make_session=rivals.no_session)[1]
+    [decision] = rivals.shop.table("model_decisions").to_dict("records")
+    assert [decision[name] for name in ("decision", "model_version", "challenger_version")] == ["promoted", "1", "2"]
+    assert dict(decision["evidence"])["clicks"] == rivals.VISITORS * rivals.EACH
 
     assert "Nothing has moved; add --no-dry-run" in rivals.roll_back(dry_run=True)
     assert rivals.champion == "2"
@@ -64,6 +68,8 @@ def test_gate_that_does_not_hold_moves_nothing_and_names_what_fails(rivals: Any)
     assert not holds
     assert f"The gate does not hold: clicks, agreement. models:/{rivals.name}@champion stays at version 1." in seen
     assert rivals.champion == "1"
+    [decision] = rivals.shop.table("model_decisions").to_dict("records")
+    assert (decision["decision"], decision["reason"]) == ("refused", "the gate does not hold: clicks, agreement")
 
 
 def test_no_click_of_both_fails_the_gate(rivals: Any) -> None:

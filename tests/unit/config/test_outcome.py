@@ -1,7 +1,7 @@
 import pytest
 from pydantic import ValidationError
 
-from clickscore.config.outcome import Outcome
+from clickscore.config.outcome import Labels, Outcome
 
 WHOLE = {"success": "sold", "unit": "session", "session": "visit", "window": "24 hours"}
 
@@ -27,3 +27,11 @@ def test_unit_is_identified_by_its_field() -> None:
 def test_keys_that_do_not_fit_together_are_refused(keys: dict[str, object], message: str) -> None:
     with pytest.raises(ValidationError, match=message):
         Outcome.model_validate({key: value for key, value in {**WHOLE, **keys}.items() if value is not None})
+
+
+@pytest.mark.parametrize("key", [{}, {"id": "click", "visitor": "who"}])
+def test_label_is_about_a_click_or_a_visitor(key: dict[str, str]) -> None:
+    labels = {"table": "shop.orders", "time": "ordered_at"}
+    assert Labels.model_validate({**labels, "visitor": "who"}).success == "true"
+    with pytest.raises(ValidationError, match="expected one of id and visitor, the column that says"):
+        Labels.model_validate({**labels, **key})

@@ -8,6 +8,7 @@ from clickscore.outcomes.measures import (
     Estimate,
     area_under_roc,
     calibration,
+    calibration_error,
     deciles,
     log_loss,
     success_share,
@@ -83,6 +84,26 @@ def test_calibration_has_bins_of_equal_width_and_leaves_out_what_is_no_probabili
     assert [(one.clicks, round(one.score, 3), one.success.value) for one in found] == [
         (2, 0.07, 0.5), (1, 0.55, 1.0), (1, 1.0, 1.0),
     ]  # fmt: skip
+
+
+def test_calibration_error_is_what_scores_are_off_beyond_chance() -> None:
+    right = sample(3_000, 2)
+    assert calibration_error(right) == pytest.approx(0, abs=0.005)
+    for part in (0.5, 0.1):  # whether half of the units succeed, or a tenth
+        rare = right._replace(score=right.score * part * 2, success=right.success * (right.unit % 100 < 200 * part))
+        assert calibration_error(rare) == pytest.approx(0, abs=0.02)
+        too_low = calibration_error(rare._replace(score=rare.score / 2))
+        assert too_low is not None
+        assert 0.3 < too_low < 0.5  # half, less half the width of the intervals
+
+
+def test_calibration_error_of_a_few_units_is_unknown_and_bins_of_a_few_do_not_count() -> None:
+    many = [(0.05, unit % 20 == 0, unit) for unit in range(2_000)]
+    assert calibration_error(clicks(*many)) == 0.0
+    assert calibration_error(clicks(*many, *((0.95, 0, 9_000 + unit) for unit in range(20)))) == 0.0
+    assert calibration_error(clicks(*((0.95, 0, unit) for unit in range(20)))) is None
+    assert calibration_error(clicks(*((0.0, 0, unit) for unit in range(100)))) == 0.0
+    assert calibration_error(clicks(*((1.0, 0, unit) for unit in range(1_000)))) == pytest.approx(1, abs=0.01)
 
 
 def test_deciles_begin_with_the_highest_scores_and_do_not_part_equal_ones() -> None:

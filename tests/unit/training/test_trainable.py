@@ -69,7 +69,7 @@ def test_other_names_reach_both_learners_as_they_are(name: str) -> None:
         assert list(learner.gain(learner.fit(frame, frame[name].to_numpy())).index) == [name]
 
 
-@pytest.mark.parametrize("name", ["_label", "_visit_start"])
+@pytest.mark.parametrize("name", ["_label", "_visit_start", "_score", "_version", "_visitor"])
 def test_name_that_training_uses_is_refused(name: str) -> None:
     assert problems(name, pa.float64()) == [f"{name}: training uses this name itself; give the feature another one"]
 
