@@ -224,7 +224,7 @@ def read_clicks(spark: SparkSession, config: Config, contest: Contest, most: int
 
 
 def _show(console: Console, title: str, verdicts: list[Verdict]) -> None:
-    grid = Grid("criterion", "found", "wanted", "holds", title=title, title_justify="left", title_style="bold")
+    grid = Grid("criterion", "found", "wanted", "holds", title=Text(title), title_justify="left", title_style="bold")
     for verdict in verdicts:
         grid.add_row(*map(Text, (verdict.what, verdict.found, verdict.wanted)), _WORDS[verdict.holds])
     console.print(grid)
