@@ -15,7 +15,7 @@ from rich.console import Console
 
 from clickscore.config.run import Config
 from clickscore.console import warn
-from clickscore.erasure import wiring
+from clickscore.erasure import retention, wiring
 from clickscore.erasure.deletion import delete
 from clickscore.erasure.leftovers import newest_version
 from clickscore.erasure.unreached import unreached
@@ -54,6 +54,8 @@ def run(
     ledger, known = site.ledger(spark, key), site.visitors.hashes(key)
     hashes = spark.createDataFrame([*enumerate(known)], f"{NUMBER} INT, visitor_hash STRING")
     tables = holders(config, site.contract, site.visitors)
+    if is_applied:
+        retention.finish(spark, config, ledger, console)
     for request in ledger.unfinished():
         if request.visitors.isdisjoint(known) and request.key_id == ledger.key_id:
             warn(console, f"request {request.erasure_id} is planned and not done; start it again with its ids")
@@ -66,7 +68,7 @@ def run(
             say(console, f"Request {request.erasure_id} is planned and not done; --apply finishes it.")
     versions = {holder.name: newest_version(spark, holder.table) for holder in tables}
     found = [_count(spark, holder, versions[holder.name], hashes) for holder in tables]
-    counts = reduce(DataFrame.unionByName, found).localCheckpoint()
+    counts = reduce(partial(DataFrame.unionByName, allowMissingColumns=True), found).localCheckpoint()
     total = _show(console, counts, tables, site, known)
     if not is_applied:
         say(console, f"Nothing has changed; with --apply, {total:,} rows would be erased.")
@@ -105,7 +107,7 @@ def _carry_out(
 
 
 def _count(spark: SparkSession, holder: Holder, version: int, hashes: DataFrame) -> DataFrame:
-    return count_rows(holder.find(holder.table.read(spark, version)), holder.name, hashes)
+    return count_rows(holder.find(holder.table.read(spark, version)), holder, hashes)
 
 
 def _show(console: Console, counts: DataFrame, tables: list[Holder], site: Wiring, known: list[str]) -> int:

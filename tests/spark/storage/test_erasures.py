@@ -7,7 +7,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from clickscore.errors import ErasureError
-from clickscore.storage.erasures import Erasures, Request, name_of
+from clickscore.storage.erasures import ERASURE, RETENTION, Erasures, Request, name_of
 from clickscore.storage.table import Table
 
 VERSIONS = {"scored_clicks": 3, "rejected_clicks": 2}
@@ -35,7 +35,7 @@ def test_request_is_unfinished_until_each_of_its_tables_is_done(spark: SparkSess
     both = ("rejected_clicks", "scored_clicks")
     [request] = ledger.unfinished()
     assert request == Request(1, "letter 5", "k1", frozenset({"h1", "h2"}), both)
-    planned = ledger.planned(1, "scored_clicks").collect()
+    planned = ledger.planned(1, "scored_clicks").select("visitor_hash", "source", "batch_id", "rows").collect()
     assert [tuple(row) for row in planned] == [("h1", "f", 0, 2)]
 
     ledger.finish(request, "scored_clicks", 4)
@@ -49,6 +49,30 @@ def test_request_is_unfinished_until_each_of_its_tables_is_done(spark: SparkSess
     assert ledger.plan(found, VERSIONS, None) == 2
 
 
+def test_request_is_done_also_after_a_later_one_of_the_same_table(spark: SparkSession, tmp_path: Path) -> None:
+    ledger = Erasures.of(spark, Table(f"{tmp_path}/scored_clicks"), "stream", "k1")
+    for _ in range(2):
+        ledger.plan(counts(spark, ("h1", "scored_clicks", "f", 0, 2)), VERSIONS, None)
+    first, second = ledger.unfinished()
+    ledger.finish(second, "scored_clicks", 5)
+    ledger.finish(first, "scored_clicks", 6)
+    assert ledger.unfinished() == []
+
+
+def test_removal_of_old_rows_has_no_key_and_is_no_erasure(spark: SparkSession, tmp_path: Path) -> None:
+    ledger = Erasures.of(spark, Table(f"{tmp_path}/scored_clicks"), "stream", None)
+    found = counts(spark, ("h1", "scored_clicks", "f", 0, 2)).drop("visitor_hash")
+    assert ledger.plan(found, VERSIONS, None, newest=ledger.newest()) == 1
+    assert ledger.unfinished(ERASURE) == []
+    [removal] = ledger.unfinished(RETENTION)
+    assert removal == Request(1, None, None, frozenset(), ("scored_clicks",))
+    with pytest.raises(ErasureError, match="at the same moment as number 1"):
+        ledger.plan(found, VERSIONS, None, newest=0)  # the rows were counted before the first removal
+    ledger.finish(removal, "scored_clicks", 4)
+    assert ledger.unfinished(RETENTION) == []
+    assert [row.kind for row in ledger.read().select("kind").collect()] == ["retention", "retention"]
+
+
 def test_of_two_requests_at_the_same_moment_one_plans_nothing(spark: SparkSession, tmp_path: Path) -> None:
     ledger = Erasures.of(spark, Table(f"{tmp_path}/scored_clicks"), "stream", "k1")
     found = counts(spark, ("h1", "scored_clicks", "f", 0, 2))
@@ -57,7 +81,7 @@ def test_of_two_requests_at_the_same_moment_one_plans_nothing(spark: SparkSessio
     nothing = ledger.read().limit(0)
     ledger.table.append_once(nothing, f"{ledger.app}-planned", 2, {"erasure": 2})
     with pytest.raises(
-        ErasureError, match=r"another erasure has begun at the same moment as number 2\. Nothing was erased"
+        ErasureError, match=r"another erasure has begun at the same moment as number 2\. Nothing was removed"
     ):
         ledger.plan(found, VERSIONS, None)
     assert ledger.read().agg(F.max("erasure_id")).collect()[0][0] == 1
