@@ -44,18 +44,20 @@ def delete(
     Raises:
         ErasureError: if other writers have always been faster.
     """
-    planned = ledger.planned(request.erasure_id, holder.name)
-    batches = planned.select("batch_id").distinct()
-    oldest, newest = batches.agg(F.min("batch_id"), F.max("batch_id")).collect()[0]
-    there = holder.table.read(spark).where(F.col("batch_id").between(oldest, newest))
-    found = holder.find(there).join(F.broadcast(hashes), NUMBER)
-    mine = found.join(F.broadcast(planned), ["visitor_hash", "source", "batch_id"], "left_semi")
+    planned, rows = ledger.planned(request.erasure_id, holder.name), holder.table.read(spark)
+    bounds = None
+    if holder.known_by:
+        mine = holder.known_by(rows).join(F.broadcast(planned), list(holder.counted_by), "left_semi")
+    else:
+        [bounds] = planned.agg(F.min("batch_id"), F.max("batch_id")).collect()
+        found = holder.find(rows.where(F.col("batch_id").between(*bounds))).join(F.broadcast(hashes), NUMBER)
+        mine = found.join(F.broadcast(planned), ["visitor_hash", "source", "batch_id"], "left_semi")
     gone = mine.select(*map(quoted, holder.identity)).distinct().localCheckpoint()
     is_there = not gone.isEmpty()
 
     def merge() -> None:
         if is_there:
-            _merge(spark, holder, gone, request, (oldest, newest))
+            _merge(spark, holder, gone, request, bounds)
 
     carry_out(spark, holder.table, merge, request, ledger, checkpoint, tell, "with the same ids")
 
@@ -106,11 +108,14 @@ def version_of(spark: SparkSession, table: Table, erasure_id: int) -> int | None
     return None if version is None else int(version)
 
 
-def _merge(spark: SparkSession, holder: Holder, gone: DataFrame, request: Request, batches: tuple[int, int]) -> None:
+def _merge(
+    spark: SparkSession, holder: Holder, gone: DataFrame, request: Request, batches: tuple[int, int] | None
+) -> None:
     # A MERGE, as the log of the table keeps the condition of a DELETE for a month, and the ids would stand in it.
     same = [f"row.{quoted(name)} <=> gone.{quoted(name)}" for name in holder.identity]
     # The bounds spare Delta the files of other micro-batches.
-    condition = " AND ".join([f"row.batch_id BETWEEN {batches[0]} AND {batches[1]}", *same])
+    nearby = [f"row.batch_id BETWEEN {batches[0]} AND {batches[1]}"] if batches else []
+    condition = " AND ".join([*nearby, *same])
     prefix = "spark.databricks.delta.merge"
     settings = {
         USER_METADATA: json.dumps({"erasure": request.erasure_id}),

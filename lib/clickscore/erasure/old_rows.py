@@ -9,12 +9,12 @@ from pyspark.sql import functions as F
 
 from clickscore.config.fields import interval_text
 from clickscore.config.run import Config
+from clickscore.outcomes.joined import NAME as OUTCOMES
 from clickscore.reasons import UNREADABLE_FILE
 from clickscore.storage.erasures import name_of
 from clickscore.storage.schemas import IS_BACKFILL, IS_REPLAY, REPLAYED, quoted
 from clickscore.storage.table import Table
 
-OUTCOMES = "outcomes"
 _REPLAY_ID = REPLAYED.names[0]
 
 

@@ -35,12 +35,14 @@ class Holder:
         identity: columns that tell its rows apart, as far as it matters whose they are.
         find: adds ``NUMBER`` to rows of the table, and leaves out those of other visitors.
         counted_by: columns that the ledger counts its rows by, beside whose they are, as far as the table has them.
+        known_by: adds the column of ``counted_by`` that tells a planned row by itself; None where the visitor does.
     """
 
     table: Table
     identity: tuple[str, ...]
     find: Callable[[DataFrame], DataFrame]
     counted_by: tuple[str, ...] = ("source", "batch_id")
+    known_by: Callable[[DataFrame], DataFrame] | None = None
 
     @property
     def name(self) -> str:

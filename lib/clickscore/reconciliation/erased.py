@@ -120,11 +120,11 @@ def _visitors(config: Config, contract: Contract, planned: DataFrame) -> ErasedV
     key = read_ledger_key(config)
     if key is None or config.source.keep:  # a key or a header may have named the visitor
         return None
-    if not planned.where(F.col("key_id") != id_of_key(key)).isEmpty():
+    known = planned.where(F.col("kind") == ERASURE).select("key_id", "visitor_hash").distinct().collect()
+    if {row.key_id for row in known} != {id_of_key(key)}:
         return None  # what is known of those under another key are the numbers of their rows
     field = contract.click.field(contract.visitor).with_nullable(True)
-    known = planned.where("visitor_hash IS NOT NULL").select("visitor_hash").distinct()
-    hashes = frozenset(row.visitor_hash for row in known.collect())
+    hashes = frozenset(row.visitor_hash for row in known)
     return ErasedVisitors(pa.schema([field], contract.click.metadata), key, hashes)
 
 

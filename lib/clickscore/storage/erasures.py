@@ -35,6 +35,9 @@ ERASURES = T.StructType(
         column("table_name", T.StringType(), "Table that loses the rows, without folder or schema", nullable=False),
         column("source", T.StringType(), "File, or topic and partition, of the rows; null for done"),
         column("batch_id", T.LongType(), "Micro-batch that wrote the rows; null for done"),
+        column(
+            "unit_hash", T.StringType(), "HMAC-SHA-256 of the unit, where rows of outcomes are erased; null for others"
+        ),
         column("replay_id", T.LongType(), "Replay that had resolved the rows, of rejected_clicks; null for done"),
         column("rows", T.LongType(), "Rows that were there; null for done"),
         column("version", T.LongType(), _VERSION),
@@ -111,22 +114,19 @@ class Erasures:
         """Return the number of the newest request; 0 where there is none."""
         return int(self.read().agg(F.max("erasure_id")).collect()[0][0] or 0)
 
-    def plan(
-        self, counts: DataFrame, versions: Mapping[str, int], reference: str | None, newest: int | None = None
-    ) -> int:
+    def plan(self, counts: DataFrame, versions: Mapping[str, int], reference: str | None, newest: int) -> int:
         """Write down what is to be removed, and return the number of the request.
 
         Args:
             counts: ``table_name`` and ``rows``, with those columns of the ledger that the rows were counted by.
             versions: of each table, the one in which the rows were counted.
             reference: who asked.
-            newest: the newest request when the rows were counted; None takes the one that is there now.
+            newest: the newest request before the rows were counted.
 
         Raises:
             ErasureError: if another erasure has planned something meanwhile.
         """
         self.table.create(self.spark, ERASURES, ["erasure_id", "batch_id"], {STREAM_PROPERTY: self.app})
-        newest = self.newest() if newest is None else newest
         erasure_id, now = newest + 1, datetime.now(timezone.utc)
         version = F.create_map([F.lit(each) for pair in versions.items() for each in pair])[F.col("table_name")]
         known = {
@@ -161,6 +161,27 @@ class Erasures:
 
 def _kind(key_id: str | None) -> str:
     return RETENTION if key_id is None else ERASURE
+
+
+def check_finished(spark: SparkSession, scored: Table, changed: Table) -> None:
+    """Make sure that no rows of a table are planned to go: the plan counts them as they are now.
+
+    Args:
+        spark: the session.
+        scored: the table of scored clicks, which the ledger is beside.
+        changed: the table whose rows are to be changed.
+
+    Raises:
+        ErasureError: if some are.
+    """
+    ledger, name = Erasures(spark, scored.beside(NAME), "", None), name_of(changed)
+    jobs = {ERASURE: "jobs/erase_visitors.py --apply with its ids", RETENTION: "jobs/maintain_tables.py"}
+    for kind, job in jobs.items():
+        if waiting := [request.erasure_id for request in ledger.unfinished(kind) if name in request.tables]:
+            raise ErasureError(
+                f"{ledger.table.name}: request {waiting[0]} is planned and not done, and counts rows of {changed.name} "
+                f"as they are. Nothing was changed; run {job} first, then start again."
+            )
 
 
 def name_of(table: Table) -> str:

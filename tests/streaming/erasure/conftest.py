@@ -15,9 +15,11 @@ import pytest
 from pyspark.sql import SparkSession
 from rich.console import Console
 
+from clickscore.config.outcome import Outcome
 from clickscore.config.retention import Retention
 from clickscore.config.run import Config
 from clickscore.erasure import access, certificate, erasure, retention
+from clickscore.outcomes import joined
 from clickscore.reconciliation import audit
 
 KEY = "c0ffee11" * 8
@@ -60,6 +62,12 @@ class Site:
             erasure.run(self.config, lambda: self.spark, console, _given(ids), reference, is_applied)
 
         return _said(run)
+
+    def join(self) -> str:
+        """Bring the outcomes up to date, of each click, with what happened within an hour."""
+        outcome = Outcome.model_validate({"success": "price > 12", "unit": "click", "window": "1 hour"})
+        config = self.config.model_copy(update={"outcome": outcome})
+        return _said(lambda console: joined.run(config, lambda: self.spark, console, has_ended=True))
 
     def expire(self, intervals: dict[str, str], now: datetime, is_applied: bool = True) -> str:
         config = self.config.model_copy(update={"retention": Retention.model_validate(intervals)})
