@@ -25,6 +25,7 @@ from pyspark.sql import types as T
 from clickscore import reasons
 from clickscore.config import (
     click,
+    deduplicate,
     endpoint,
     erasure,
     fields,
@@ -32,6 +33,7 @@ from clickscore.config import (
     model,
     outcome,
     privacy,
+    retention,
     run,
     service,
     source,
@@ -50,11 +52,11 @@ PART = re.compile(r"(<!-- generated: (.+?) -->\n)(.*?)(<!-- end -->)", re.DOTALL
 SECTIONS: dict[str, type[Section]] = {
     section.__name__: section
     for section in (
-        run.Config, click.Click, click.FieldSource, run.Output, privacy.Privacy, run.Deduplicate, run.HealthEndpoint,
-        erasure.Erasure, lineage.Lineage, outcome.Outcome, outcome.Labels, training.Training,
-        training.Retrain, source.FolderSource, source.DeltaSource, source.KafkaSource, source.Security, value.Value,
-        model.Model, model.Allow, endpoint.Endpoint, model.Promotion,
-        model.Gate, service.Service, service.WriteBehind,
+        run.Config, click.Click, click.FieldSource, run.Output, privacy.Privacy, deduplicate.Deduplicate,
+        run.HealthEndpoint, erasure.Erasure, retention.Retention, lineage.Lineage, outcome.Outcome, outcome.Labels,
+        training.Training, training.Retrain, source.FolderSource, source.DeltaSource, source.KafkaSource,
+        source.Security, value.Value, model.Model, model.Allow, endpoint.Endpoint, model.Promotion, model.Gate,
+        service.Service, service.WriteBehind,
     )
 }  # fmt: skip
 SECTION = "section"

@@ -1,10 +1,12 @@
-"""Compact the tables, delete files that no recent version needs, and move read landing files away; for a schedule.
+"""Remove old rows, compact the tables, delete files that no recent version needs, move read landing files away.
 
-May run alongside the stream, such as every night. Time travel reaches back as far as --retain-hours, and a stream that
-was stopped in the middle of a micro-batch should be started again within them. --archive first audits the whole landing
-folder, and moves nothing unless each record is in exactly one row. --dry-run says what would be done, and why.
-Exit status: 0 done; 1 the audit has found something, and no landing file was moved; 2 wrong configuration, source or
-table, or Delta refuses.
+For a schedule, such as every night; may run alongside the stream. Rows go where the configuration says so, under
+retention, with an entry in the table erasures for the audit; a run that was killed is finished by the next. Time travel
+reaches back as far as --retain-hours, and a stream that was stopped in the middle of a micro-batch should be started
+again within them. --archive first audits the whole landing folder, and moves nothing unless each record is in exactly
+one row. --dry-run says what would be done, and why.
+Exit status: 0 done; 1 the audit has found something, and no landing file was moved, or old rows could not be removed
+beside the stream; 2 wrong configuration, source or table, or Delta refuses.
 """
 
 import argparse
@@ -43,16 +45,15 @@ def _seconds(text: str) -> float:
 
 
 def _maintain(arguments: argparse.Namespace, config: Config) -> int:
+    from clickscore.erasure import retention
     from clickscore.reconciliation import archive
     from clickscore.session import build_classic_session
     from clickscore.storage import maintenance
 
-    session, console, folder = (
-        partial(build_classic_session, "clickscore-maintenance"),
-        make_console(),
-        arguments.archive,
-    )
+    session, console = partial(build_classic_session, "clickscore-maintenance"), make_console()
+    folder = arguments.archive
     is_clean = folder is None or archive.run(config, session, console, folder, arguments.dry_run)
+    retention.run(config, session, console, arguments.dry_run)
     maintenance.run(config, session, console, arguments.retain_hours, arguments.dry_run, arguments.time_limit)
     return 0 if is_clean else 1
 

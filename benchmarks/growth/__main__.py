@@ -1,9 +1,10 @@
 """Does a micro-batch take longer when the table has thousands of commits, or the folder tens of thousands of files?
 
 Small micro-batches of the product, one landing file each, are measured around some commits of one table. Those between
-are appended without the streaming engine, in the same shape (see `growth.table.Filler`). A second table stays young,
-and is measured at the end once more: what has changed there has other reasons than growth, such as a warmer JVM. Then
-small micro-batches are measured while the landing folder holds more and more files that were processed before.
+are appended without the streaming engine, in the same shape (see `growth.table.Filler`), and the table is maintained
+after every 500 of them, as `jobs/maintain_tables.py` does it; `--unmaintained` leaves that out. A second table stays
+young, and is measured at the end once more: what has changed there has other reasons than growth, such as a warmer JVM.
+Then small micro-batches are measured while the landing folder holds more and more files that were processed before.
 Run it with `make bench-growth`; `GROWTH="--commits 100 300 --files 1000"` makes it shorter.
 """
 
@@ -23,15 +24,17 @@ from pyspark.sql import SparkSession
 
 from clickscore.console import make_console
 from clickscore.session import build_session
+from clickscore.storage.maintenance import compact, vacuum
+from clickscore.storage.table import Table
 
-COMMITS = (100, 1_000, 5_000)
+COMMITS = (100, 1_000, 10_000)
 FILES = (1_000, 50_000)
 BATCHES = 30
 """Micro-batches that are measured at a point; their median stands for it."""
 WARM_UP = 60
 """Micro-batches before the first point: later ones are faster only because the JVM has compiled more."""
 LOOK_EVERY = 500
-"""Commits between two looks at the memory."""
+"""Commits between two looks at the memory, and between two runs of maintenance."""
 BENCH = Path("build/bench")
 SIGNALLED = 128
 """Exit status of a program that a signal ends: this and the number of the signal."""
@@ -46,6 +49,7 @@ class Bench:
         home: folder for everything that is written.
         registry: where the model is registered.
         batches: how many micro-batches are measured at a point.
+        is_maintained: whether small files are put together on the way.
         results: where the figures go.
     """
 
@@ -53,6 +57,7 @@ class Bench:
     home: Path
     registry: str
     batches: int
+    is_maintained: bool
     results: Results
 
     def stream(self, name: str) -> SmallStream:
@@ -73,6 +78,10 @@ def grow_table(bench: Bench, commits: list[int], young: SmallStream) -> None:
 
     def look(commit: int) -> None:
         results.add_memory(BATCH, commit, memory(bench.spark))
+        if bench.is_maintained:
+            many, few = compact(bench.spark, Table(str(old.table)))
+            vacuum(bench.spark, Table(str(old.table)), None)
+            results.say(f"maintenance at commit {commit:,}: {many:,} files became {few:,}")
 
     filler = Filler(bench.spark, old.table)
     look(newest_version(old.table))
@@ -107,6 +116,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--files", nargs="*", type=int, default=FILES, help="processed files in the folder")
     parser.add_argument("--batches", type=int, default=BATCHES, help="micro-batches to measure at each point")
     parser.add_argument("--warm-up", type=int, default=WARM_UP, help="micro-batches before the first point")
+    parser.add_argument("--unmaintained", action="store_true", help="let small files pile up")
     return parser.parse_args()
 
 
@@ -119,7 +129,7 @@ def main() -> int:
     results, registry = Results(BENCH / "growth.json", console), register_model()
     spark = build_session("benchmark-growth")
     with tempfile.TemporaryDirectory(prefix="bench-growth-") as folder:
-        bench = Bench(spark, Path(folder), registry, a.batches, results)
+        bench = Bench(spark, Path(folder), registry, a.batches, not a.unmaintained, results)
         try:
             young = bench.stream("young")
             young.run(a.warm_up)

@@ -27,11 +27,14 @@ class Filler:
         self._rows = spark.read.parquet(*[str(table / file) for file in files]).repartition(len(files)).cache()
 
     def fill(self, version: int, look: Callable[[int], None], every: int) -> None:
-        """Append commits up to a version of the table; call ``look`` after every so many."""
-        for number in range(newest_version(self._table) + 1, version + 1):
+        """Append commits up to a version of the table; call ``look``, which may add some, after every so many."""
+        number = newest_version(self._table)
+        while number < version:
             self._rows.write.format("delta").mode("append").save(str(self._table))
+            number += 1
             if number % every == 0:
                 look(number)
+                number = newest_version(self._table)
 
     def close(self) -> None:
         """Let go of the rows."""

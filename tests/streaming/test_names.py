@@ -80,8 +80,10 @@ def test_field_may_have_any_name_that_delta_can_hold_in_every_job(
     ddl = odd_shop.home / "odd.ddl"
     ddl.write_text(ddl.read_text().replace("TIMESTAMP NOT NULL", "TIMESTAMP NOT NULL COMMENT 'changed'"))
     job("replay_rejected")
-    job("maintain_tables")
     assert "each in exactly one row" in job("audit")
+    odd_shop.set(retention={"scored": "2 days"})
+    assert "Removal 1: 60 rows are removed." in job("maintain_tables")
+    assert "2 records, each in exactly one row, 1 of them duplicates, and 60 expired." in job("audit")
 
 
 def test_rejected_click_with_odd_names_is_found_again_after_a_crash_and_by_a_replay(

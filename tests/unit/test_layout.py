@@ -40,7 +40,7 @@ IMPORTS = {
     "stream": {"config", "scoring", "samples", "endpoint", "registry", "storage", "sources", "monitoring"},
     "batch": {"config", "scoring", "registry", "storage", "sources", "monitoring", "stream"},
     "reconciliation": {"config", "scoring", "registry", "storage", "sources", "monitoring", "stream"},
-    "erasure": {"config", "scoring", "storage", "sources", "stream", "reconciliation"},
+    "erasure": {"config", "scoring", "storage", "outcomes", "sources", "stream", "reconciliation"},
 }
 """What each package may import beside the shared modules; nothing imports batch, and only erasure reconciliation."""
 CLASSIC = {"sparkContext", "_jvm", "_jsc", "rdd"}

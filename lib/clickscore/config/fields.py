@@ -8,7 +8,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
-_UNITS_MS = {"millisecond": 1, "second": 1_000, "minute": 60_000, "hour": 3_600_000}
+_UNITS_MS = {"millisecond": 1, "second": 1_000, "minute": 60_000, "hour": 3_600_000, "day": 86_400_000}
 _INTERVAL = re.compile(rf"(\d+) ({'|'.join(_UNITS_MS)})s?")
 _SIZE = re.compile(r"(\d+) ?(KiB|MiB|GiB)")
 _BYTES = {"KiB": 1024, "MiB": 1024**2, "GiB": 1024**3}
@@ -77,6 +77,13 @@ def interval_ms(value: object) -> int:
     if not match:
         raise ValueError(f'expected an interval such as "10 minutes", found {value!r}')
     return int(match[1]) * _UNITS_MS[match[2]]
+
+
+def interval_text(milliseconds: int) -> str:
+    """Return an interval in the largest unit that it is a multiple of: ``400 days``."""
+    unit, size = next((unit, size) for unit, size in reversed(_UNITS_MS.items()) if milliseconds % size == 0)
+    count = milliseconds // size
+    return f"{count:,} {unit}{'' if count == 1 else 's'}"
 
 
 def is_reference(text: str) -> bool:

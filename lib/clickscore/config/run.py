@@ -9,6 +9,7 @@ from pydantic import AfterValidator, Field, ValidationError, model_validator
 from pydantic_core import ErrorDetails
 
 from clickscore.config.click import Click, FieldSource
+from clickscore.config.deduplicate import Deduplicate
 from clickscore.config.endpoint import Endpoint
 from clickscore.config.erasure import Erasure
 from clickscore.config.fields import (
@@ -26,6 +27,7 @@ from clickscore.config.lineage import Lineage
 from clickscore.config.model import ENDPOINT, Allow, Gate, Model, Promotion
 from clickscore.config.outcome import Labels, Outcome
 from clickscore.config.privacy import Privacy
+from clickscore.config.retention import Retention
 from clickscore.config.service import Service, WriteBehind
 from clickscore.config.source import SOURCES, Security, Source
 from clickscore.config.training import Retrain, Training
@@ -62,20 +64,6 @@ class Output(Section):
         if self.scored.rstrip("/") == self.rejected.rstrip("/"):
             raise ValueError(f"scored and rejected are the same table, {self.scored}; name two")
         return self
-
-
-class Deduplicate(Section):
-    """Score each click id once within a window of processing time; later copies are counted, not scored.
-
-    Example::
-
-        deduplicate: {window: 10 minutes}
-
-    Attributes:
-        window_ms: how long an id is remembered. Set it to your producers' retry window.
-    """
-
-    window_ms: Annotated[Milliseconds, Field(alias="window")]
 
 
 class HealthEndpoint(Section):
@@ -115,6 +103,7 @@ class Config(Section):
             before it writes the micro-batch; left out, it only warns.
         privacy: left out, the tables keep clicks and rejected records as they are.
         erasure: left out, erasures are known by ``privacy.key``.
+        retention: left out, the tables keep their rows for good.
         deduplicate: left out, every click is scored.
         health: left out, the job listens on no port.
         lineage: left out, nobody is told what each micro-batch has read and written.
@@ -136,6 +125,7 @@ class Config(Section):
     reject_limit: Share | None = None
     privacy: Privacy | None = None
     erasure: Erasure | None = None
+    retention: Retention | None = None
     deduplicate: Deduplicate | None = None
     health: HealthEndpoint | None = None
     lineage: Lineage | None = None
@@ -219,7 +209,7 @@ _RENAMED = {
 _SECTIONS: dict[str, type[Section]] = {
     "click": Click, "model": Model, "output": Output, "training": Training, "deduplicate": Deduplicate,
     "health": HealthEndpoint, "lineage": Lineage, "service": Service, "write_behind": WriteBehind, "privacy": Privacy,
-    "erasure": Erasure, "value": Value,
+    "erasure": Erasure, "retention": Retention, "value": Value,
     "security": Security, "allow": Allow, "promotion": Promotion, "gate": Gate, "endpoint": Endpoint,
     "outcome": Outcome, "retrain": Retrain, "labels": Labels,
 }  # fmt: skip

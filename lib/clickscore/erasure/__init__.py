@@ -1,1 +1,1 @@
-"""Erasure: the rows of visitors leave the tables, a ledger keeps what is missing since, a certificate proves it."""
+"""Erasure: rows of visitors, and old ones, leave the tables, with a ledger of what is missing, and a certificate."""

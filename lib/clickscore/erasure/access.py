@@ -13,7 +13,8 @@ from rich.console import Console
 
 from clickscore.config.run import Config
 from clickscore.erasure import wiring
-from clickscore.erasure.visitor_rows import NUMBER, holders
+from clickscore.erasure.visitor_outcomes import all_holders
+from clickscore.erasure.visitor_rows import NUMBER
 from clickscore.errors import ConfigError
 from clickscore.reconciliation.audit_report import say
 from clickscore.storage.schemas import MICROSECOND_FORMAT, quoted
@@ -41,7 +42,7 @@ def run(
     spark = make_session()
     site = wiring.check(spark, config, given, changes=False)
     held: list[dict[str, list[object]]] = [{} for _ in site.visitors.ids]
-    for holder in holders(config, site.contract, site.visitors):
+    for holder in all_holders(spark, config, site.contract, site.visitors):
         count = 0
         for number, row in as_json(holder.find(holder.table.read(spark))).toLocalIterator():
             held[number].setdefault(holder.name, []).append(json.loads(row))

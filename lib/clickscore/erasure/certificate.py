@@ -18,7 +18,8 @@ from clickscore.console import warn
 from clickscore.erasure import wiring
 from clickscore.erasure.leftovers import Leftovers, look
 from clickscore.erasure.unreached import FILES_PROPERTY, kept_until, unreached
-from clickscore.erasure.visitor_rows import Holder, holders
+from clickscore.erasure.visitor_outcomes import all_holders
+from clickscore.erasure.visitor_rows import Holder
 from clickscore.errors import ConfigError, ErasureError, TableError, gist
 from clickscore.reconciliation.audit_report import say
 from clickscore.retries import retrying
@@ -62,7 +63,7 @@ def run(
     if not requests:
         say(console, f"{ledger.table.name} has no request for any of these {len(hashes):,} visitors.")
         return True
-    tables = holders(config, site.contract, site.visitors)
+    tables = all_holders(spark, config, site.contract, site.visitors)
     erased_at = max(request["done_at"] for request in requests).astimezone(timezone.utc)
     kept = {holder.name: _tidy(spark, holder, site.visitors.spellings, erased_at, console) for holder in tables}
     if not all(left.is_none for left in kept.values()):

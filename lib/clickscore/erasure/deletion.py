@@ -14,9 +14,10 @@ from clickscore.errors import ErasureError
 from clickscore.retries import retrying
 from clickscore.spark_errors import SPARK_ERRORS, transient_cause
 from clickscore.storage.commit_settings import USER_METADATA, commit_settings
-from clickscore.storage.erasures import Erasures, Request
+from clickscore.storage.erasures import Erasures, Request, name_of
 from clickscore.storage.pause import paused
 from clickscore.storage.schemas import quoted
+from clickscore.storage.table import Table
 
 CONFLICT_LIMIT_S = 300.0
 """How long a commit is tried. It fails where the table gets new rows within the seconds that it takes; the stream makes
@@ -43,28 +44,56 @@ def delete(
     Raises:
         ErasureError: if other writers have always been faster.
     """
-    planned = ledger.planned(request.erasure_id, holder.name)
-    batches = planned.select("batch_id").distinct()
-    oldest, newest = batches.agg(F.min("batch_id"), F.max("batch_id")).collect()[0]
-    there = holder.table.read(spark).where(F.col("batch_id").between(oldest, newest))
-    found = holder.find(there).join(F.broadcast(hashes), NUMBER)
-    mine = found.join(F.broadcast(planned), ["visitor_hash", "source", "batch_id"], "left_semi")
+    planned, rows = ledger.planned(request.erasure_id, holder.name), holder.table.read(spark)
+    bounds = None
+    if holder.known_by:
+        mine = holder.known_by(rows).join(F.broadcast(planned), list(holder.counted_by), "left_semi")
+    else:
+        [bounds] = planned.agg(F.min("batch_id"), F.max("batch_id")).collect()
+        found = holder.find(rows.where(F.col("batch_id").between(*bounds))).join(F.broadcast(hashes), NUMBER)
+        mine = found.join(F.broadcast(planned), ["visitor_hash", "source", "batch_id"], "left_semi")
     gone = mine.select(*map(quoted, holder.identity)).distinct().localCheckpoint()
+    is_there = not gone.isEmpty()
+
+    def merge() -> None:
+        if is_there:
+            _merge(spark, holder, gone, request, bounds)
+
+    carry_out(spark, holder.table, merge, request, ledger, checkpoint, tell, "with the same ids")
+
+
+def carry_out(
+    spark: SparkSession, table: Table, remove: Callable[[], None], request: Request, ledger: Erasures, checkpoint: str,
+    tell: Callable[[str], None], how: str,
+) -> None:  # fmt: skip
+    """Take the planned rows out of a table, again and again until no other writer is faster, and write down the end.
+
+    Args:
+        spark: the session.
+        table: the table.
+        remove: takes the rows out; is safe to be called twice.
+        request: what was planned.
+        ledger: with the plan.
+        checkpoint: of the stream that appends to the table.
+        tell: prints a line on the console.
+        how: how to start the job again.
+
+    Raises:
+        ErasureError: if other writers have always been faster.
+    """
     try:
-        if not gone.isEmpty():
-            merge = partial(_merge, spark, holder, gone, request, (oldest, newest))
-            # Mostly, nobody appends in these seconds; the stream is asked to wait only where it does.
-            rooms = chain([nullcontext], repeat(partial(paused, spark, checkpoint, tell)))
-            retrying(tell, CONFLICT_LIMIT_S)(_within, rooms, merge)
+        # Mostly, nobody appends in these seconds; the stream is asked to wait only where it does.
+        rooms = chain([nullcontext], repeat(partial(paused, spark, checkpoint, tell)))
+        retrying(tell, CONFLICT_LIMIT_S)(_within, rooms, remove)
     except SPARK_ERRORS as error:
         if cause := transient_cause(error):
             raise ErasureError(
-                f"{holder.table.name}: {cause}: still failing after {CONFLICT_LIMIT_S:.0f} s. Request "
+                f"{table.name}: {cause}: still failing after {CONFLICT_LIMIT_S:.0f} s. Request "
                 f"{request.erasure_id} is planned and not done: fix the cause, or wait until the jobs that "
-                f"append to the table have ended, and start again with the same ids."
+                f"append to the table have ended, and start again {how}."
             ) from error
         raise
-    ledger.finish(request, holder.name, version_of(spark, holder, request.erasure_id))
+    ledger.finish(request, name_of(table), version_of(spark, table, request.erasure_id))
 
 
 def _within(rooms: Iterator[Callable[[], AbstractContextManager[None]]], commit: Callable[[], None]) -> None:
@@ -72,18 +101,21 @@ def _within(rooms: Iterator[Callable[[], AbstractContextManager[None]]], commit:
         commit()
 
 
-def version_of(spark: SparkSession, holder: Holder, erasure_id: int) -> int | None:
+def version_of(spark: SparkSession, table: Table, erasure_id: int) -> int | None:
     """Return the version of a table in which an erasure has taken rows out; None where it had nothing left to do."""
     is_mine = F.get_json_object("userMetadata", "$.erasure") == str(erasure_id)
-    [[version]] = holder.table.delta(spark).history().where(is_mine).agg(F.max("version")).collect()
+    [[version]] = table.delta(spark).history().where(is_mine).agg(F.max("version")).collect()
     return None if version is None else int(version)
 
 
-def _merge(spark: SparkSession, holder: Holder, gone: DataFrame, request: Request, batches: tuple[int, int]) -> None:
+def _merge(
+    spark: SparkSession, holder: Holder, gone: DataFrame, request: Request, batches: tuple[int, int] | None
+) -> None:
     # A MERGE, as the log of the table keeps the condition of a DELETE for a month, and the ids would stand in it.
     same = [f"row.{quoted(name)} <=> gone.{quoted(name)}" for name in holder.identity]
     # The bounds spare Delta the files of other micro-batches.
-    condition = " AND ".join([f"row.batch_id BETWEEN {batches[0]} AND {batches[1]}", *same])
+    nearby = [f"row.batch_id BETWEEN {batches[0]} AND {batches[1]}"] if batches else []
+    condition = " AND ".join([*nearby, *same])
     prefix = "spark.databricks.delta.merge"
     settings = {
         USER_METADATA: json.dumps({"erasure": request.erasure_id}),

@@ -15,11 +15,12 @@ from rich.console import Console
 
 from clickscore.config.run import Config
 from clickscore.console import warn
-from clickscore.erasure import wiring
+from clickscore.erasure import retention, wiring
 from clickscore.erasure.deletion import delete
 from clickscore.erasure.leftovers import newest_version
 from clickscore.erasure.unreached import unreached
-from clickscore.erasure.visitor_rows import NUMBER, Holder, count_rows, holders
+from clickscore.erasure.visitor_outcomes import all_holders
+from clickscore.erasure.visitor_rows import NUMBER, Holder, count_rows
 from clickscore.erasure.wiring import Wiring
 from clickscore.errors import ErasureError
 from clickscore.reconciliation.audit_report import say
@@ -53,7 +54,9 @@ def run(
     site = wiring.check(spark, config, given, changes=is_applied)
     ledger, known = site.ledger(spark, key), site.visitors.hashes(key)
     hashes = spark.createDataFrame([*enumerate(known)], f"{NUMBER} INT, visitor_hash STRING")
-    tables = holders(config, site.contract, site.visitors)
+    tables = all_holders(spark, config, site.contract, site.visitors, key)
+    if is_applied:
+        retention.finish(spark, config, ledger, console)
     for request in ledger.unfinished():
         if request.visitors.isdisjoint(known) and request.key_id == ledger.key_id:
             warn(console, f"request {request.erasure_id} is planned and not done; start it again with its ids")
@@ -64,14 +67,15 @@ def run(
             _carry_out(spark, tables, request, ledger, hashes, config.checkpoint, console)
         else:
             say(console, f"Request {request.erasure_id} is planned and not done; --apply finishes it.")
+    newest = ledger.newest()
     versions = {holder.name: newest_version(spark, holder.table) for holder in tables}
     found = [_count(spark, holder, versions[holder.name], hashes) for holder in tables]
-    counts = reduce(DataFrame.unionByName, found).localCheckpoint()
+    counts = reduce(partial(DataFrame.unionByName, allowMissingColumns=True), found).localCheckpoint()
     total = _show(console, counts, tables, site, known)
     if not is_applied:
         say(console, f"Nothing has changed; with --apply, {total:,} rows would be erased.")
     elif total:
-        erasure_id = ledger.plan(counts, versions, reference)
+        erasure_id = ledger.plan(counts, versions, reference, newest)
         names = [row.table_name for row in counts.select("table_name").distinct().collect()]
         request = Request(erasure_id, reference, ledger.key_id, frozenset(known), tuple(names))
         _carry_out(spark, tables, request, ledger, hashes, config.checkpoint, console)
@@ -105,7 +109,7 @@ def _carry_out(
 
 
 def _count(spark: SparkSession, holder: Holder, version: int, hashes: DataFrame) -> DataFrame:
-    return count_rows(holder.find(holder.table.read(spark, version)), holder.name, hashes)
+    return count_rows(holder.find(holder.table.read(spark, version)), holder, hashes)
 
 
 def _show(console: Console, counts: DataFrame, tables: list[Holder], site: Wiring, known: list[str]) -> int:
@@ -116,7 +120,8 @@ def _show(console: Console, counts: DataFrame, tables: list[Holder], site: Wirin
     by_table = {row[0]: tuple(row)[1:] for row in sums.collect()}
     for holder in tables:
         rows, batches, visitors = by_table.get(holder.name, (0, 0, 0))
-        say(console, f"{holder.name:<{NAME_WIDTH}} {rows:,} rows of {visitors:,} visitors in {batches:,} micro-batches")
+        where = f" in {batches:,} micro-batches" if holder.known_by is None else ""
+        say(console, f"{holder.name:<{NAME_WIDTH}} {rows:,} rows of {visitors:,} visitors{where}")
     there = {row[0] for row in counts.select("visitor_hash").distinct().collect()}
     absent = [place for place, known_as in zip(site.visitors.places, known, strict=True) if known_as not in there]
     if absent:

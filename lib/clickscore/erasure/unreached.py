@@ -10,13 +10,13 @@ from pyspark.sql import functions as F
 from clickscore.config.run import Config
 from clickscore.config.source import DeltaSource, FolderSource, KafkaSource
 from clickscore.errors import SourceError
+from clickscore.outcomes.joined import NAME as OUTCOMES
 from clickscore.sources.kafka_admin import read_retention
 from clickscore.storage.table import Table
 
 FILES_PROPERTY, LOG_PROPERTY = "delta.deletedFileRetentionDuration", "delta.logRetentionDuration"
 """How long Delta keeps files that a table has removed, and commits in its log."""
 _DEFAULTS = {FILES_PROPERTY: "interval 1 week", LOG_PROPERTY: "interval 30 days"}
-OUTCOMES = "outcomes"
 _DATE = "%Y-%m-%d %H:%M UTC"
 
 
@@ -40,8 +40,8 @@ def unreached(
         if not is_finished:
             yield f"{table.name}: older versions have the rows until --finish, from {files:{_DATE}} on"
         yield f"{table.name}: the log has the least and the greatest visitor of old files until {log:{_DATE}} or later"
-    if (outcomes := Table(config.output.scored).beside(OUTCOMES)).exists(spark):
-        yield f"{outcomes.name}: whether units of these visitors have succeeded; delete those rows yourself"
+    if is_beyond_clicks(config) and (outcomes := Table(config.output.scored).beside(OUTCOMES)).exists(spark):
+        yield f"{outcomes.name}: units whose clicks retention has removed, as nobody can tell whose they were"
     if config.training:
         yield f"{config.training.clicks}: the clicks that models are trained on"
     yield f"{config.model.uri}: models that were trained on clicks of these visitors; train them again without"
@@ -49,6 +49,14 @@ def unreached(
         window = timedelta(milliseconds=config.deduplicate.window_ms)
         yield f"{config.checkpoint}: ids of clicks, not of visitors, for {window} and as long as Spark keeps its state"
     yield "copies that others have made: readers of the tables, exports, back-ups"
+
+
+def is_beyond_clicks(config: Config) -> bool:
+    """Tell whether outcomes may stay when the clicks are gone that tell whose they are."""
+    if not (config.outcome and config.retention) or config.outcome.unit == "visitor":
+        return False
+    kept = config.retention.intervals
+    return "scored" in kept and kept.get("outcomes") != kept["scored"]
 
 
 def kept_until(spark: SparkSession, table: Table, name: str, since: datetime) -> datetime:

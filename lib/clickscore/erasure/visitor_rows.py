@@ -17,7 +17,7 @@ from clickscore.reconciliation.rescoring import RECORD
 from clickscore.scoring.contract import Contract
 from clickscore.scoring.parsing import parser
 from clickscore.storage.erasures import name_of
-from clickscore.storage.schemas import KEEP, KEPT, quoted
+from clickscore.storage.schemas import KEEP, KEPT, REPLAYED, quoted
 from clickscore.storage.table import Table
 from clickscore.stream.pipeline import raw_bytes
 
@@ -34,11 +34,15 @@ class Holder:
         table: the table.
         identity: columns that tell its rows apart, as far as it matters whose they are.
         find: adds ``NUMBER`` to rows of the table, and leaves out those of other visitors.
+        counted_by: columns that the ledger counts its rows by, beside whose they are, as far as the table has them.
+        known_by: adds the column of ``counted_by`` that tells a planned row by itself; None where the visitor does.
     """
 
     table: Table
     identity: tuple[str, ...]
     find: Callable[[DataFrame], DataFrame]
+    counted_by: tuple[str, ...] = ("source", "batch_id")
+    known_by: Callable[[DataFrame], DataFrame] | None = None
 
     @property
     def name(self) -> str:
@@ -57,8 +61,11 @@ def holders(config: Config, contract: Contract, visitors: Visitors) -> list[Hold
     clicks = (contract.id, contract.visitor, *LINEAGE)
     return [
         Holder(Table(config.output.scored), clicks, lambda rows: _of_clicks(rows, contract.visitor, visitors)),
-        Holder(Table(config.output.rejected), RECORD, lambda rows: _of_records(rows, contract, visitors)),
-    ]
+        Holder(
+            Table(config.output.rejected), RECORD, lambda rows: _of_records(rows, contract, visitors),
+            ("source", "batch_id", REPLAYED.names[0]),
+        ),
+    ]  # fmt: skip
 
 
 def _of_clicks(rows: DataFrame, visitor: str, visitors: Visitors) -> DataFrame:
@@ -136,13 +143,14 @@ def kept_texts(rows: DataFrame) -> list[Column]:
     return columns
 
 
-def count_rows(found: DataFrame, table_name: str, hashes: DataFrame) -> DataFrame:
-    """Count the rows of visitors by ``visitor_hash, table_name, source, batch_id``.
+def count_rows(found: DataFrame, holder: Holder, hashes: DataFrame) -> DataFrame:
+    """Count the rows of visitors by ``visitor_hash, table_name`` and, of ``counted_by``, the columns that they have.
 
     Args:
         found: rows with ``NUMBER``.
-        table_name: of their table.
+        holder: their table.
         hashes: ``NUMBER`` and ``visitor_hash``.
     """
-    named = found.join(F.broadcast(hashes), NUMBER).withColumn("table_name", F.lit(table_name))
-    return named.groupBy("visitor_hash", "table_name", "source", "batch_id").agg(F.count(F.lit(1)).alias("rows"))
+    named = found.join(F.broadcast(hashes), NUMBER).withColumn("table_name", F.lit(holder.name))
+    by = [name for name in holder.counted_by if name in found.columns]
+    return named.groupBy("visitor_hash", "table_name", *by).agg(F.count(F.lit(1)).alias("rows"))

@@ -7,6 +7,7 @@ from pyspark.sql import SparkSession
 from clickscore.config.run import Config
 from clickscore.erasure.visitors import Visitors, visitors_of
 from clickscore.errors import CheckpointError, ConfigError
+from clickscore.outcomes.joined import NAME as OUTCOMES
 from clickscore.reconciliation.erased import read_ledger_key
 from clickscore.scoring.contract import Contract
 from clickscore.scoring.privacy import id_of_key
@@ -83,6 +84,11 @@ def check(spark: SparkSession, config: Config, given: dict[str, str], changes: b
         if changes:
             check_writable(spark, table, table.properties(spark))
             check_changeable(spark, table, "an erasure removes rows", "erasure")
+    if (outcomes := scored.beside(OUTCOMES)).exists(spark):
+        check_bound(spark, outcomes, checkpoint)
+        if changes:
+            check_writable(spark, outcomes, outcomes.properties(spark))
+            check_changeable(spark, outcomes, "an erasure removes rows", "erasure")
     ledger = scored.beside(NAME)
     check_readable(spark, ledger)
     ledger.check(spark, ERASURES)

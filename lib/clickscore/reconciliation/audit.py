@@ -11,7 +11,7 @@ from rich.console import Console
 from clickscore.config.run import Config
 from clickscore.reconciliation import audit_report, discrepancies
 from clickscore.reconciliation.backfilled import count_unfinished, gather_backfills, has_backfills
-from clickscore.reconciliation.erased import Erased, read_erased, settle_erased
+from clickscore.reconciliation.erased import Erased, read_erased, settle_gone
 from clickscore.reconciliation.expectations import Case, Evidence, Rows, gather, read_rows
 from clickscore.reconciliation.record_keys import ClickId, of_rejected, of_scored
 from clickscore.scoring.wire import check_registry
@@ -71,7 +71,9 @@ def run(
         if unfinished := count_unfinished(case):
             audit_report.say_unfinished(console, unfinished)
         changes = [(table.name, _changes(spark, table)) for table in (scored, rejected)]
-        return audit_report.show(console, settled, checkpoint, evidence, _replays(rows, click_id), changes, erased)
+        return audit_report.show(
+            console, settled, checkpoint, evidence, _replays(rows, click_id, erased), changes, erased
+        )
     finally:
         for frame in (*(frame for pair in kept for frame in pair), *evidence.cached):
             frame.unpersist()
@@ -85,7 +87,7 @@ def _compare(evidence: Evidence, erased: Erased | None, has_duplicates: bool) ->
 
     def sum_up(found: DataFrame, has_keys: bool = True) -> DataFrame:
         has_copies = has_duplicates and has_keys  # a number does not say of whom there are copies
-        return discrepancies.sum_up(found if gone is None else settle_erased(found, gone, has_copies))
+        return discrepancies.sum_up(found if gone is None else settle_gone(found, gone, has_copies))
 
     # A row for each file or partition and micro-batch; it costs a look at every record, and is read more than once.
     return parts, discrepancies.with_differences(
@@ -114,13 +116,14 @@ def _by_key(suspects: DataFrame, keys: Callable[[DataFrame], DataFrame], evidenc
     return evidence.settle(discrepancies.differences(keys(suspects), rows))
 
 
-def _replays(rows: Rows, click_id: ClickId) -> DataFrame | None:
+def _replays(rows: Rows, click_id: ClickId, erased: Erased | None) -> DataFrame | None:
     """Compare what replays have resolved with what they have scored; None where there was no replay."""
     if "replay_id" not in rows.rejected.columns:
         return None
     resolved = rows.rejected.where("replay_id IS NOT NULL").withColumn("batch_id", -F.col("replay_id"))
     scored = of_scored(rows.scored.where(IS_REPLAY), click_id)
-    return discrepancies.unfinished_replays(scored, of_rejected(resolved, click_id))
+    gone = erased.replays if erased else None
+    return discrepancies.unfinished_replays(scored, of_rejected(resolved, click_id), gone)
 
 
 def _changes(spark: SparkSession, table: Table) -> DataFrame:

@@ -20,13 +20,24 @@ MOST_BATCHES = 50
 """Micro-batches with findings, and lines of findings, that are printed at most."""
 MOST_CHANGES = 5
 
-_COLUMNS = ("records", "scored", "rejected", "duplicates", "accepted", "erased", *FINDINGS)
+_COLUMNS = ("records", "scored", "rejected", "duplicates", "accepted", "erased", "expired", *FINDINGS)
 _WORDS = {
     "missing": "{n} missing: the source has them, the tables do not",
     "vanished": "{n} missing, and no longer in the source: no longer verifiable",
     "twice": "{n} rows too many: these records are there more than once",
     "unexplained": "{n} rows unexplained: the source has no such records",
 }
+_GONE = {
+    "erased": (
+        "erased: {rows} rows by {n} requests",
+        "erasure {n} is planned and not done. Run jobs/erase_visitors.py again with its ids.",
+    ),
+    "expired": (
+        "expired: {rows} rows in {n} removals, as they were older than retention says",
+        "removal {n} is planned and not done. Run jobs/maintain_tables.py again.",
+    ),
+}
+"""What the ledger says, and what to do about what is not done."""
 
 
 def show(
@@ -42,7 +53,7 @@ def show(
         evidence: what was compared.
         replays: replays whose rows do not match; None where there was none.
         histories: by table, its changes that are not appends.
-        erased: what the ledger of erasures says; None where nothing was erased.
+        erased: what the ledger of erasures says; None where nothing was erased or removed.
 
     Returns:
         Whether there is no finding.
@@ -69,6 +80,7 @@ def show(
     settled = f", {whole.duplicates:,} of them duplicates" if whole.duplicates else ""
     settled += f", and {whole.accepted:,} accepted as lost" if whole.accepted else ""
     settled += f", and {whole.erased:,} erased" if whole.erased else ""
+    settled += f", and {whole.expired:,} expired" if whole.expired else ""
     if erased:
         _show_erased(console, erased)
     verdict = f"{findings:,} findings" if findings else f"{_found(whole):,} records, each in exactly one row{settled}"
@@ -101,7 +113,7 @@ def say_unfinished(console: Console, chunks: int) -> None:
 
 
 def _found(row: Row) -> int:
-    return int(row.records - row.holes - row.accepted - row.erased)
+    return int(row.records - row.holes - row.accepted - row.erased - row.expired)
 
 
 def _show_batches(
@@ -187,9 +199,11 @@ def _show_replays(console: Console, replays: DataFrame) -> int:
 
 
 def _show_erased(console: Console, erased: Erased) -> None:
-    say(console, f"erased: {erased.rows:,} rows by {erased.requests:,} requests")
-    for number in erased.unfinished:
-        say(console, f"erasure {number} is planned and not done. Run jobs/erase_visitors.py again with its ids.")
+    for name, (done, open_one) in _GONE.items():
+        if rows := erased.rows.get(name):
+            say(console, done.format(rows=f"{rows:,}", n=f"{erased.requests[name]:,}"))
+        for number in erased.unfinished[name]:
+            say(console, open_one.format(n=number))
 
 
 def _show_strays(console: Console, strays: Strays) -> int:

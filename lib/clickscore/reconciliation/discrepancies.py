@@ -11,11 +11,12 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 PART = ("source", "batch_id")
-COUNTS = ("duplicates", "accepted", "erased", "holes", "missing", "vanished", "twice", "unexplained")
+COUNTS = ("duplicates", "accepted", "erased", "expired", "holes", "missing", "vanished", "twice", "unexplained")
 """What a difference can be.
 
 ``duplicates`` are records whose id is in the tables elsewhere, ``accepted`` is loss that a run accepted, ``erased`` is
-what was taken out for a visitor, ``holes`` are offsets that never were a record; none of the four is a finding.
+what was taken out for a visitor, ``expired`` what retention has removed, ``holes`` are offsets that never were a
+record; none of the five is a finding.
 ``missing`` records have no row, ``vanished`` ones cannot be looked up any more, ``twice`` and ``unexplained`` are rows
 too many, of a record that is there and of none.
 """
@@ -153,12 +154,14 @@ def by_batch(parts: DataFrame) -> DataFrame:
     return parts.groupBy("batch_id").agg(*sums, unchecked)
 
 
-def unfinished_replays(scored: DataFrame, rejected: DataFrame) -> DataFrame:
+def unfinished_replays(scored: DataFrame, rejected: DataFrame, gone: DataFrame | None = None) -> DataFrame:
     """Find replays whose rows do not match: each rejected row of replay k is one scored row of micro-batch -k.
 
     Args:
         scored: keyed rows of ``scored_clicks`` that replays have written; ``batch_id`` is negative.
         rejected: keyed rows of ``rejected_clicks`` that a replay has resolved; ``batch_id`` is ``-replay_id``.
+        gone: ``source, batch_id, scored_gone, rejected_gone``, how many of either were removed since; only the numbers
+            are compared there.
 
     Returns:
         ``replay_id``, the numbers of ``resolved`` and ``scored`` rows, and an example of a ``source``.
@@ -166,7 +169,13 @@ def unfinished_replays(scored: DataFrame, rejected: DataFrame) -> DataFrame:
     parts = count_rows(scored, rejected.select(*PART, "key", "label"))
     resolved = rejected.groupBy(*PART).agg(F.sum("key").alias("resolved_sum"))
     wrong = parts.join(resolved, on=list(PART), how="left")
-    differs = (F.col("scored") != F.col("rejected")) | (F.col("row_sum") != 2 * F.col("resolved_sum"))
+    differs = F.col("row_sum") != 2 * F.col("resolved_sum")
+    removed = F.lit(0)
+    if gone is not None:
+        wrong = wrong.join(gone, on=list(PART), how="left")
+        differs &= F.col("scored_gone").isNull()
+        removed = F.coalesce(F.col("scored_gone") - F.col("rejected_gone"), F.lit(0))
+    differs |= F.col("scored") + removed != F.col("rejected")
     return (
         wrong.where(F.coalesce(differs, F.lit(True)))
         .groupBy((-F.col("batch_id")).alias("replay_id"))

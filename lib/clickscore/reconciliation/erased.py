@@ -1,40 +1,47 @@
-"""Erased records: what the ledger of erasures says is missing, and which missing records that explains."""
+"""Records that are gone: what the ledger of erasures and removals says is missing, and which records that explains."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import pyarrow as pa
-from pyspark.sql import DataFrame, SparkSession, Window
+from pyspark.sql import Column, DataFrame, SparkSession, Window
 from pyspark.sql import functions as F
 
 from clickscore.config.run import Config
 from clickscore.reconciliation.batch_range import Range
 from clickscore.reconciliation.discrepancies import PART
-from clickscore.reconciliation.record_keys import ErasedVisitors
+from clickscore.reconciliation.record_keys import ErasedVisitors, has_id
 from clickscore.scoring.contract import Contract
 from clickscore.scoring.privacy import id_of_key, read_key
-from clickscore.storage.erasures import DONE, NAME, PLANNED, name_of, read_ledger
+from clickscore.storage.erasures import DONE, ERASURE, NAME, PLANNED, RETENTION, name_of, read_ledger
 from clickscore.storage.files import plain_source
+from clickscore.storage.schemas import IS_REPLAY
 from clickscore.storage.table import Table
+
+KINDS = {"erased": ERASURE, "expired": RETENTION}
+"""What the audit counts, and what the ledger calls its cause."""
 
 
 @dataclass(frozen=True)
 class Erased:
-    """What was erased from the tables of a stream.
+    """What was erased from the tables of a stream, and what retention has removed.
 
     Attributes:
-        parts: ``source, batch_id, erased_rows`` of scored and rejected clicks.
-        rows: how many rows in all.
-        requests: how many requests.
-        unfinished: numbers of those that are planned and not done.
+        parts: ``source, batch_id, erased_rows, expired_rows`` of scored and rejected clicks.
+        rows: how many rows in all, by ``erased`` and ``expired``.
+        requests: how many requests and removals, by the same.
+        unfinished: numbers of those that are planned and not done, by the same.
         visitors: who is gone, as far as the key is known and the visitor alone decides; None where it does not.
+        replays: ``source, batch_id, scored_gone, rejected_gone``: how many clicks of a replay are gone, and how many
+            rejected ones that it had resolved; ``batch_id`` is that of its clicks.
     """
 
     parts: DataFrame
-    rows: int
-    requests: int
-    unfinished: tuple[int, ...]
+    rows: Mapping[str, int]
+    requests: Mapping[str, int]
+    unfinished: Mapping[str, tuple[int, ...]]
     visitors: ErasedVisitors | None
+    replays: DataFrame
 
     def within(self, batches: Range, floor: int) -> DataFrame:
         """Return the parts of some micro-batches, those below the floor as of it, and those of backfills."""
@@ -42,7 +49,7 @@ class Erased:
         is_mine = (batch < 0) | batch.between(batches.first, batches.last)
         counted_as = F.when(batch < 0, batch).otherwise(F.greatest(batch, F.lit(floor)))
         mine = self.parts.where(is_mine).withColumn("batch_id", counted_as)
-        return mine.groupBy(*PART).agg(F.sum("erased_rows").alias("erased_rows"))
+        return mine.groupBy(*PART).agg(*[F.sum(f"{name}_rows").alias(f"{name}_rows") for name in KINDS])
 
 
 def read_ledger_key(config: Config) -> bytes | None:
@@ -66,59 +73,108 @@ def read_erased(spark: SparkSession, config: Config, contract: Contract) -> Eras
     """
     scored = Table(config.output.scored)
     tables = [name_of(scored), name_of(Table(config.output.rejected))]
-    rows = read_ledger(spark, scored.beside(NAME))
-    planned = rows.where((F.col("event") == PLANNED) & F.col("table_name").isin(*tables))
-    [[total, requests]] = planned.agg(F.sum("rows"), F.count_distinct("erasure_id")).collect()
-    if not requests:
+    rows = read_ledger(spark, scored.beside(NAME)).where(F.col("table_name").isin(*tables))
+    planned = rows.where(F.col("event") == PLANNED)
+    counted = planned.groupBy("kind").agg(F.sum("rows"), F.count_distinct("erasure_id")).collect()
+    if not counted:
         return None
-    plans, done = (rows.where(F.col("event") == event).select("erasure_id", "table_name") for event in (PLANNED, DONE))
-    left = plans.distinct().join(done, ["erasure_id", "table_name"], "left_anti").select("erasure_id").distinct()
-    parts = planned.withColumn("source", plain_source(F.col("source"))).groupBy(*PART)
-    unfinished = tuple(sorted(row.erasure_id for row in left.collect()))
-    visitors = _visitors(config, contract, planned)
-    return Erased(parts.agg(F.sum("rows").alias("erased_rows")), total, requests, unfinished, visitors)
+    plans, done = (rows.where(F.col("event") == event) for event in (PLANNED, DONE))
+    left = plans.join(done, ["erasure_id", "table_name"], "left_anti").select("kind", "erasure_id").distinct().collect()
+    named = {kind: name for name, kind in KINDS.items()}
+    by_kind = planned.withColumn("source", plain_source(F.col("source"))).groupBy(*PART)
+    sums = [
+        F.coalesce(F.sum(F.when(F.col("kind") == kind, F.col("rows"))), F.lit(0)).alias(f"{name}_rows")
+        for name, kind in KINDS.items()
+    ]
+    return Erased(
+        by_kind.agg(*sums),
+        {named[kind]: total for kind, total, _ in counted},
+        {named[kind]: requests for kind, _, requests in counted},
+        {name: tuple(sorted(row.erasure_id for row in left if row.kind == kind)) for name, kind in KINDS.items()},
+        _visitors(config, contract, planned),
+        _replays(planned, tables[1]),
+    )
+
+
+def _replays(planned: DataFrame, rejected: str) -> DataFrame:
+    is_rejected = F.col("table_name") == rejected
+    batch_id = F.when(is_rejected, -F.col("replay_id")).when(F.expr(IS_REPLAY), F.col("batch_id"))
+    mine = planned.select(
+        plain_source(F.col("source")).alias("source"),
+        batch_id.alias("batch_id"),
+        "rows",
+        is_rejected.alias("is_rejected"),
+    )
+    sums = [
+        F.sum(F.when(condition, F.col("rows")).otherwise(0))
+        for condition in (~F.col("is_rejected"), F.col("is_rejected"))
+    ]
+    return (
+        mine.where("batch_id IS NOT NULL")
+        .groupBy(*PART)
+        .agg(sums[0].alias("scored_gone"), sums[1].alias("rejected_gone"))
+    )
 
 
 def _visitors(config: Config, contract: Contract, planned: DataFrame) -> ErasedVisitors | None:
     key = read_ledger_key(config)
     if key is None or config.source.keep:  # a key or a header may have named the visitor
         return None
-    if not planned.where(F.col("key_id") != id_of_key(key)).isEmpty():
+    known = planned.where(F.col("kind") == ERASURE).select("key_id", "visitor_hash").distinct().collect()
+    if {row.key_id for row in known} != {id_of_key(key)}:
         return None  # what is known of those under another key are the numbers of their rows
     field = contract.click.field(contract.visitor).with_nullable(True)
-    hashes = frozenset(row.visitor_hash for row in planned.select("visitor_hash").distinct().collect())
+    hashes = frozenset(row.visitor_hash for row in known)
     return ErasedVisitors(pa.schema([field], contract.click.metadata), key, hashes)
 
 
-def settle_erased(found: DataFrame, erased: DataFrame, has_duplicates: bool) -> DataFrame:
-    """Count records without a row as erased: of each part as many as the ledger says, and nobody else's.
+def settle_gone(found: DataFrame, gone: DataFrame, has_duplicates: bool) -> DataFrame:
+    """Count records without a row as erased or expired: of each part as many as the ledger says of each.
 
     Args:
         found: differences, with ``is_erased`` where the visitor of a record decides: true and false, null where it
-            cannot be read. Without the column, the numbers decide.
-        erased: ``source, batch_id, erased_rows``.
-        has_duplicates: whether the stream passes over copies of a click; those of an erased one are ``duplicates``.
+            cannot be read. Without the column, the numbers decide. They always do for what has expired.
+        gone: ``source, batch_id, erased_rows, expired_rows``.
+        has_duplicates: whether the stream passes over copies of a click; those of one that is gone are ``duplicates``.
     """
     names: Iterable[str] = {"is_erased", "vanished"} - set(found.columns)
     missing_columns = {"is_erased": F.lit(None).cast("boolean"), "vanished": F.lit(0).cast("bigint")}
-    found = found.withColumns({name: missing_columns[name] for name in names}).join(erased, list(PART), "left")
-    may_be = F.when(F.coalesce("is_erased", F.lit(True)), F.col("missing") + F.col("vanished")).otherwise(0)
-    in_order = Window.partitionBy(*PART).orderBy(F.desc_nulls_last("is_erased"), "key")
-    before = F.coalesce(F.sum("_may_be").over(in_order.rowsBetween(Window.unboundedPreceding, -1)), F.lit(0))
-    left = F.greatest(F.coalesce("erased_rows", F.lit(0)) - before, F.lit(0))
-    taken = found.withColumn("_may_be", may_be).withColumn("erased", F.least("_may_be", left))
-    of_missing = F.least("erased", "missing")
-    settled = taken.withColumns(
-        {"missing": F.col("missing") - of_missing, "vanished": F.col("vanished") - (F.col("erased") - of_missing)}
-    ).drop("_may_be", "erased_rows")
-    return _settle_copies(settled) if has_duplicates else settled
+    found = found.withColumns({name: missing_columns[name] for name in names}).join(gone, list(PART), "left")
+    found = _take(found, "erased", F.coalesce("is_erased", F.lit(True)), has_duplicates)
+    found = _take(found, "expired", F.lit(True), has_duplicates)
+    return _settle_copies(found) if has_duplicates else found
+
+
+def _take(found: DataFrame, name: str, may_be: Column, has_duplicates: bool) -> DataFrame:
+    """Count missing records as what the ledger names, up to its number for their part, and drop that number.
+
+    Where the stream passes over copies, a key has one row, and a second record of it is a copy: each key is counted
+    once before any is counted again.
+    """
+    open_rows = F.when(may_be, F.col("missing") + F.col("vanished")).otherwise(0)
+    first = F.least("_open", F.lit(1)) if has_duplicates else F.col("_open")
+    part = Window.partitionBy(*PART)
+    before = part.orderBy(F.desc_nulls_last("is_erased"), "key").rowsBetween(Window.unboundedPreceding, -1)
+    limit = F.coalesce(f"{name}_rows", F.lit(0))
+
+    def taken(wanted: str, left: Column) -> Column:
+        return F.least(wanted, F.greatest(left - F.coalesce(F.sum(wanted).over(before), F.lit(0)), F.lit(0)))
+
+    found = found.withColumn("_open", open_rows).withColumn("_first", first)
+    found = found.withColumn("_again", F.col("_open") - F.col("_first"))
+    again = taken("_again", F.greatest(limit - F.sum("_first").over(part), F.lit(0)))
+    found = found.withColumn(name, taken("_first", limit) + again)
+    of_missing = F.least(name, "missing")
+    return found.withColumns(
+        {"missing": F.col("missing") - of_missing, "vanished": F.col("vanished") - (F.col(name) - of_missing)}
+    ).drop("_open", "_first", "_again", f"{name}_rows")
 
 
 def _settle_copies(found: DataFrame) -> DataFrame:
-    """Count missing records as duplicates whose id is that of an erased one."""
+    """Count missing records as duplicates whose id is that of one that is gone; those without an id are all alike."""
     id_key = F.col("id_key" if "id_key" in found.columns else "key")
-    gone = found.where("erased > 0").select(id_key.alias("gone_key")).where("gone_key IS NOT NULL").distinct()
-    joined = found.join(gone, id_key == F.col("gone_key"), "left")
+    gone = has_id(found.where("erased + expired > 0").select(id_key.alias("key")).where("key IS NOT NULL"))
+    joined = found.join(gone.select(F.col("key").alias("gone_key")).distinct(), id_key == F.col("gone_key"), "left")
     copies = F.when(F.col("gone_key").isNotNull(), F.col("missing")).otherwise(0)
     known = F.col("duplicates") if "duplicates" in found.columns else F.lit(0)
     return joined.withColumns({"duplicates": known + copies, "missing": F.col("missing") - copies}).drop("gone_key")

@@ -25,6 +25,7 @@ from clickscore.scoring.isolation import Tolerance
 from clickscore.scoring.wire import check_registry
 from clickscore.spark_errors import SPARK_ERRORS, TooManyError, WorkerCrashError, guarded, transient_cause
 from clickscore.storage.constraints import check_unconstrained, decidable, read_constraints
+from clickscore.storage.erasures import check_finished
 from clickscore.storage.privacy import check_privacy
 from clickscore.storage.protocol import check_changeable, check_readable, check_writable
 from clickscore.storage.schemas import KEEP, Layout
@@ -62,6 +63,7 @@ def run(
 
     Raises:
         WiringError: if the wiring is wrong; nothing is changed then.
+        ErasureError: if rejected clicks are planned to be erased or removed; nothing is changed then.
         ReplayError: if the replay cannot go on. Some of it may be done; to start it again is safe.
     """
     say = partial(console.print, highlight=False, markup=False, soft_wrap=True)
@@ -70,6 +72,7 @@ def run(
         spark = make_session()
         definition = check(spark, config, model)
         rejected, scored = Table(config.output.rejected), Table(config.output.scored)
+        check_finished(spark, scored, rejected)
         resolution = Resolution.of(spark, rejected, scored, partial(warn, console))
         for replay_id in resolution.unsettled():
             if dry_run:

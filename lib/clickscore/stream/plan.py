@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.table import Table as Grid
 from rich.text import Text
 
+from clickscore.config.fields import interval_text
 from clickscore.config.run import Config
 from clickscore.errors import WiringError
 from clickscore.reasons import FEATURE_FAILED, MISSING_FEATURE, SCORING_FAILED
@@ -129,6 +130,11 @@ def show(config: Config, found: Findings, challenger: Challenger, history: Histo
         wiring = found.wiring
         for table in (wiring.scored, wiring.rejected, wiring.timeline, wiring.metrics):
             say("table", table.name)
+    if config.retention:
+        kept = {key: interval_text(milliseconds) for key, milliseconds in config.retention.intervals.items()}
+        say("kept", ", ".join(f"{key} {interval}" for key, interval in kept.items()) + ", by jobs/maintain_tables.py")
+        for doubt in config.retention.too_short(config.deduplicate, config.outcome):
+            say("warning", doubt)
     for each in history.changes:
         for change in each.found:
             say("changed", f"{each.table.name}: {change.what}" + (f"; {change.way_out}" if change.way_out else ""))

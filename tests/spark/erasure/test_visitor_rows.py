@@ -71,13 +71,20 @@ def test_under_rules_of_privacy_the_hash_is_looked_for(spark: SparkSession, shop
     assert [row.batch_id for row in rejected.find(spark.createDataFrame(rejects, REJECTED)).collect()] == [0]
 
 
-def test_rows_are_counted_by_hash_source_and_micro_batch(spark: SparkSession) -> None:
+def test_rows_are_counted_by_hash_source_and_micro_batch_and_rejected_ones_by_replay(
+    spark: SparkSession, tables: tuple[Holder, Holder]
+) -> None:
     found = spark.createDataFrame(
-        [("f", 0, 0), ("f", 0, 0), ("g", 1, 1)], f"source STRING, batch_id BIGINT, {NUMBER} INT"
+        [("f", 0, 0, None), ("f", 0, 0, None), ("g", 1, 1, 3)],
+        f"source STRING, batch_id BIGINT, {NUMBER} INT, replay_id BIGINT",
     )
     hashes = spark.createDataFrame([(0, "h0"), (1, "h1")], f"{NUMBER} INT, visitor_hash STRING")
-    counted = count_rows(found, "scored_clicks", hashes).collect()
-    assert sorted(tuple(row) for row in counted) == [
+    scored, rejected = (count_rows(found, table, hashes).collect() for table in tables)
+    assert sorted(tuple(row) for row in scored) == [
         ("h0", "scored_clicks", "f", 0, 2),
         ("h1", "scored_clicks", "g", 1, 1),
+    ]
+    assert sorted(tuple(row) for row in rejected) == [
+        ("h0", "rejected_clicks", "f", 0, None, 2),
+        ("h1", "rejected_clicks", "g", 1, 3, 1),
     ]

@@ -81,6 +81,15 @@ def test_replay_matches_row_by_row_and_source_by_source(spark: SparkSession) -> 
     assert [tuple(row)[:3] for row in found.collect()] == [(2, 1, 1), (3, 1, 1), (4, 1, 0), (5, 0, 1)]
 
 
+def test_replay_whose_rows_were_removed_is_compared_by_the_numbers_that_are_left(spark: SparkSession) -> None:
+    scored = keyed(spark, ("a", -2, 1), ("a", -2, 2), ("a", -3, 3), ("a", -4, 4), ("a", -5, 5))
+    rejected = keyed(spark, ("a", -2, 1), ("a", -3, 3), ("a", -6, 6))
+    gone = [("a", -2, 0, 1), ("a", -3, 1, 1), ("a", -4, 1, 2), ("a", -5, 0, 2), ("a", -6, 1, 1)]
+    removed = spark.createDataFrame(gone, "source STRING, batch_id BIGINT, scored_gone BIGINT, rejected_gone BIGINT")
+    found = discrepancies.unfinished_replays(scored, rejected, removed).orderBy("replay_id")
+    assert [tuple(row)[:3] for row in found.collect()] == [(5, 0, 1), (6, 1, 0)]
+
+
 def test_sum_of_keys_may_pass_the_end_of_its_type(spark: SparkSession) -> None:
     largest = 2**63 - 1
     rows = discrepancies.count_rows(keyed(spark, ("a", 0, largest), ("a", 0, largest)), keyed(spark))

@@ -3,25 +3,28 @@
 import pyarrow as pa
 import pytest
 from pyspark.sql import SparkSession
+from pyspark.sql import functions as F
 
 from clickscore.reconciliation.batch_range import Range
-from clickscore.reconciliation.erased import Erased, settle_erased
+from clickscore.reconciliation.erased import Erased, settle_gone
 from clickscore.reconciliation.record_keys import ErasedVisitors
 from clickscore.scoring.privacy_rules import hashed
 
 KEY = b"0123456789abcdef0123456789abcdef"
 FOUND = """source STRING, batch_id BIGINT, key BIGINT, label STRING, missing BIGINT, vanished BIGINT, twice BIGINT,
            is_erased BOOLEAN"""
+GONE = "source STRING, batch_id BIGINT, erased_rows BIGINT, expired_rows BIGINT"
 Row = tuple[str, int, int, str, int, int, int, bool | None]
 
 
 def settled(
-    spark: SparkSession, rows: list[Row], limit: int, has_duplicates: bool = False
+    spark: SparkSession, rows: list[Row], limit: int, has_duplicates: bool = False, expired: int = 0
 ) -> dict[str, tuple[int, ...]]:
-    """Return of each label what is missing, vanished, erased and a duplicate."""
-    erased = spark.createDataFrame([("f", 0, limit)], "source STRING, batch_id BIGINT, erased_rows BIGINT")
-    found = settle_erased(spark.createDataFrame(rows, FOUND), erased, has_duplicates)
-    counts = ["missing", "vanished", "erased", *(["duplicates"] if has_duplicates else [])]
+    """Return of each label what is missing, vanished, erased, a duplicate and expired."""
+    gone = spark.createDataFrame([("f", 0, limit, expired)], GONE)
+    found = settle_gone(spark.createDataFrame(rows, FOUND), gone, has_duplicates)
+    duplicates, removed = (["duplicates"] if has_duplicates else []), (["expired"] if expired else [])
+    counts = ["missing", "vanished", "erased", *duplicates, *removed]
     return {row.label: tuple(row[name] for name in counts) for row in found.collect()}
 
 
@@ -55,11 +58,41 @@ def test_copies_of_an_erased_click_are_duplicates_only_where_the_stream_passes_o
     assert found == {"a": (0, 0, 1, 1), "a2": (0, 0, 0, 1), "b": (1, 0, 0, 0)}
 
 
+def test_each_id_is_gone_once_before_its_copies_are_where_the_stream_passes_over_them(spark: SparkSession) -> None:
+    rows: list[Row] = [("f", 0, 1, "a", 2, 0, 0, True), ("f", 0, 2, "b", 1, 0, 0, True)]
+    assert settled(spark, rows, 2, has_duplicates=True) == {"a": (0, 0, 1, 1), "b": (0, 0, 1, 0)}
+
+
+def test_retention_explains_what_no_erasure_does_whoever_it_was(spark: SparkSession) -> None:
+    rows: list[Row] = [
+        ("f", 0, 1, "a", 1, 0, 0, False), ("f", 0, 2, "b", 1, 0, 0, True), ("f", 0, 3, "c", 0, 1, 0, None),
+        ("f", 0, 4, "d", 1, 0, 0, False), ("f", 1, 5, "e", 1, 0, 0, False),
+    ]  # fmt: skip
+    found = settled(spark, rows, 1, expired=2)
+    assert found["b"] == (0, 0, 1, 0)
+    assert sum(counts[3] for counts in found.values()) == 2
+    assert sum(counts[0] + counts[1] for label, counts in found.items() if label != "e") == 1
+    assert found["e"] == (1, 0, 0, 0)
+
+
+def test_copies_of_an_expired_click_are_duplicates_and_records_without_an_id_are_not_copies_of_each_other(
+    spark: SparkSession,
+) -> None:
+    without_id = spark.range(1).select(F.xxhash64(F.lit(None).cast("binary"), F.lit(True))).collect()[0][0]
+    rows: list[Row] = [
+        ("f", 0, 1, "a", 1, 0, 0, None), ("f", 1, 1, "a2", 1, 0, 0, None),
+        ("f", 0, without_id, "b", 1, 0, 0, None), ("f", 1, without_id, "b2", 1, 0, 0, None),
+    ]  # fmt: skip
+    found = settled(spark, rows, 0, has_duplicates=True, expired=2)
+    assert found == {"a": (0, 0, 0, 0, 1), "a2": (0, 0, 0, 1, 0), "b": (0, 0, 0, 0, 1), "b2": (1, 0, 0, 0, 0)}
+
+
 def test_parts_count_as_the_micro_batches_of_the_audit(spark: SparkSession) -> None:
-    rows = [("f", 0, 1), ("f", 3, 2), ("f", 5, 4), ("f", 9, 8), ("f", -1_000_000_000_000, 16)]
-    parts = spark.createDataFrame(rows, "source STRING, batch_id BIGINT, erased_rows BIGINT")
-    within = Erased(parts, 31, 1, (), None).within(Range(3, 8, {}), 4)
-    assert {row.batch_id: row.erased_rows for row in within.collect()} == {4: 2, 5: 4, -1_000_000_000_000: 16}
+    rows = [("f", 0, 1, 0), ("f", 3, 2, 7), ("f", 5, 4, 0), ("f", 9, 8, 0), ("f", -1_000_000_000_000, 16, 5)]
+    parts = spark.createDataFrame(rows, GONE)
+    within = Erased(parts, {"erased": 31}, {"erased": 1}, {}, None, parts).within(Range(3, 8, {}), 4)
+    found = {row.batch_id: (row.erased_rows, row.expired_rows) for row in within.collect()}
+    assert found == {4: (2, 7), 5: (4, 0), -1_000_000_000_000: (16, 5)}
 
 
 def test_record_is_of_an_erased_visitor_of_another_one_or_nobody_can_tell() -> None:

@@ -7,7 +7,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from clickscore.errors import ErasureError
-from clickscore.storage.erasures import Erasures, Request, name_of
+from clickscore.storage.erasures import ERASURE, RETENTION, Erasures, Request, check_finished, name_of
 from clickscore.storage.table import Table
 
 VERSIONS = {"scored_clicks": 3, "rejected_clicks": 2}
@@ -31,11 +31,11 @@ def test_request_is_unfinished_until_each_of_its_tables_is_done(spark: SparkSess
     ledger = Erasures.of(spark, Table(f"{tmp_path}/scored_clicks"), "stream", "k1")
     assert ledger.unfinished() == []
     found = counts(spark, ("h1", "scored_clicks", "f", 0, 2), ("h2", "rejected_clicks", "f", 1, 1))
-    assert ledger.plan(found, VERSIONS, "letter 5") == 1
+    assert ledger.plan(found, VERSIONS, "letter 5", 0) == 1
     both = ("rejected_clicks", "scored_clicks")
     [request] = ledger.unfinished()
     assert request == Request(1, "letter 5", "k1", frozenset({"h1", "h2"}), both)
-    planned = ledger.planned(1, "scored_clicks").collect()
+    planned = ledger.planned(1, "scored_clicks").select("visitor_hash", "source", "batch_id", "rows").collect()
     assert [tuple(row) for row in planned] == [("h1", "f", 0, 2)]
 
     ledger.finish(request, "scored_clicks", 4)
@@ -46,18 +46,47 @@ def test_request_is_unfinished_until_each_of_its_tables_is_done(spark: SparkSess
     assert ledger.read().where("event = 'done'").count() == 2
     versions = ledger.read().where("event = 'planned'").select("table_name", "version").collect()
     assert {row.table_name: row.version for row in versions} == VERSIONS
-    assert ledger.plan(found, VERSIONS, None) == 2
+    assert ledger.plan(found, VERSIONS, None, 1) == 2
+
+
+def test_request_is_done_also_after_a_later_one_of_the_same_table(spark: SparkSession, tmp_path: Path) -> None:
+    ledger = Erasures.of(spark, Table(f"{tmp_path}/scored_clicks"), "stream", "k1")
+    for newest in range(2):
+        ledger.plan(counts(spark, ("h1", "scored_clicks", "f", 0, 2)), VERSIONS, None, newest)
+    first, second = ledger.unfinished()
+    ledger.finish(second, "scored_clicks", 5)
+    ledger.finish(first, "scored_clicks", 6)
+    assert ledger.unfinished() == []
+
+
+def test_removal_of_old_rows_has_no_key_and_is_no_erasure(spark: SparkSession, tmp_path: Path) -> None:
+    ledger = Erasures.of(spark, Table(f"{tmp_path}/scored_clicks"), "stream", None)
+    found = counts(spark, ("h1", "scored_clicks", "f", 0, 2)).drop("visitor_hash")
+    assert ledger.plan(found, VERSIONS, None, ledger.newest()) == 1
+    assert ledger.unfinished(ERASURE) == []
+    [removal] = ledger.unfinished(RETENTION)
+    assert removal == Request(1, None, None, frozenset(), ("scored_clicks",))
+    with pytest.raises(ErasureError, match="at the same moment as number 1"):
+        ledger.plan(found, VERSIONS, None, 0)  # the rows were counted before the first removal
+    scored, rejected = (Table(f"{tmp_path}/{name}_clicks") for name in ("scored", "rejected"))
+    check_finished(spark, scored, rejected)
+    with pytest.raises(ErasureError, match=r"request 1 is planned .* run jobs/maintain_tables\.py first"):
+        check_finished(spark, scored, scored)
+    ledger.finish(removal, "scored_clicks", 4)
+    check_finished(spark, scored, scored)
+    assert ledger.unfinished(RETENTION) == []
+    assert [row.kind for row in ledger.read().select("kind").collect()] == ["retention", "retention"]
 
 
 def test_of_two_requests_at_the_same_moment_one_plans_nothing(spark: SparkSession, tmp_path: Path) -> None:
     ledger = Erasures.of(spark, Table(f"{tmp_path}/scored_clicks"), "stream", "k1")
     found = counts(spark, ("h1", "scored_clicks", "f", 0, 2))
-    ledger.plan(found, VERSIONS, None)
+    ledger.plan(found, VERSIONS, None, 0)
     # The other one has the next number already, and has not written yet when ours does.
     nothing = ledger.read().limit(0)
     ledger.table.append_once(nothing, f"{ledger.app}-planned", 2, {"erasure": 2})
     with pytest.raises(
-        ErasureError, match=r"another erasure has begun at the same moment as number 2\. Nothing was erased"
+        ErasureError, match=r"another erasure has begun at the same moment as number 2\. Nothing was removed"
     ):
-        ledger.plan(found, VERSIONS, None)
+        ledger.plan(found, VERSIONS, None, 1)
     assert ledger.read().agg(F.max("erasure_id")).collect()[0][0] == 1

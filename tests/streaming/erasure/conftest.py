@@ -4,6 +4,7 @@ import json
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -14,12 +15,17 @@ import pytest
 from pyspark.sql import SparkSession
 from rich.console import Console
 
+from clickscore.config.outcome import Outcome
+from clickscore.config.retention import Retention
 from clickscore.config.run import Config
-from clickscore.erasure import access, certificate, erasure
+from clickscore.erasure import access, certificate, erasure, retention
+from clickscore.outcomes import joined
 from clickscore.reconciliation import audit
 
 KEY = "c0ffee11" * 8
 VARIABLE = "CLICKSCORE_TEST_ERASURE_KEY"
+LATER = "2026-05-01T12:00:00Z"
+"""When the last click was; all others were in March."""
 GONE, ALSO_GONE, STAYS = "visitor!one@example.org", "visitor-two", "visitor-two-b"
 
 
@@ -56,6 +62,16 @@ class Site:
             erasure.run(self.config, lambda: self.spark, console, _given(ids), reference, is_applied)
 
         return _said(run)
+
+    def join(self) -> str:
+        """Bring the outcomes up to date, of each click, with what happened within an hour."""
+        outcome = Outcome.model_validate({"success": "price > 12", "unit": "click", "window": "1 hour"})
+        config = self.config.model_copy(update={"outcome": outcome})
+        return _said(lambda console: joined.run(config, lambda: self.spark, console, has_ended=True))
+
+    def expire(self, intervals: dict[str, str], now: datetime, is_applied: bool = True) -> str:
+        config = self.config.model_copy(update={"retention": Retention.model_validate(intervals)})
+        return _said(lambda console: retention.run(config, lambda: self.spark, console, not is_applied, now))
 
     def finish(self, *ids: str, file: Path | None = None) -> tuple[bool, str]:
         done: list[bool] = []
@@ -102,7 +118,9 @@ def scored_folder(
         make_click(6, visitor=STAYS, quantity="many"), f"rubbish {STAYS}", "",
     )  # fmt: skip
     shop.run(spark)
-    shop.land("b.jsonl", make_click(7, visitor=ALSO_GONE), make_click(8, visitor=STAYS), f"rubbish {ALSO_GONE}")
+    shop.land(
+        "b.jsonl", make_click(7, visitor=ALSO_GONE), make_click(8, visitor=STAYS, at=LATER), f"rubbish {ALSO_GONE}"
+    )
     shop.run(spark)
     return shop
 

@@ -101,6 +101,23 @@ def test_erasure_that_is_killed_after_each_step_is_finished_by_the_next_one(
     assert is_green, report
 
 
+def test_outcomes_of_the_visitors_go_also_after_a_kill_and_do_not_come_back(
+    site: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert "5 written" in site.join()
+    with monkeypatch.context() as patch, pytest.raises(KilledError):
+        killed_after(patch, deletion, "_merge")  # the clicks, which alone tell whose the outcomes are, are gone
+        site.erase(site.GONE)
+    said = site.erase(site.GONE)
+    assert "Request 1 had ended before it was done; it is finished now." in said
+    assert "outcomes         0 rows of 0 visitors\n" in said
+    assert "outcomes: 0 written; now" in site.join()
+    assert sorted(site.table("outcomes")["unit_id"]) == ["c3", "c7", "c8"]
+    planned = site.ledger("planned").query("table_name == 'outcomes'")
+    assert planned["rows"].tolist() == [1, 1]
+    assert set(planned["unit_hash"]) == {hashed(unit, site.KEY.encode()) for unit in ("c1", "c2")}
+
+
 def test_row_of_another_visitor_in_the_place_of_an_erased_one_is_missed(site: Any) -> None:
     """The number of rows alone would hide that a click of somebody else is gone."""
     site.erase(site.GONE)

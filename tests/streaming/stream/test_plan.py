@@ -23,6 +23,7 @@ def test_plan_shows_every_part_and_reads_and_writes_nothing(
     shop: Any, plan: Callable[[], tuple[bool, str]], make_click: Callable[..., dict[str, Any]]
 ) -> None:
     shop.land("a.jsonl", make_click(1))
+    shop.set(retention={"scored": "400 days", "rejected": "9 minutes"}, deduplicate={"window": "10 minutes"})
     can_start, seen = plan()
     assert can_start
     lines = {" ".join(line.split()) for line in seen.splitlines()}
@@ -37,6 +38,8 @@ def test_plan_shows_every_part_and_reads_and_writes_nothing(
     assert f"checkpoint {shop.home}/checkpoint: new" in lines
     assert f"table {shop.home}/model_timeline" in lines
     assert "scoring_failed: clicks on which the model fails, up to 1.00%" in lines
+    assert "kept scored 400 days, rejected 9 minutes, by jobs/maintain_tables.py" in lines
+    assert any(line.startswith("warning retention.rejected: expected more than the 10 minutes of") for line in lines)
     assert "the run can start" in lines
     assert sorted(path.name for path in shop.home.iterdir()) == ["landing", "run.yaml"]
 

@@ -3,12 +3,20 @@
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
-from clickscore.config.fields import Milliseconds, Reference, Size, nearest
+from clickscore.config.fields import Milliseconds, Reference, Size, interval_ms, interval_text, nearest
 
 
-@pytest.mark.parametrize(("text", "value"), [("10 minutes", 600_000), ("1 hour", 3_600_000), ("250 milliseconds", 250)])
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [("10 minutes", 600_000), ("1 hour", 3_600_000), ("250 milliseconds", 250), ("400 days", 34_560_000_000)],
+)
 def test_interval_is_read_in_milliseconds(text: str, value: int) -> None:
     assert TypeAdapter(Milliseconds).validate_python(text) == value
+
+
+@pytest.mark.parametrize("text", ["400 days", "1 hour", "90 minutes", "1 millisecond", "1,001 milliseconds"])
+def test_interval_is_shown_in_its_largest_unit(text: str) -> None:
+    assert interval_text(interval_ms(text.replace(",", ""))) == text
 
 
 @pytest.mark.parametrize("text", ["10", "ten minutes", "0 seconds", 10])

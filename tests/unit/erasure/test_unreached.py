@@ -45,6 +45,24 @@ def test_topics_are_named_with_their_retention(monkeypatch: pytest.MonkeyPatch) 
     ]
 
 
+@pytest.mark.parametrize(
+    ("unit", "retention", "is_beyond"),
+    [
+        ({"unit": "session", "session": "visit"}, {"scored": "9 days"}, True),
+        ({"unit": "session", "session": "visit"}, {"scored": "9 days", "outcomes": "10 days"}, True),
+        ({"unit": "session", "session": "visit"}, {"scored": "9 days", "outcomes": "9 days"}, False),
+        ({"unit": "session", "session": "visit"}, {"rejected": "9 days"}, False),
+        ({"unit": "session", "session": "visit"}, None, False),
+        ({"unit": "visitor"}, {"scored": "9 days"}, False),
+    ],
+)
+def test_outcomes_that_outlive_their_clicks_are_nobodys(
+    shop: Any, unit: dict[str, str], retention: dict[str, str] | None, is_beyond: bool
+) -> None:
+    shop.set(outcome={"success": "price > 9", "window": "1 hour", **unit}, retention=retention)
+    assert unreached.is_beyond_clicks(shop.config) == is_beyond
+
+
 def test_broker_that_does_not_tell_is_no_reason_to_stop(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: object) -> None:
         raise SourceError("source: broker:9092 cannot be read: no right.")
