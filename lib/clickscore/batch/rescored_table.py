@@ -9,7 +9,7 @@ from pyspark.sql import functions as F
 from clickscore.batch.rescoring import Period, rescored_clicks
 from clickscore.config.run import Config
 from clickscore.errors import TableError
-from clickscore.storage.erasures import NAME, PLANNED, name_of, read_ledger
+from clickscore.storage.erasures import ERASURE, NAME, PLANNED, name_of, read_ledger
 from clickscore.storage.protocol import check_readable, check_writable
 from clickscore.storage.schemas import Layout
 from clickscore.storage.table import Table
@@ -72,13 +72,13 @@ def _about(spark: SparkSession, table: Table) -> dict[str, str | int]:
 
 
 def _check_nobody_erased(spark: SparkSession, scored: Table, table: Table, version: int) -> None:
-    """Make sure that no row was erased from the clicks since the version that the table is a re-score of.
+    """Make sure that no visitor was erased from the clicks since the version that the table is a re-score of.
 
     Raises:
         TableError: if one was: the table has it already, or would get it from the old version.
     """
-    is_since = (F.col("event") == PLANNED) & (F.col("table_name") == name_of(scored)) & (F.col("version") >= version)
-    if not read_ledger(spark, scored.beside(NAME)).where(is_since).isEmpty():
+    is_asked_for = (F.col("kind") == ERASURE) & (F.col("event") == PLANNED) & (F.col("table_name") == name_of(scored))
+    if not read_ledger(spark, scored.beside(NAME)).where(is_asked_for & (F.col("version") >= version)).isEmpty():
         raise TableError(
             f"--into: {table.name} is a re-score of version {version} of {scored.name}, from which rows were erased "
             f"since: the re-score has them, or would get them. Drop {table.name}, of a table by path the folder, and "
