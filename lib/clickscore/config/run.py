@@ -9,6 +9,8 @@ from pydantic import AfterValidator, Field, ValidationError, model_validator
 from pydantic_core import ErrorDetails
 
 from clickscore.config.click import Click, FieldSource
+from clickscore.config.deduplicate import Deduplicate
+from clickscore.config.drift import Drift
 from clickscore.config.endpoint import Endpoint
 from clickscore.config.erasure import Erasure
 from clickscore.config.fields import (
@@ -64,20 +66,6 @@ class Output(Section):
         return self
 
 
-class Deduplicate(Section):
-    """Score each click id once within a window of processing time; later copies are counted, not scored.
-
-    Example::
-
-        deduplicate: {window: 10 minutes}
-
-    Attributes:
-        window_ms: how long an id is remembered. Set it to your producers' retry window.
-    """
-
-    window_ms: Annotated[Milliseconds, Field(alias="window")]
-
-
 class HealthEndpoint(Section):
     """Where the running job serves ``/healthz`` and ``/metrics``, and when it counts as stuck.
 
@@ -116,6 +104,7 @@ class Config(Section):
         privacy: left out, the tables keep clicks and rejected records as they are.
         erasure: left out, erasures are known by ``privacy.key``.
         deduplicate: left out, every click is scored.
+        drift: from when on scores and features count as drifted.
         health: left out, the job listens on no port.
         lineage: left out, nobody is told what each micro-batch has read and written.
         service: only for ``jobs/serve.py``.
@@ -137,6 +126,7 @@ class Config(Section):
     privacy: Privacy | None = None
     erasure: Erasure | None = None
     deduplicate: Deduplicate | None = None
+    drift: Drift = Field(default_factory=Drift)
     health: HealthEndpoint | None = None
     lineage: Lineage | None = None
     service: Service | None = None
@@ -217,7 +207,7 @@ _RENAMED = {
     "training.session": "outcome.session, with outcome.unit: session beside it",
 }
 _SECTIONS: dict[str, type[Section]] = {
-    "click": Click, "model": Model, "output": Output, "training": Training, "deduplicate": Deduplicate,
+    "click": Click, "model": Model, "output": Output, "training": Training, "deduplicate": Deduplicate, "drift": Drift,
     "health": HealthEndpoint, "lineage": Lineage, "service": Service, "write_behind": WriteBehind, "privacy": Privacy,
     "erasure": Erasure, "value": Value,
     "security": Security, "allow": Allow, "promotion": Promotion, "gate": Gate, "endpoint": Endpoint,
