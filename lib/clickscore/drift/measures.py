@@ -13,6 +13,8 @@ Transactions on Information Theory 27(2)), https://doi.org/10.1109/TIT.1981.1056
 
 
 SCORE = "score"
+_NULLS, _OTHERS = -1, -2
+"""Places of the bin of nulls, and, of a text, of that of values without a bin of their own."""
 
 
 @dataclass(frozen=True)
@@ -72,16 +74,13 @@ def movement(bins: Bins, before: Counts, now: Counts) -> Movement:
         now: those of now.
     """
     terms = _psi_terms(before, now)
-    shares = [(float(counts[-1] / max(counts.sum(), 1))) for counts in (before, now)]
-    unseen = None
-    if bins.values is not None:
-        unseen = float(before[-2] / max(before.sum(), 1)), float(now[-2] / max(now.sum(), 1))
+    unseen = (_share(before, _OTHERS), _share(now, _OTHERS)) if bins.values is not None else None
     return Movement(
         psi=float(terms.sum()),
         divergence=divergence(before, now),
-        by_nulls=float(terms[-1]),
-        by_unseen=float(terms[-2]) if unseen else 0.0,
-        nulls=(shares[0], shares[1]),
+        by_nulls=float(terms[_NULLS]),
+        by_unseen=float(terms[_OTHERS]) if unseen else 0.0,
+        nulls=(_share(before, _NULLS), _share(now, _NULLS)),
         unseen=unseen,
     )
 
@@ -93,17 +92,22 @@ def psi(before: Counts, now: Counts) -> float:
 
 def divergence(before: Counts, now: Counts) -> float:
     """Return the Jensen-Shannon divergence of two histograms of the same bins, in bits: 0 to 1."""
-    was, is_now = _shares(before), _shares(now)
+    was, is_now = shares(before), shares(now)
     middle = (was + is_now) / 2
     return float(sum((part * np.log2(part / middle)).sum() for part in (was, is_now)) / 2)
 
 
 def _psi_terms(before: Counts, now: Counts) -> Floats:
-    was, is_now = _shares(before), _shares(now)
+    was, is_now = shares(before), shares(now)
     terms: Floats = (is_now - was) * np.log(is_now / was)
     return terms
 
 
-def _shares(counts: Counts) -> Floats:
+def shares(counts: Counts) -> Floats:
+    """Return the share of each bin, with ``PSEUDOCOUNT`` more in it."""
     smoothed: Floats = (counts + PSEUDOCOUNT) / (counts.sum() + PSEUDOCOUNT * len(counts))
     return smoothed
+
+
+def _share(counts: Counts, place: int) -> float:
+    return float(counts[place] / max(counts.sum(), 1))

@@ -1,5 +1,6 @@
 """The clicks of the last hours against the baseline of their model version: what has drifted, and what of it is new."""
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -40,7 +41,7 @@ class DriftWindow:
     """
 
     config: Drift
-    _of: tuple[tuple[str, str], Baseline] | None = None
+    _of: tuple[str, str, str] | None = None
     _parts: dict[int, Counts] = field(default_factory=dict)
     _drifted: tuple[str, ...] = ()
 
@@ -56,13 +57,39 @@ class DriftWindow:
         Returns:
             What the window shows; None while it has fewer clicks than the configuration asks for.
         """
-        if self._of != (model, baseline):
-            self._of, self._parts, self._drifted = (model, baseline), {}, ()
-        length_s = self.config.window_ms / 1000 / PARTS
-        part = int(at_s / length_s)
+        if self._of != (of := (*model, baseline.digest)):
+            self._of, self._parts, self._drifted = of, {}, ()
+        part = int(at_s * 1000 * PARTS / self.config.window_ms)
         self._parts = {number: each for number, each in self._parts.items() if part - PARTS < number}
         self._parts[part] = self._parts.get(part, 0) + np.asarray(counts, np.int64)
         return self._look(model, baseline, np.sum(list(self._parts.values()), axis=0))
+
+    def to_json(self) -> str:
+        """Return what a later run needs to go on, as JSON."""
+        parts = {number: counts.tolist() for number, counts in self._parts.items()}
+        return json.dumps(
+            {"window_ms": self.config.window_ms, "of": self._of, "parts": parts, "drifted": self._drifted}
+        )
+
+    @classmethod
+    def read(cls, config: Drift, text: str | None) -> "DriftWindow":
+        """Return the window that an earlier run has left.
+
+        It is empty where that is missing, cut off, or of another length.
+
+        Args:
+            config: the threshold, and the clicks that it is about.
+            text: from ``to_json``.
+        """
+        try:
+            tree = json.loads(text or "{}")
+            if tree["window_ms"] != config.window_ms:
+                return cls(config)
+            name, version, digest = tree["of"]
+            parts = {int(number): np.array(counts, np.int64) for number, counts in tree["parts"].items()}
+            return cls(config, (name, version, digest), parts, tuple(tree["drifted"]))
+        except (ValueError, KeyError, TypeError, AttributeError):
+            return cls(config)
 
     def _look(self, model: tuple[str, str], baseline: Baseline, counts: Counts) -> Finding | None:
         clicks = int(baseline.bins.split(counts)[0].sum())

@@ -97,7 +97,8 @@ class BatchScorer:
             outcomes = pipeline.with_outcomes(raw, self.score_with(champion, tolerance, active))
             counted, mark = Observation(), replace(stamp, challenger_version=active.version if active else None)
             outcomes = pipeline.masked(pipeline.constrained(outcomes, self.layout, mark, constraints), self.layout)
-            census = self.score_counts.census(self.layout, active is not None, stamp.is_sampled)
+            is_counted = champion.baseline is not None
+            census = self.score_counts.census(self.layout, active is not None, stamp.is_sampled, is_counted)
             observed = outcomes.observe(counted, *census)
             write(pipeline.scored(observed, self.layout, mark))
             counts = BatchCounts.of(counted.get)
@@ -145,9 +146,10 @@ class BatchScorer:
         finally:
             outcomes.unpersist()
 
-    def census(self, outcomes: DataFrame) -> BatchCounts:
-        """Count over outcomes that are there."""
-        [row] = outcomes.agg(*self.score_counts.census(self.layout)).collect()
+    def census(self, outcomes: DataFrame, champion: ModelVersion) -> BatchCounts:
+        """Count over outcomes that are there, of a champion."""
+        counts = self.score_counts.census(self.layout, is_counted=champion.baseline is not None)
+        [row] = outcomes.agg(*counts).collect()
         return BatchCounts.of(row.asDict())
 
     def _surviving(
@@ -195,7 +197,7 @@ class BatchScorer:
         """
 
         def attempt(tolerance: Tolerance, _: ModelVersion | None) -> BatchCounts:
-            return self.census(pipeline.with_outcomes(raw, self.score_with(champion, tolerance, None)))
+            return self.census(pipeline.with_outcomes(raw, self.score_with(champion, tolerance, None)), champion)
 
         most = replace(tolerance, count=tally.allowed(raw.count()), share=0.0, rejected_share=1.0)
         try:

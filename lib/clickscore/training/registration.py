@@ -29,7 +29,7 @@ def register(
 ) -> tuple[str, bool]:  # fmt: skip
     """Log a model, register it and pin the digest of its files and its answers; the first to come gets the alias.
 
-    The run has the tags from its beginning, so before there is a version. With a baseline, the version gets that as well.
+    The run has the tags from its beginning, so before there is a version. The version has the baseline, if there is one.
 
     Returns:
         The version, and whether it has got the alias.

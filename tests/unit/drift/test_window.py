@@ -70,6 +70,27 @@ def test_another_version_is_compared_with_its_own_baseline_and_begins_anew() -> 
     assert drifted(seen.add(OTHER, other, MOVED, 2.0)) == ()
 
 
+def test_later_run_goes_on_where_the_one_before_it_stopped() -> None:
+    seen = window(minimum=150)
+    seen.add(SHOP, BASELINE, MOVED, 0.0)
+    config = seen.config
+    again = DriftWindow.read(config, seen.to_json())
+    found = again.add(SHOP, BASELINE, MOVED, 60.0)
+    assert drifted(found) == ("price",)
+    assert found is not None
+    assert found.news
+    later = DriftWindow.read(config, again.to_json()).add(SHOP, BASELINE, MOVED, 120.0)
+    assert later is not None
+    assert later.news is None  # the run before has told
+
+
+@pytest.mark.parametrize(
+    "text", [None, "", "{", "[]", '{"window_ms": 86400000}', '{"window_ms": 1, "of": ["shop", "3", "d"], "parts": {}}']
+)
+def test_window_that_cannot_be_read_or_is_of_another_length_is_empty(text: str | None) -> None:
+    assert DriftWindow.read(Drift(), text).to_json() == DriftWindow(Drift()).to_json()
+
+
 def test_feature_that_is_ignored_is_not_told() -> None:
     found = window(ignore=["price"]).add(SHOP, BASELINE, MOVED, 0.0)
     assert drifted(found) == ()
