@@ -32,7 +32,16 @@ def register_booster(uri: str, seed: int, name: str = MODEL, alias: str = "champ
     booster, features = small_booster(seed)
     baseline = baseline_of(as_inputs(features), booster.predict(features))
     version, _ = register(
-        Registry(uri, create=True), booster, LEARNERS["lightgbm"], name, alias, features.head(2), {}, {}, {}, baseline
+        Registry(uri, create=True),
+        booster,
+        LEARNERS["lightgbm"],
+        name,
+        alias,
+        features.head(2),
+        {},
+        {},
+        {},
+        baseline=baseline,
     )
     return version
 

@@ -245,11 +245,7 @@ def _keep(console: Console, client: Any, run_id: str | None, clicks: Clicks, evi
 
 @contextmanager
 def open_registry(config: Model) -> Iterator[tuple[Registry, Any]]:
-    """Give the registry of a configuration and MLflow's client of it.
-
-    Raises:
-        WiringError: if the model is behind an endpoint, or the registry does not answer.
-    """
+    """Give the registry of a configuration and MLflow's client of it; one that does not answer is a WiringError."""
     from mlflow.exceptions import MlflowException
 
     config.require_registered("jobs/promote_model.py")

@@ -23,6 +23,7 @@ from pyspark.sql import DataFrame, Observation
 from clickscore.errors import StreamError, WorkerLostError
 from clickscore.registry.version import ModelVersion
 from clickscore.scoring.isolation import HANGS, Tolerance
+from clickscore.scoring.scorer import COUNTS
 from clickscore.spark_errors import TooManyError, WorkerCrashError, WorkerSilentError, guarded
 from clickscore.storage.constraints import Constraint
 from clickscore.storage.schemas import Layout
@@ -146,10 +147,10 @@ class BatchScorer:
         finally:
             outcomes.unpersist()
 
-    def census(self, outcomes: DataFrame, champion: ModelVersion) -> BatchCounts:
-        """Count over outcomes that are there, of a champion."""
-        counts = self.score_counts.census(self.layout, is_counted=champion.baseline is not None)
-        [row] = outcomes.agg(*counts).collect()
+    def census(self, outcomes: DataFrame) -> BatchCounts:
+        """Count over outcomes that are there."""
+        is_counted = COUNTS in outcomes.select(f"{pipeline.OUTCOME}.*").columns
+        [row] = outcomes.agg(*self.score_counts.census(self.layout, is_counted=is_counted)).collect()
         return BatchCounts.of(row.asDict())
 
     def _surviving(
@@ -197,7 +198,7 @@ class BatchScorer:
         """
 
         def attempt(tolerance: Tolerance, _: ModelVersion | None) -> BatchCounts:
-            return self.census(pipeline.with_outcomes(raw, self.score_with(champion, tolerance, None)), champion)
+            return self.census(pipeline.with_outcomes(raw, self.score_with(champion, tolerance, None)))
 
         most = replace(tolerance, count=tally.allowed(raw.count()), share=0.0, rejected_share=1.0)
         try:

@@ -210,9 +210,7 @@ class MicroBatches:
             rejections = not_scored(outcomes, scored, self.layout)
             if counts is None:
                 reasons = count_reasons(rejections, F.col("reason"))
-                counts = replace(
-                    self.batch_scorer.census(outcomes, champion), rejected=sum(reasons.values()), reasons=reasons
-                )
+                counts = replace(self.batch_scorer.census(outcomes), rejected=sum(reasons.values()), reasons=reasons)
                 counts = self._with_files(counts, stamp, scored.rows)
             else:
                 counts = self._with_reasons(counts, outcomes)
@@ -237,7 +235,7 @@ class MicroBatches:
         tables, batch_id = self.tables, stamp.batch_id
         with self.batch_scorer.kept_outcomes(raw, champion, stamp) as outcomes:
             judged = self.unwritable.judge(outcomes, stamp, error)
-            counts = self._with_files(self._with_reasons(self.batch_scorer.census(judged, champion), judged), stamp)
+            counts = self._with_files(self._with_reasons(self.batch_scorer.census(judged), judged), stamp)
             self.batch_scorer.check_rejected(counts, champion, batch_id)
             tables.append(tables.scored, pipeline.scored(judged, self.layout, stamp), batch_id)
             rejected = judged.where(pipeline.IS_REJECTED).select(

@@ -29,7 +29,7 @@ def register(
 ) -> tuple[str, bool]:  # fmt: skip
     """Log a model, register it and pin the digest of its files and its answers; the first to come gets the alias.
 
-    The run has the tags from its beginning, so before there is a version. The version has the baseline, if there is one.
+    The run has the tags from its beginning, so before there is a version. A baseline is kept with the version.
 
     Returns:
         The version, and whether it has got the alias.
