@@ -57,6 +57,9 @@ STREAM = [
     Panel("Scores of the newest micro-batch", COUNT, {
         "mean": "clickscore_score_mean", "quantile {{quantile}}": "clickscore_score_quantile",
     }),
+    Panel("Drift: PSI of the ten columns that have moved the most", COUNT, {
+        "{{feature}}": "topk(10, clickscore_drift)",
+    }),
 ]  # fmt: skip
 SERVICE = [
     Panel("Requests per second, by status", PER_SECOND, {

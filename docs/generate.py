@@ -26,6 +26,7 @@ from clickscore import reasons
 from clickscore.config import (
     click,
     deduplicate,
+    drift,
     endpoint,
     erasure,
     fields,
@@ -52,7 +53,7 @@ PART = re.compile(r"(<!-- generated: (.+?) -->\n)(.*?)(<!-- end -->)", re.DOTALL
 SECTIONS: dict[str, type[Section]] = {
     section.__name__: section
     for section in (
-        run.Config, click.Click, click.FieldSource, run.Output, privacy.Privacy, deduplicate.Deduplicate,
+        run.Config, click.Click, click.FieldSource, run.Output, privacy.Privacy, deduplicate.Deduplicate, drift.Drift,
         run.HealthEndpoint, erasure.Erasure, retention.Retention, lineage.Lineage, outcome.Outcome, outcome.Labels,
         training.Training, training.Retrain, source.FolderSource, source.DeltaSource, source.KafkaSource,
         source.Security, value.Value, model.Model, model.Allow, endpoint.Endpoint, model.Promotion, model.Gate,

@@ -22,7 +22,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--dry-run", action=argparse.BooleanOptionalAction, default=True, help="move nothing (default)")
     other = parser.add_mutually_exclusive_group()
     other.add_argument("--rollback", action="store_true", help="move the alias back to where it was; asks no gate")
-    other.add_argument("--pin", metavar="URI", help="only record digest and predictions of a version; acts at once")
+    other.add_argument("--pin", metavar="URI", help="only record what a version is, and its baseline; acts at once")
     parser.add_argument("--to", metavar="VERSION", help="with --rollback: the version to move back to")
     arguments = parser.parse_args(argv)
     if arguments.to and not arguments.rollback:
@@ -33,15 +33,17 @@ def main(argv: list[str] | None = None) -> int:
 def _promote(arguments: argparse.Namespace, config: Config) -> int:
     from clickscore.registry import promotion
     from clickscore.session import build_session
+    from clickscore.training import reference
 
     console, is_dry_run = make_console(), arguments.dry_run
+    session = partial(build_session, "clickscore-promotion")
     if arguments.pin:
         promotion.pin(config, arguments.pin, console)
+        reference.keep_reference(config, arguments.pin, session, console)
         return 0
     if arguments.rollback:
         promotion.roll_back(config, console, arguments.to, is_dry_run)
         return 0
-    session = partial(build_session, "clickscore-promotion")
     return 0 if promotion.run(config, session, console, arguments.since, arguments.until, is_dry_run) else 1
 
 

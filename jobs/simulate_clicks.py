@@ -25,6 +25,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--duplicate", type=float, default=0.0, help="share of clicks that are duplicated")
     parser.add_argument("--late", type=float, default=0.0, help="share of clicks that come late")
     parser.add_argument("--poison", type=float, default=0.0, help="share of clicks that some models fail on")
+    parser.add_argument("--shift", type=float, default=0.0, help="share of visits from a campaign that is new")
     parser.add_argument("--gzip", action="store_true", help="compress the files")
     a = parser.parse_args(argv)
     if a.rate is None and a.clicks is None:
@@ -50,15 +51,15 @@ def _simulated(a: argparse.Namespace) -> Iterator[int]:
     from shopsim.records import Faults
 
     faults, start_ms = Faults(a.malformed, a.duplicate, a.late, a.poison), int(a.start.timestamp() * 1000)
+    past, live = (a.clicks, a.clicks_per_file, start_ms, a.days, a.seed, faults), (a.clicks, a.rate, a.seed, faults)
     if a.to == "folder" and a.rate is None:
-        return write_history(a.folder, a.clicks, a.clicks_per_file, start_ms, a.days, a.seed, faults, a.gzip)
+        return write_history(a.folder, *past, a.gzip, shift=a.shift)
     if a.to == "folder":
-        return write_live(a.folder, a.clicks, a.rate, a.seed, faults, a.gzip)
+        return write_live(a.folder, *live, a.gzip, shift=a.shift)
     from shopsim import topics
 
-    if a.rate is None:
-        return topics.send(feed.past(a.clicks, a.clicks_per_file, start_ms, a.days, a.seed, faults), a.servers, a.topic)
-    return topics.send(feed.live(a.clicks, a.rate, a.seed, faults), a.servers, a.topic)
+    records = feed.past(*past, shift=a.shift) if a.rate is None else feed.live(*live, shift=a.shift)
+    return topics.send(records, a.servers, a.topic)
 
 
 def _day(text: str) -> datetime:

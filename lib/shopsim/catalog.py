@@ -37,6 +37,9 @@ USER_AGENTS = (
     "Mozilla/5.0 (iPad; CPU OS 18_4 like Mac OS X) Version/18.4 Safari/604.1",
 )
 
+CAMPAIGN_CHANNEL, CAMPAIGN_DEVICE = CHANNELS.index("social"), DEVICES.index("mobile")
+"""How the visitors come that a campaign in a social network brings; none of them was there before."""
+
 COUNTRIES = ("DE", "FR", "NL", "AT", "IT", "PL")
 COUNTRY_SHARES = (0.42, 0.2, 0.12, 0.09, 0.1, 0.07)
 

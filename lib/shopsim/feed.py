@@ -16,10 +16,14 @@ PORTION_SECONDS = 1.0
 
 
 def past(
-    clicks: int, portion: int, start_ms: int, days: float, seed: int, faults: Faults
+    clicks: int, portion: int, start_ms: int, days: float, seed: int, faults: Faults,
+    shift: float = 0.0,
 ) -> Iterator[pa.BinaryArray]:  # fmt: skip
-    """Yield that many clicks, spread over days with the rhythm of the day, in portions of that many records."""
-    flow = visits.flow(seed, start_ms, clicks / (days * 86_400))
+    """Yield that many clicks, spread over days with the rhythm of the day, in portions of that many records.
+
+    ``shift`` is the share of the visits that a campaign brings, which the shop did not have before.
+    """
+    flow = visits.flow(seed, start_ms, clicks / (days * 86_400), shift=shift)
     renderer, rng = JsonLines(seed), np.random.default_rng([seed, 2])
     held = pa.array([], pa.binary())
     while clicks > 0:
@@ -33,13 +37,15 @@ def past(
 
 
 def live(
-    clicks: int | None, clicks_per_second: float, seed: int, faults: Faults, clock: Callable[[], float] = time.time
+    clicks: int | None, clicks_per_second: float, seed: int, faults: Faults, clock: Callable[[], float] = time.time,
+    shift: float = 0.0,
 ) -> Iterator[pa.BinaryArray]:  # fmt: skip
     """Yield clicks as they happen, a portion a second, at a steady rate; the event time is the time of the click.
 
-    Ends after the given number of clicks, or never.
+    Ends after the given number of clicks, or never; ``shift`` is that of ``past``.
     """
-    flow = visits.flow(seed, int(clock() * visits.MS_PER_S), min(clicks_per_second, MAX_NATURAL_RATE), rhythm=False)
+    pace = min(clicks_per_second, MAX_NATURAL_RATE)
+    flow = visits.flow(seed, int(clock() * visits.MS_PER_S), pace, rhythm=False, shift=shift)
     renderer, rng = JsonLines(seed), np.random.default_rng([seed, 2])
     block = next(flow).take(slice(0, 0))  # The first block only fills the shop with visitors.
     begun = clock()

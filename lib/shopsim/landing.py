@@ -18,16 +18,17 @@ GZIP_LEVEL = 1
 
 def write_history(
     folder: Path, clicks: int, clicks_per_file: int, start_ms: int, days: float, seed: int, faults: Faults,
-    gzipped: bool = False,
+    gzipped: bool = False, shift: float = 0.0,
 ) -> Iterator[int]:  # fmt: skip
     """Write that many clicks, spread over days with the rhythm of the day, as fast as possible.
 
-    Files that are there already are left alone, so that a run that was interrupted can be completed.
+    Files that are there already are left alone, so that a run that was interrupted can be completed. ``shift`` is that
+    of ``feed.past``.
 
     Yields:
         The number of records in each new file once it is there. Faults may add a few to the number of clicks.
     """
-    for number, lines in enumerate(feed.past(clicks, clicks_per_file, start_ms, days, seed, faults)):
+    for number, lines in enumerate(feed.past(clicks, clicks_per_file, start_ms, days, seed, faults, shift)):
         file = folder / _name(seed, number, gzipped)
         if not file.exists():
             write_whole(file, lines, gzipped)
@@ -36,7 +37,7 @@ def write_history(
 
 def write_live(
     folder: Path, clicks: int | None, clicks_per_second: float, seed: int, faults: Faults, gzipped: bool = False,
-    clock: Callable[[], float] = time.time,
+    clock: Callable[[], float] = time.time, shift: float = 0.0,
 ) -> Iterator[int]:  # fmt: skip
     """Write clicks as they happen, a file a second, at a steady rate; the event time is the time of the click.
 
@@ -46,7 +47,7 @@ def write_live(
         The number of records in each file once it is there.
     """
     begun = int(clock())
-    for number, lines in enumerate(feed.live(clicks, clicks_per_second, seed, faults, clock)):
+    for number, lines in enumerate(feed.live(clicks, clicks_per_second, seed, faults, clock, shift)):
         write_whole(folder / _name(begun, number, gzipped), lines, gzipped)
         yield len(lines)
 

@@ -62,7 +62,9 @@ class Clicks:
         return Clicks(**{f.name: np.concatenate([getattr(part, f.name) for part in parts]) for f in fields(Clicks)})
 
 
-def flow(seed: int, start_ms: int, clicks_per_second: float, rhythm: bool = True) -> Iterator[Clicks]:
+def flow(
+    seed: int, start_ms: int, clicks_per_second: float, rhythm: bool = True, shift: float = 0.0
+) -> Iterator[Clicks]:  # fmt: skip
     """Yield the shop's clicks from ``start_ms`` on, block by block, for ever.
 
     Sessions that are still going on at the end of a block continue in the next one.
@@ -72,6 +74,7 @@ def flow(seed: int, start_ms: int, clicks_per_second: float, rhythm: bool = True
         start_ms: event time of the start, in milliseconds since 1970 UTC.
         clicks_per_second: mean rate in event time; the rhythm of the day swings around it.
         rhythm: whether visits follow the hours of the day.
+        shift: share of the visits that a campaign brings, which the shop did not have before.
     """
     rng = np.random.default_rng(seed)
     shop = catalog.make_catalog(rng)
@@ -82,7 +85,7 @@ def flow(seed: int, start_ms: int, clicks_per_second: float, rhythm: bool = True
     first_session, held = 0, list[Clicks]()
     while True:
         arrivals = _arrivals(rng, start_ms, window_ms, sessions_per_ms, weights)
-        held.append(_visit(rng, shop, arrivals, first_session))
+        held.append(_visit(rng, shop, arrivals, first_session, shift))
         first_session += arrivals.size
         start_ms += window_ms
         known = Clicks.concat(held)
@@ -116,16 +119,23 @@ def _mean_clicks_per_session(rng: np.random.Generator) -> float:
     return behaviour.walk(rng, _traits(rng, noon)).event.size / PILOT_SESSIONS
 
 
-def _traits(rng: np.random.Generator, arrivals: Ints) -> behaviour.Session:
+def _traits(rng: np.random.Generator, arrivals: Ints, shift: float = 0.0) -> behaviour.Session:
     channel = _draw(rng, catalog.CHANNEL_SHARES, arrivals.size)
     device = _draw(rng, catalog.DEVICE_SHARES, arrivals.size)
     returning = rng.random(arrivals.size) < RETURNING_SHARE
+    if shift:  # else no number is drawn: the same seed gives the same clicks as before
+        is_shifted = rng.random(arrivals.size) < shift
+        channel = np.where(is_shifted, catalog.CAMPAIGN_CHANNEL, channel)
+        device = np.where(is_shifted, catalog.CAMPAIGN_DEVICE, device)
+        returning &= ~is_shifted
     wish = behaviour.intent(rng, channel, device, returning, _hour(arrivals))
     return behaviour.Session(channel, device, returning, wish)
 
 
-def _visit(rng: np.random.Generator, shop: catalog.Catalog, arrivals: Ints, first_session: int) -> Clicks:
-    traits = _traits(rng, arrivals)
+def _visit(
+    rng: np.random.Generator, shop: catalog.Catalog, arrivals: Ints, first_session: int, shift: float
+) -> Clicks:  # fmt: skip
+    traits = _traits(rng, arrivals, shift)
     path = behaviour.walk(rng, traits)
     by_session = np.argsort(path.session, kind="stable")
     session, event = path.session[by_session], path.event[by_session]

@@ -80,6 +80,7 @@ def test_job_pins_and_rolls_back_without_a_session(
     rivals.client.delete_model_version_tag(rivals.name, "2", DIGEST_TAG)
     pinned = job("--pin", f"{uri}@challenger")
     assert pinned.status == 0, pinned.err
+    assert f"{rivals.name} version 2 keeps the baseline that it has." in pinned.out
     digest = rivals.client.get_model_version(rivals.name, "2").tags[DIGEST_TAG]
     assert f"{rivals.name} version 2 is pinned now: SHA-256 {digest}" in pinned.out
     assert "was pinned before; its files are unchanged" in job("--pin", f"{uri}/2").out

@@ -9,9 +9,11 @@ import numpy as np
 import pandas as pd
 from sklearn.linear_model import LogisticRegression
 
+from clickscore.drift.baseline import baseline_of
 from clickscore.registry.registry import Registry
 from clickscore.training.algorithms import LEARNERS
 from clickscore.training.registration import register
+from clickscore.training.trainable import as_inputs
 
 MODEL = "small_model"
 
@@ -28,8 +30,18 @@ def small_booster(seed: int) -> tuple[lightgbm.Booster, pd.DataFrame]:
 def register_booster(uri: str, seed: int, name: str = MODEL, alias: str = "champion") -> str:
     """Register a version of a small model; the first one gets the alias."""
     booster, features = small_booster(seed)
+    baseline = baseline_of(as_inputs(features), booster.predict(features))
     version, _ = register(
-        Registry(uri, create=True), booster, LEARNERS["lightgbm"], name, alias, features.head(2), {}, {}, {}
+        Registry(uri, create=True),
+        booster,
+        LEARNERS["lightgbm"],
+        name,
+        alias,
+        features.head(2),
+        {},
+        {},
+        {},
+        baseline=baseline,
     )
     return version
 

@@ -45,6 +45,12 @@ METRICS = pa.schema(
      ("model_name", pa.string()), ("model_version", pa.string()), ("cpu_seconds", pa.float64())]
 )  # fmt: skip
 
+COUNTED = pa.schema(
+    [("score_histogram", pa.list_(pa.int64())), ("feature_histograms", pa.map_(pa.string(), pa.list_(pa.int64()))),
+     ("baseline", pa.string()), ("drifted", pa.list_(pa.string()))]
+)  # fmt: skip
+"""Columns that `stream_metrics` has since versions have a baseline."""
+
 OUTCOMES = pa.schema(
     [("unit_id", pa.string()), ("state", pa.string()), ("success", pa.bool_()), ("clicks", pa.int64()), ("until", UTC)]
 )
@@ -90,8 +96,8 @@ class Run:
         usual = {"source": "clicks-0", "reason": "aged_out", "detected_at": START, "batch_id": 0}
         self.append("source_gaps", [usual | gap for gap in gaps], GAPS)
 
-    def measure(self, *batches: dict[str, Any]) -> None:
-        """Append to ``stream_metrics``, by default one micro-batch a minute of 10 records."""
+    def measure(self, *batches: dict[str, Any], more: pa.Schema | None = None) -> None:
+        """Append to ``stream_metrics``, by default one micro-batch a minute of 10 records, and no ``more`` columns."""
         usual = {
             "read": 10, "scored": 9, "rejected": 1, "phase_seconds": [("batch", 2.0)], "model_name": "shop",
             "rejected_by_reason": [("malformed_json", 1)], "seconds_behind": 3.0, "model_version": "1",
@@ -100,7 +106,7 @@ class Run:
             usual | {"batch_id": number, "finished_at": START + timedelta(minutes=number)} | batch
             for number, batch in enumerate(batches)
         ]
-        self.append("stream_metrics", rows, METRICS)
+        self.append("stream_metrics", rows, pa.schema([*METRICS, *(more or ())]))
 
     def follow(self, *units: dict[str, Any]) -> None:
         """Append to ``outcomes``."""

@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from shopsim import behaviour, feed, visits
+from shopsim import behaviour, catalog, feed, visits
 from shopsim.landing import write_history, write_live
 from shopsim.records import Faults, JsonLines, with_faults
 
@@ -116,3 +116,13 @@ def test_poisonous_records_are_clicks_with_one_number_that_is_too_large_for_some
     assert 20 < len(poisoned) < 100
     for number in poisoned:
         assert json.loads(lines[number]) == {**json.loads(clean[number]), "scroll_depth": 9e299}
+
+
+def test_campaign_brings_visitors_that_the_shop_did_not_have() -> None:
+    def shares(shift: float) -> tuple[float, ...]:
+        clicks = next(visits.flow(1, START_MS, 1.0, shift=shift))
+        by_social, on_mobile = clicks.channel == catalog.CAMPAIGN_CHANNEL, clicks.device == catalog.CAMPAIGN_DEVICE
+        return tuple(float(np.mean(part)) for part in (by_social, on_mobile, clicks.returning))
+
+    assert shares(0.0) == pytest.approx((0.11, 0.54, 0.4), abs=0.05)
+    assert shares(0.5) == pytest.approx((0.5, 0.75, 0.2), abs=0.08)

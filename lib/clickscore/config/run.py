@@ -10,6 +10,7 @@ from pydantic_core import ErrorDetails
 
 from clickscore.config.click import Click, FieldSource
 from clickscore.config.deduplicate import Deduplicate
+from clickscore.config.drift import Drift
 from clickscore.config.endpoint import Endpoint
 from clickscore.config.erasure import Erasure
 from clickscore.config.fields import (
@@ -105,6 +106,7 @@ class Config(Section):
         erasure: left out, erasures are known by ``privacy.key``.
         retention: left out, the tables keep their rows for good.
         deduplicate: left out, every click is scored.
+        drift: from when on scores and features count as drifted.
         health: left out, the job listens on no port.
         lineage: left out, nobody is told what each micro-batch has read and written.
         service: only for ``jobs/serve.py``.
@@ -127,6 +129,7 @@ class Config(Section):
     erasure: Erasure | None = None
     retention: Retention | None = None
     deduplicate: Deduplicate | None = None
+    drift: Drift = Field(default_factory=Drift)
     health: HealthEndpoint | None = None
     lineage: Lineage | None = None
     service: Service | None = None
@@ -207,7 +210,7 @@ _RENAMED = {
     "training.session": "outcome.session, with outcome.unit: session beside it",
 }
 _SECTIONS: dict[str, type[Section]] = {
-    "click": Click, "model": Model, "output": Output, "training": Training, "deduplicate": Deduplicate,
+    "click": Click, "model": Model, "output": Output, "training": Training, "deduplicate": Deduplicate, "drift": Drift,
     "health": HealthEndpoint, "lineage": Lineage, "service": Service, "write_behind": WriteBehind, "privacy": Privacy,
     "erasure": Erasure, "retention": Retention, "value": Value,
     "security": Security, "allow": Allow, "promotion": Promotion, "gate": Gate, "endpoint": Endpoint,

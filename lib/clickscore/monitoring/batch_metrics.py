@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from clickscore.monitoring.drift_watch import NOT_COUNTED
 from clickscore.monitoring.progress import MICROSECONDS
 from clickscore.monitoring.report import Report
 from clickscore.storage.schemas import SCORE_QUANTILES
@@ -15,13 +16,16 @@ _RUNS = "addBatch"
 """Phase of Spark's that only a trigger with a micro-batch has."""
 
 
-def row_of(done: Report, unknown: Mapping[str, int], cpu_s: float | None) -> dict[str, Any]:
+def row_of(
+    done: Report, unknown: Mapping[str, int], cpu_s: float | None, drift: Mapping[str, Any] = NOT_COUNTED
+) -> dict[str, Any]:  # fmt: skip
     """Return the row of a micro-batch, as ``storage.stream_metrics.as_frame`` takes it.
 
     Args:
         done: what it did; it has just been finished.
         unknown: fields that are unknown, with the number of sampled records that have them.
         cpu_s: CPU seconds that the job has used for it.
+        drift: the columns about drift, from ``DriftWatch.add``.
     """
     finished_us = time.time_ns() // 1_000
     began_us = finished_us - round(done.seconds * MICROSECONDS)
@@ -50,6 +54,7 @@ def row_of(done: Report, unknown: Mapping[str, int], cpu_s: float | None) -> dic
         "sampled": len(done.sampled),
         "unknown_fields": dict(unknown),
         "cpu_seconds": cpu_s,
+        **drift,
     }
 
 

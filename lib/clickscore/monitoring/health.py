@@ -49,6 +49,7 @@ class Pulse:
         by_reason: rejected records by reason.
         refused: model versions that were refused.
         scores: mean of the scores of the newest micro-batch with one, and those of ``SCORE_QUANTILES``.
+        drift: PSI of the score and the features by name; empty while it is not known.
     """
 
     status: Status
@@ -69,6 +70,7 @@ class Pulse:
     by_reason: Mapping[str, int]
     refused: int
     scores: Scores | None
+    drift: Mapping[str, float]
 
 
 class Health:
@@ -106,6 +108,7 @@ class Health:
         self._by_reason = Counter[str]()
         self._refused = 0
         self._scores: Scores | None = None
+        self._drift: Mapping[str, float] = {}
 
     @classmethod
     def of(cls, config: Config) -> "Health":
@@ -158,6 +161,11 @@ class Health:
         with self._lock:
             self._refused += 1
 
+    def moved(self, drift: Mapping[str, float]) -> None:
+        """Note how far the score and the features have moved, as PSI by name."""
+        with self._lock:
+            self._drift = drift
+
     @property
     def oldest_s(self) -> float | None:
         """Seconds that the oldest unprocessed click can have been waiting at most; None while it is unknown."""
@@ -171,7 +179,7 @@ class Health:
                 self._status(), self._clock() - self._alive, self._waiting(), self._model, self._batches,
                 self._last_batch, self._last_batch_at, self._read, self._scored, self._rejected, self._duplicates,
                 self._retries, self._failures, self._seconds, tuple(self._histogram),
-                dict(self._by_reason), self._refused, self._scores,
+                dict(self._by_reason), self._refused, self._scores, self._drift,
             )  # fmt: skip
 
     def _note_life(self) -> None:

@@ -94,6 +94,14 @@ def _scores(pulse: Pulse) -> Iterator[Metric]:
     for share, score in zip(SCORE_QUANTILES.values(), quantiles, strict=False):
         found.add_metric([str(share)], score)
     yield found
+    drift = GaugeMetricFamily(
+        "clickscore_drift",
+        "PSI of the score and of each feature against the baseline of the model version.",
+        labels=["feature"],
+    )
+    for name, psi in pulse.drift.items():
+        drift.add_metric([name], psi)
+    yield drift
 
 
 def _batch_seconds(pulse: Pulse) -> Metric:

@@ -3,6 +3,8 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from clickscore.drift.baseline import Baseline
+
 Scores = tuple[float, Sequence[float]]
 """Mean and quantiles of the scores, those of ``SCORE_QUANTILES``."""
 
@@ -31,6 +33,8 @@ class Report:
         phases: seconds of its parts, by name.
         challenger_version: version of the challenger that scored beside; None where none was active.
         scores: mean and quantiles of its scores; None without a scored click.
+        baseline: of its model version; None if it has none.
+        binned: its scored clicks in each bin of the baseline; None without a baseline or a scored click.
     """
 
     batch_id: int
@@ -52,3 +56,5 @@ class Report:
     phases: Mapping[str, float] = field(default_factory=dict)
     challenger_version: str | None = None
     scores: Scores | None = None
+    baseline: Baseline | None = None
+    binned: Sequence[int] | None = None

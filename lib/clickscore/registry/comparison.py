@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 from sklearn.metrics import roc_curve
 
 from clickscore.config.model import Gate
+from clickscore.drift import measures
 from clickscore.scoring.outputs import Floats
 
 Integers = npt.NDArray[np.int64]
@@ -116,8 +117,7 @@ def population_stability(expected: Floats, found: Floats) -> float:
     chance does to it in small samples: B. Yurdakul, J. Naranjo, Journal of Risk Model Validation 14 (4), 2020.
     """
     edges = _bin_edges(expected)
-    before, after = _shares(expected, edges), _shares(found, edges)
-    return float((after - before) @ np.log(after / before))
+    return measures.psi(_in_bins(expected, edges), _in_bins(found, edges))
 
 
 def _bin_edges(expected: Floats) -> Floats:
@@ -125,11 +125,8 @@ def _bin_edges(expected: Floats) -> Floats:
     return np.unique(np.quantile(expected, np.linspace(0, 1, PSI_BINS + 1)[1:-1]))
 
 
-def _shares(scores: Floats, edges: Floats) -> Floats:
-    # Half a click more in each bin: the logarithm of an empty one would be infinite.
-    counts = np.bincount(np.searchsorted(edges, scores, side="right"), minlength=len(edges) + 1) + 0.5
-    shares: Floats = counts / counts.sum()
-    return shares
+def _in_bins(scores: Floats, edges: Floats) -> Integers:
+    return np.bincount(np.searchsorted(edges, scores, side="right"), minlength=len(edges) + 1)
 
 
 def _area_under_roc(score: Floats, outcome: Floats, visitor: Integers) -> Measure:
@@ -241,8 +238,10 @@ def _distribution(clicks: Clicks) -> Figure:
     title = f"Score shift, PSI {population_stability(clicks.champion, clicks.challenger):.3f}"
     figure, axes = _plot(7, 4, title, "score, in tenths of the champion's", "share of clicks")
     place = np.arange(len(edges) + 1)
-    axes.bar(place - 0.2, _shares(clicks.champion, edges), 0.4, color=_CHAMPION, label="champion")
-    axes.bar(place + 0.2, _shares(clicks.challenger, edges), 0.4, color=_CHALLENGER, label="challenger")
+    axes.bar(place - 0.2, measures.shares(_in_bins(clicks.champion, edges)), 0.4, color=_CHAMPION, label="champion")
+    axes.bar(
+        place + 0.2, measures.shares(_in_bins(clicks.challenger, edges)), 0.4, color=_CHALLENGER, label="challenger"
+    )
     axes.set_xticks(place[1:] - 0.5, [f"{edge:.3g}" for edge in edges])
     axes.legend()
     return figure

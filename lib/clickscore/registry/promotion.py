@@ -77,7 +77,7 @@ def run(
         WiringError: if the two cannot be compared, or the stream would refuse the challenger.
     """
     uri = config.model.uri
-    with _registry(config.model) as (registry, client), tempfile.TemporaryDirectory(prefix="clickscore-") as folder:
+    with open_registry(config.model) as (registry, client), tempfile.TemporaryDirectory(prefix="clickscore-") as folder:
         contest = find_contest(config.model, registry)._replace(since=since, until=until)
         if contest.champion == contest.challenger:
             _say(console, f"{uri} is version {contest.challenger} already; there is nothing to compare.")
@@ -124,7 +124,7 @@ def roll_back(config: Config, console: Console, to: str | None, dry_run: bool) -
     Raises:
         WiringError: if there is no such version.
     """
-    with _registry(config.model) as (registry, client):
+    with open_registry(config.model) as (registry, client):
         uri, (name, alias) = config.model.uri, _moving_alias(config.model)
         _, current = registry.resolve(uri)
         target = to or client.get_registered_model(name).tags.get(PREVIOUS_TAG + alias)
@@ -147,7 +147,7 @@ def pin(config: Config, uri: str, console: Console) -> None:
     Raises:
         WiringError: if the version is not there, not trusted, or not what was pinned before.
     """
-    with _registry(config.model) as (registry, _), tempfile.TemporaryDirectory(prefix="clickscore-") as folder:
+    with open_registry(config.model) as (registry, _), tempfile.TemporaryDirectory(prefix="clickscore-") as folder:
         model = fetch_version(config.model, *registry.resolve(uri), Path(folder), registry)
         if not model.is_pinned:
             registry.pin(*model.key, model.digest, try_out(model, ()))
@@ -244,7 +244,8 @@ def _keep(console: Console, client: Any, run_id: str | None, clicks: Clicks, evi
 
 
 @contextmanager
-def _registry(config: Model) -> Iterator[tuple[Registry, Any]]:
+def open_registry(config: Model) -> Iterator[tuple[Registry, Any]]:
+    """Give the registry of a configuration and MLflow's client of it; one that does not answer is a WiringError."""
     from mlflow.exceptions import MlflowException
 
     config.require_registered("jobs/promote_model.py")

@@ -7,9 +7,11 @@ import json
 import os
 import re
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 from clickscore.config.model import PICKLE, Allow, Model, split_uri
+from clickscore.drift.baseline import BaselineError
 from clickscore.errors import (
     ModelError,
     ModelNotFoundError,
@@ -18,6 +20,7 @@ from clickscore.errors import (
     WiringError,
     gist,
 )
+from clickscore.registry.baselines import BASELINE_TAG, fetch_baseline
 from clickscore.registry.endpoint_version import fetch_endpoint
 from clickscore.registry.trust import MLMODEL, check_digest, check_files, digest
 from clickscore.registry.version import ANSWERS_TAG, DIGEST_TAG, ModelVersion, read_version
@@ -123,9 +126,10 @@ class Registry:
         check_files(target, allow, trusts_pickle, label)
         try:
             description = Description.load(str(target))
-            return read_version(
+            model = read_version(
                 description, target, name, version, found, registered.run_id, registered.tags, self._metrics
             )
+            return self._with_baseline(model, registered.tags.get(BASELINE_TAG))
         except WiringError:
             raise
         except Exception as error:  # MLflow's parser raises what it meets in a file that anybody may have written
@@ -149,6 +153,14 @@ class Registry:
             return dict(self.client.get_run(run_id).data.metrics)
         except MlflowException:
             return {}  # The run was deleted; the model does not need it.
+
+    def _with_baseline(self, model: ModelVersion, digest: str | None) -> ModelVersion:
+        if digest is None:
+            return model
+        try:
+            return replace(model, baseline=fetch_baseline(self.client, model.run_id, digest, model.inputs))
+        except BaselineError as error:  # a version scores without its baseline as well as with it
+            return replace(model, baseline_problem=redacted(str(error)))
 
     def pin(self, name: str, version: str, digest: str, answers: list[float]) -> None:
         """Write down what the version is: the digest of its files, and its answers to its input example."""

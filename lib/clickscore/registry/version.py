@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
+from clickscore.drift.baseline import Baseline
 from clickscore.endpoint.client import Connection
 from clickscore.errors import ModelError, SignatureError
 from clickscore.scoring.models import BOOSTER, BOOSTER_FILE, ONNX, PYFUNC
@@ -32,6 +33,8 @@ class ModelVersion:
         answers: what it answered to the example when it was registered, if that was kept.
         metrics: what its run says of it.
         connection: how its endpoint is asked, if it is behind one.
+        baseline: how its score and its features were distributed where it was made, if that was kept.
+        baseline_problem: why a baseline that was kept cannot be used.
     """
 
     name: str
@@ -46,6 +49,8 @@ class ModelVersion:
     answers: tuple[float, ...] = ()
     metrics: dict[str, float] = field(default_factory=dict, compare=False)
     connection: Connection | None = None
+    baseline: Baseline | None = field(default=None, compare=False, repr=False)
+    baseline_problem: str | None = None
 
     @property
     def label(self) -> str:
@@ -73,6 +78,8 @@ class ModelVersion:
             )
         if self.example is None and self.kind != BOOSTER:
             doubts.append(f"{self.label} was not tried: it was logged without an input example")
+        if self.baseline_problem:
+            doubts.append(f"drift of {self.label} cannot be told, its baseline is not usable: {self.baseline_problem}")
         return doubts
 
     @property

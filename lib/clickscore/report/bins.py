@@ -2,8 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
-from math import log
 
+import numpy as np
+
+from clickscore.drift import measures
 from clickscore.scoring.feature_engine import quoted
 
 QUANTILES = tuple(part / 10 for part in range(11))
@@ -11,10 +13,9 @@ QUANTILES = tuple(part / 10 for part in range(11))
 values are many, and what is below or above the reference has bins of its own."""
 NULLS = -1
 """The bin of what is null or no number."""
-SMALLEST_SHARE = 0.0001
-"""An empty bin counts as this share, because the logarithm of nothing is infinite."""
 MOVED, MOVED_FAR = 0.1, 0.25
 """From these values of the PSI on, by the convention of the field, a distribution has moved, and moved far."""
+LEVELS = (f"below {MOVED}", f"{MOVED} to {MOVED_FAR}", f"{MOVED_FAR} and more")
 
 
 def edges_of(quantiles: Sequence[float | None]) -> list[float]:
@@ -43,11 +44,16 @@ def in_bins(counted: Sequence[int | None]) -> dict[int, int]:
 
 
 def psi(reference: Mapping[int, int], other: Mapping[int, int]) -> float:
-    """Return the population stability index of two counts per bin; 0 says that the shares are the same."""
-    before, after = sum(reference.values()), sum(other.values())
-    index = 0.0
-    for number in reference.keys() | other.keys():
-        was = max(reference.get(number, 0) / before, SMALLEST_SHARE)
-        now = max(other.get(number, 0) / after, SMALLEST_SHARE)
-        index += (now - was) * log(now / was)
-    return index
+    """Return the population stability index of two counts per bin, from ``in_bins`` with the same edges."""
+    before, after = (np.fromiter(counts.values(), np.int64) for counts in (reference, other))
+    return measures.psi(before, after)
+
+
+def level(index: float) -> str:
+    """Return the one of ``LEVELS`` that a PSI is in."""
+    return LEVELS[(index >= MOVED) + (index >= MOVED_FAR)]
+
+
+def verdict(index: float) -> str:
+    """Return what a PSI says about a distribution."""
+    return "moved far" if index >= MOVED_FAR else "moved" if index >= MOVED else "not moved"

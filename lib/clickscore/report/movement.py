@@ -7,12 +7,24 @@ import duckdb
 
 from clickscore.errors import gist
 from clickscore.report import charts
-from clickscore.report.bins import MOVED, MOVED_FAR, QUANTILES, counts_below, edges_of, in_bins, psi
+from clickscore.report.bins import (
+    LEVELS,
+    MOVED,
+    MOVED_FAR,
+    QUANTILES,
+    counts_below,
+    edges_of,
+    in_bins,
+    level,
+    psi,
+    verdict,
+)
 from clickscore.report.features_over_time import count_features
 from clickscore.report.masking import masked_detail
 from clickscore.report.periods import DAY, MOST_PERIODS, WIDTHS, iso, label, name_of
 from clickscore.report.run_tables import RunTables
 from clickscore.report.sections import Chart, Grid, Section, count, listed, plural
+from clickscore.report.since_training import compare
 from clickscore.scoring.features import Features
 
 LEAST_CLICKS, LEAST_PART = 500, 0.0001
@@ -22,7 +34,6 @@ _MOST_VERSIONS = 6
 _BINS = 40
 """Of the histogram of the scores."""
 _QUESTION = "Have scores or features moved?"
-_LEVELS = (f"below {MOVED}", f"{MOVED} to {MOVED_FAR}", f"{MOVED_FAR} and more")
 
 
 def section(tables: RunTables, features: Features) -> Section:
@@ -34,10 +45,12 @@ def section(tables: RunTables, features: Features) -> Section:
         )
     versions = _versions(tables)
     reference = f"The first {name_of(width)} in the table, {label(periods[0], width)} by {tables.contract.time}"
-    said = [f"{reference}, is the reference: a baseline of the training is not in the tables."]
+    found = [_histogram(tables, versions), _scores(tables, versions, width, periods)]
+    if training := compare(tables, LEAST_CLICKS):
+        return Section("movement", _QUESTION, training.sentences, (*found, training.chart), (training.grid,))
+    said = [f"{reference}, is the reference: no version has the baseline of its training in the tables."]
     if others:
         said.append(f"{plural(others, 'click')} in other periods, with few clicks or long ago, are not compared.")
-    found = [_histogram(tables, versions), _scores(tables, versions, width, periods)]
     if len(periods) == 1:
         said.append(f"There is no second {name_of(width)} to compare it with.")
         return Section("movement", _QUESTION, tuple(said), tuple(found))
@@ -170,14 +183,10 @@ def _moved_scores(tables: RunTables, versions: list[str], width: int, periods: l
         }  # fmt: skip
         most, when = max((psi(bins[compared[0]], bins[start]), start) for start in compared[1:])
         said.append(
-            f"Scores of version {version}: {_verdict(most)}, the PSI is {most:.3f} at most "
+            f"Scores of version {version}: {verdict(most)}, the PSI is {most:.3f} at most "
             f"({label(when, width)}, against {label(compared[0], width)})."
         )
     return said
-
-
-def _verdict(index: float) -> str:
-    return "moved far" if index >= MOVED_FAR else "moved" if index >= MOVED else "not moved"
 
 
 def _moved_features(tables: RunTables, features: Features, width: int, periods: list[int]) -> tuple[Chart | None, str]:
@@ -200,7 +209,7 @@ def _moved_features(tables: RunTables, features: Features, width: int, periods: 
             "name": name,
             "period": label(start, width),
             "number": index,
-            "level": _LEVELS[(index >= MOVED) + (index >= MOVED_FAR)],
+            "level": level(index),
         }
         for name in names
         for start, index in indices[name].items()
@@ -216,7 +225,7 @@ def _moved_features(tables: RunTables, features: Features, width: int, periods: 
         f"the day of the week, differ between {name_of(width)}s by nature. Features are computed by the features file "
         f"as it is now."
     )
-    chart = Chart("features", title, charts.heat(rows, names, _LEVELS, "PSI"), grid, note)
+    chart = Chart("features", title, charts.heat(rows, names, LEVELS, "PSI"), grid, note)
     if moved:
         return chart, f"{plural(len(moved), 'feature')} of {len(names):,} moved: {listed(moved)}."
     return chart, f"None of the {len(names):,} features moved."

@@ -19,6 +19,8 @@ SCORED = ("score", "model_name", "model_version", "scored_at", "source", "source
 REJECTED = ("raw", "reason", "detail", "source", "source_offset", "received_at", "batch_id")
 TIMELINE = ("from_batch", "model_name", "model_version", "pinned_at", "role", "event", "reason")
 METRICS = ("batch_id", "finished_at", "read", "scored", "rejected", "duplicates", "phase_seconds", "cpu_seconds")
+COUNTED = ("score_histogram", "feature_histograms", "baseline")
+"""Columns that ``stream_metrics`` lacks where only an earlier version has written it."""
 GAPS = ("source", "first_offset", "last_offset", "reason", "detected_at")
 OUTCOMES = ("unit_id", "state", "success", "clicks", "until")
 _SETTINGS = (

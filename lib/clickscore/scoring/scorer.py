@@ -15,6 +15,7 @@ from clickscore.reasons import FEATURE_FAILED, MISSING_FEATURE, SCORING_FAILED
 from clickscore.scoring.contract import Contract
 from clickscore.scoring.decoding import Rejection
 from clickscore.scoring.features import Features
+from clickscore.scoring.histograms import ClickBins, packed
 from clickscore.scoring.isolation import Isolation, PredictRows, TooManyFailuresError, describe
 from clickscore.scoring.models import LoadedModel
 from clickscore.scoring.outputs import Floats, Pick, pick
@@ -24,31 +25,36 @@ from clickscore.scoring.sampling import is_sampled
 
 REASON, DETAIL = "reason", "detail"
 CHALLENGER_SCORE, CHALLENGER_DETAIL = "challenger_score", "challenger_detail"
-MASKED_RAW = "_raw"
+MASKED_RAW, COUNTS = "_raw", "_counts"
 
 Rows = npt.NDArray[np.int64]
 """Numbers of records within the chunk that is scored."""
 
 
-def outcome_type(contract: Contract, scores: Iterable[str], is_challenged: bool) -> pa.StructType:
+def outcome_type(
+    contract: Contract, scores: Iterable[str], is_challenged: bool, is_counted: bool = False
+) -> pa.StructType:  # fmt: skip
     """Return what the outcome of a record is; all of it may be null.
 
     Args:
         contract: what a click is, and what may be kept of it.
         scores: the score columns.
         is_challenged: whether a challenger scores some clicks as well.
+        is_counted: whether the clicks are counted in bins.
 
     Returns:
         The click's own fields as they may be kept, null for a record that could not be decoded; the scores ``DOUBLE``,
         null for a record that has none; with a challenger ``challenger_score DOUBLE`` and ``challenger_detail STRING``,
         why it has given none to a click that it was asked about; where ``raw`` is masked, ``_raw STRING``, what may be
-        kept of a record that could not be decoded; ``reason STRING`` and ``detail STRING``, null for a scored click.
+        kept of a record that could not be decoded; where clicks are counted, ``_counts BINARY``, in one record of a
+        chunk the packed counts of its scored clicks; ``reason STRING`` and ``detail STRING``, null for a scored click.
     """
     fields = [field.with_nullable(True) for field in contract.kept]
     fields += [pa.field(name, pa.float64()) for name in scores]
     if is_challenged:
         fields += [pa.field(CHALLENGER_SCORE, pa.float64()), pa.field(CHALLENGER_DETAIL, pa.string())]
     fields += [pa.field(MASKED_RAW, pa.string())] if _masks(contract.protection) else []
+    fields += [pa.field(COUNTS, pa.binary())] if is_counted else []
     return pa.struct([*fields, pa.field(REASON, pa.string()), pa.field(DETAIL, pa.string())])
 
 
@@ -64,7 +70,7 @@ class ClickScorer:
 
     def __init__(
         self, contract: Contract, features: Features, champion: LoadedModel, challenger: LoadedModel | None = None,
-        challenger_share: float = 1.0,
+        challenger_share: float = 1.0, bins: ClickBins | None = None,
     ) -> None:  # fmt: skip
         """Put the parts together.
 
@@ -74,7 +80,9 @@ class ClickScorer:
             champion: scores every click.
             challenger: scores the clicks of some visitors as well; only its first output counts.
             challenger_share: part of the visitors that it scores, 0 to 1.
+            bins: of the champion's score and its features; None where clicks are not counted.
         """
+        self._bins = bins
         self._contract, self._features, self._champion = contract, features, champion
         self._parser = parser(contract.click)
         self._isolation = Isolation(champion.tolerance)
@@ -82,7 +90,7 @@ class ClickScorer:
         self._protection = contract.protection
         self._hides = self._protection is not None and self._protection.hides(features.reads)
         self._challenger = _Challenger(challenger, challenger_share, self._hides) if challenger else None
-        self.outcome_type = outcome_type(contract, champion.outputs, challenger is not None)
+        self.outcome_type = outcome_type(contract, champion.outputs, challenger is not None, bins is not None)
 
     def score(self, records: pa.BinaryArray) -> pa.StructArray:
         """Score raw records.
@@ -98,12 +106,12 @@ class ClickScorer:
         """
         clicks, rejections = self._parser.parse(records)
         rows = _others(len(records), rejections)
-        inputs = [self._champion.inputs, *([self._challenger.model.inputs] if self._challenger else ())]
+        schemas = [self._champion.inputs, *([self._challenger.model.inputs] if self._challenger else ())]
         asked = clicks
         if len(rows) < len(records):  # copy no more of the others than the features read
             asked = pa.StructArray.from_arrays([*map(clicks.field, self._features.reads)], self._features.reads)
             asked = asked.take(pa.array(rows))
-        values, failures = self._features.compute(asked, *inputs)
+        values, failures = self._features.compute(asked, *schemas)
         unfit = missing_features(values[0], self._champion.inputs)
         unfit |= {
             row: Rejection(FEATURE_FAILED, withheld("DuckDB") if self._hides else cause)
@@ -111,7 +119,8 @@ class ClickScorer:
         }
         fit = _others(len(asked), unfit)
         scores = np.full((len(records), len(self._champion.outputs)), np.nan)
-        scores[rows[fit]], causes = self._predict(_taken(values[0], fit))
+        inputs = _taken(values[0], fit)
+        scores[rows[fit]], causes = self._predict(inputs)
         unfit |= {int(fit[row]): Rejection(SCORING_FAILED, cause) for row, cause in causes.items()}
         kept = self._protection.columns(clicks) if self._protection else clicks.flatten()
         arrays = [*kept, *as_columns(scores)]
@@ -122,6 +131,8 @@ class ClickScorer:
             if _masks(self._protection):
                 arrays.append(self._masked(records, rejections))
             rejections = {row: without_values(why, self._contract.click) for row, why in rejections.items()}
+        if self._bins:
+            arrays.append(_counted(self._bins, inputs, scores[rows[fit], 0], len(records)))
         rejections |= {int(rows[row]): why for row, why in unfit.items()}
         self._records += len(records)
         self._rejected += len(rejections)
@@ -202,6 +213,15 @@ def missing_features(values: pa.StructArray, inputs: pa.Schema) -> dict[int, Rej
 
 def _predict(model: LoadedModel, picks: tuple[Pick, ...], inputs: pa.StructArray, low: int, high: int) -> Floats:
     return pick(model.predict(inputs.slice(low, high - low)), picks)
+
+
+def _counted(bins: ClickBins, inputs: pa.StructArray, scores: Floats, count: int) -> pa.Array:
+    """Return the counts of the clicks that have a score, in the first of ``count`` records."""
+    scored = np.flatnonzero(~np.isnan(scores))
+    if not len(scored):
+        return pa.nulls(count, pa.binary())
+    counts = packed(bins.count(_taken(inputs, scored), scores[scored]))
+    return pa.concat_arrays([pa.array([counts], pa.binary()), pa.nulls(count - 1, pa.binary())])
 
 
 def _others(count: int, rows: Iterable[int]) -> Rows:

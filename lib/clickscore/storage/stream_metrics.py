@@ -19,6 +19,8 @@ from clickscore.storage.schemas import SCORE_QUANTILES, as_ddl, column
 NAME = "stream_metrics"
 
 _COUNTS = T.MapType(T.StringType(), T.LongType())
+_BINS, _NAMES = T.ArrayType(T.LongType()), T.ArrayType(T.StringType())
+_BINS_BY_NAME = T.MapType(T.StringType(), _BINS)
 _SECONDS = T.MapType(T.StringType(), T.DoubleType())
 
 STREAM_METRICS = T.StructType(
@@ -47,6 +49,10 @@ STREAM_METRICS = T.StructType(
         column("sampled", T.LongType(), "Records that were searched for unknown fields", nullable=False),
         column("unknown_fields", _COUNTS, "Fields that the click schema does not have, in the sampled", nullable=False),
         column("cpu_seconds", T.DoubleType(), "CPU time on the driver since the last row that has one; null between"),
+        column("score_histogram", _BINS, "Clicks with a score in each bin of the baseline; null without a baseline"),
+        column("feature_histograms", _BINS_BY_NAME, "Clicks in each bin, by feature; the last bin is null"),
+        column("baseline", T.StringType(), "Baseline of the version, as JSON; in a run's first row of the version"),
+        column("drifted", _NAMES, "What had drifted by then; null if it is not known"),
     ]
 )
 

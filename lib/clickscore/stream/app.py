@@ -17,6 +17,7 @@ from clickscore.console import warn
 from clickscore.monitoring import endpoint
 from clickscore.monitoring.batch_metrics import row_of
 from clickscore.monitoring.cpu_time import CpuMeter
+from clickscore.monitoring.drift_watch import DriftWatch, read_window, write_window
 from clickscore.monitoring.health import Health
 from clickscore.monitoring.lag import StreamWatch
 from clickscore.monitoring.progress import ProgressLines
@@ -114,13 +115,15 @@ def run(config: Config, make_session: Callable[[], SparkSession], console: Conso
                 meter, watch = CpuMeter(), StreamWatch(spark, config, health)
                 pauses = Pauses(spark, kept, lines.warn)
                 pauses.look()  # the first micro-batch may come before the first look of the running query
+                window = read_window(spark, kept, config.drift)
+                drift = DriftWatch(window, lines.warn, health.moved, partial(write_window, spark, kept))
 
                 def report(done: Report) -> None:
                     lines.report(done)
                     tell_lineage(done)
                     health.report(done)
                     unknown = fields.add(done, datetime.now(timezone.utc).date())
-                    metrics.add(row_of(done, unknown, meter.since_last()))
+                    metrics.add(row_of(done, unknown, meter.since_last(), drift.add(done)))
                     if warning := rejected_share.add(done):
                         lines.warn(warning)
 
@@ -142,6 +145,7 @@ def run(config: Config, make_session: Callable[[], SparkSession], console: Conso
                 finally:
                     poller.stop()
                     fields.close()
+                    drift.close()
                     metrics.close()
             print_summary(spark, console, config.output, config.click, lines, fields.of_run())
 

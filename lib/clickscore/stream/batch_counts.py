@@ -9,6 +9,7 @@ from pyspark.sql import Row
 
 from clickscore.monitoring.report import Scores
 from clickscore.reasons import SCORING_FAILED, UNREADABLE_FILE
+from clickscore.scoring.histograms import added
 from clickscore.sources.unreadable_files import UnreadableFileError
 
 
@@ -29,6 +30,7 @@ class BatchCounts:
     sources: Sequence[str]
     listed: Sequence[Row]
     sampled: Sequence[bytes] = ()
+    counts: Sequence[bytes] = ()
     challenged: int = 0
     challenger_failed: int = 0
     challenger_failure: str | None = None
@@ -40,7 +42,7 @@ class BatchCounts:
     @classmethod
     def of(cls, counted: Mapping[str, Any]) -> "BatchCounts":
         """Return what the aggregates have found; Spark has no empty list of the least."""
-        return cls(**{**counted, **{name: counted.get(name) or () for name in ("listed", "sampled")}})
+        return cls(**{**counted, **{name: counted.get(name) or () for name in ("listed", "sampled", "counts")}})
 
     @property
     def scored(self) -> int:
@@ -82,6 +84,12 @@ class BatchCounts:
     def scores(self) -> Scores | None:
         """Mean and quantiles of the scores; None without a scored click."""
         return None if self.mean is None or self.quantiles is None else (self.mean, self.quantiles)
+
+    @property
+    def binned(self) -> tuple[int, ...] | None:
+        """The scored clicks in each bin of the champion's baseline; None if it has none, or no click was scored."""
+        found = added(self.counts)
+        return None if found is None else tuple(found.tolist())
 
     @property
     def asked(self) -> int:

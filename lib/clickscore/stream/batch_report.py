@@ -75,4 +75,6 @@ def report_of(
         phases=phases.seconds,
         challenger_version=challenger.version if challenger and counts.challenged else None,
         scores=counts.scores,
+        baseline=champion.baseline,
+        binned=counts.binned,
     )

@@ -23,6 +23,7 @@ from pyspark.sql import DataFrame, Observation
 from clickscore.errors import StreamError, WorkerLostError
 from clickscore.registry.version import ModelVersion
 from clickscore.scoring.isolation import HANGS, Tolerance
+from clickscore.scoring.scorer import COUNTS
 from clickscore.spark_errors import TooManyError, WorkerCrashError, WorkerSilentError, guarded
 from clickscore.storage.constraints import Constraint
 from clickscore.storage.schemas import Layout
@@ -97,7 +98,8 @@ class BatchScorer:
             outcomes = pipeline.with_outcomes(raw, self.score_with(champion, tolerance, active))
             counted, mark = Observation(), replace(stamp, challenger_version=active.version if active else None)
             outcomes = pipeline.masked(pipeline.constrained(outcomes, self.layout, mark, constraints), self.layout)
-            census = self.score_counts.census(self.layout, active is not None, stamp.is_sampled)
+            is_counted = champion.baseline is not None
+            census = self.score_counts.census(self.layout, active is not None, stamp.is_sampled, is_counted)
             observed = outcomes.observe(counted, *census)
             write(pipeline.scored(observed, self.layout, mark))
             counts = BatchCounts.of(counted.get)
@@ -147,7 +149,8 @@ class BatchScorer:
 
     def census(self, outcomes: DataFrame) -> BatchCounts:
         """Count over outcomes that are there."""
-        [row] = outcomes.agg(*self.score_counts.census(self.layout)).collect()
+        is_counted = COUNTS in outcomes.select(f"{pipeline.OUTCOME}.*").columns
+        [row] = outcomes.agg(*self.score_counts.census(self.layout, is_counted=is_counted)).collect()
         return BatchCounts.of(row.asDict())
 
     def _surviving(

@@ -115,6 +115,8 @@ class Deployment:
     ) -> Score:  # fmt: skip
         """Return the function that scores records with a version, and with a challenger beside it.
 
+        Where the version has a baseline, the clicks are counted in its bins.
+
         Args:
             contract: what a click is.
             features: what is computed from it.
@@ -138,7 +140,8 @@ class Deployment:
             only = {name: outputs[name] for name in list(outputs)[:1]}
             other = Side(self.serve(challenger), challenger.inputs, only, limits)
         share = self._config.challenger_share
-        return score_function(contract, features, champion, other, share, tuple(self._retired))
+        bins = model.baseline.bins if model.baseline else None
+        return score_function(contract, features, champion, other, share, tuple(self._retired), bins)
 
     def retire_all_but(self, models: Iterable[ModelVersion]) -> None:
         """Take the files of all other versions away, if no other is being prepared right now."""

@@ -29,7 +29,7 @@ Score = Callable[[Column], Column]
 
 OUTCOME = "_outcome"
 REASON, DETAIL = f"{OUTCOME}.reason", f"{OUTCOME}.detail"
-MASKED_RAW = f"{OUTCOME}._raw"
+MASKED_RAW, COUNTS = f"{OUTCOME}._raw", f"{OUTCOME}._counts"
 CHALLENGER_SCORE, CHALLENGER_DETAIL = f"{OUTCOME}.challenger_score", f"{OUTCOME}.challenger_detail"
 
 IS_SCORED = f"{REASON} IS NULL AND NOT {DUPLICATE}"
@@ -199,7 +199,9 @@ def raw_bytes() -> Column:
     return F.coalesce(latin, binary, raw.cast("binary"))
 
 
-def census(layout: Layout, is_challenged: bool = False, is_sampled: bool = False) -> list[Column]:
+def census(
+    layout: Layout, is_challenged: bool = False, is_sampled: bool = False, is_counted: bool = False
+) -> list[Column]:  # fmt: skip
     """Return the aggregates that a pass over the outcomes counts on its way.
 
     ``read``, ``duplicates``, ``rejected`` and ``failed`` count all records, the duplicates, the rejected, and those of
@@ -210,7 +212,8 @@ def census(layout: Layout, is_challenged: bool = False, is_sampled: bool = False
     Where a challenger is active, ``challenged``, ``challenger_failed`` and ``challenger_failure`` count the clicks that
     it was asked about, those of them that it failed on, and say why, for one of them.
 
-    Where there is a sample, ``sampled`` are the values of ``SAMPLED`` records.
+    Where there is a sample, ``sampled`` are the values of ``SAMPLED`` records; where clicks are counted in bins,
+    ``counts`` are the packed counts of the workers' chunks.
     """
     is_rejected = F.expr(IS_REJECTED)
     listed = F.expr(f"struct({', '.join([VALUE, REASON, DETAIL, *layout.lineage])})")
@@ -231,6 +234,8 @@ def census(layout: Layout, is_challenged: bool = False, is_sampled: bool = False
         # By a hash, so that a part of the micro-batch does not stand for all of it.
         by_hash = F.expr(f"CASE WHEN {fits} THEN xxhash64({VALUE}) END")
         counts.append(F.min_by(VALUE, by_hash, SAMPLED).alias("sampled"))
+    if is_counted:
+        counts.append(F.collect_list(COUNTS).alias("counts"))
     if is_challenged:
         failure, score = F.col(CHALLENGER_DETAIL), F.col(CHALLENGER_SCORE)
         counts += [

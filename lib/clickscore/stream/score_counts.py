@@ -29,7 +29,9 @@ class ScoreCounts:
         """Expect the next micro-batch to have as many scored clicks as this one."""
         self._part = max(1, clicks // ENOUGH)
 
-    def census(self, layout: Layout, is_challenged: bool = False, is_sampled: bool = False) -> list[Column]:
+    def census(
+        self, layout: Layout, is_challenged: bool = False, is_sampled: bool = False, is_counted: bool = False
+    ) -> list[Column]:  # fmt: skip
         """Return the aggregates of ``pipeline.census``, and ``mean`` and ``quantiles`` of the scores.
 
         ``mean DOUBLE`` is null without a scored click; ``quantiles ARRAY<DOUBLE>`` are those of ``SCORE_QUANTILES``,
@@ -39,7 +41,7 @@ class ScoreCounts:
         counts_in = F.pmod(F.xxhash64(f"{OUTCOME}.{quoted(layout.id)}"), F.lit(self._part)) == 0
         part = score if self._part == 1 else F.when(counts_in, score)
         return [
-            *census(layout, is_challenged, is_sampled),
+            *census(layout, is_challenged, is_sampled, is_counted),
             F.avg(score).alias("mean"),
             F.percentile_approx(part, list(SCORE_QUANTILES.values()), ACCURACY).alias("quantiles"),
         ]

@@ -9,6 +9,7 @@ from pyspark.sql.pandas.functions import arrow_udf
 
 from clickscore.scoring.contract import Contract
 from clickscore.scoring.features import Features
+from clickscore.scoring.histograms import ClickBins
 from clickscore.scoring.isolation import Tolerance, describe
 from clickscore.scoring.models import LoadedModel, Predict
 from clickscore.scoring.outputs import Outputs, Pick
@@ -41,7 +42,7 @@ class Side:
 
 def score_function(
     contract: Contract, features: Features, champion: Side, challenger: Side | None = None,
-    challenger_share: float = 1.0, retired: tuple[str, ...] = (),
+    challenger_share: float = 1.0, retired: tuple[str, ...] = (), bins: ClickBins | None = None,
 ) -> Score:  # fmt: skip
     """Return the function that scores the records of a micro-batch.
 
@@ -52,6 +53,7 @@ def score_function(
         challenger: scores the clicks of some visitors as well.
         challenger_share: part of the visitors that it scores.
         retired: versions that the workers may forget, by their key.
+        bins: in which the clicks that the champion scores are counted; None where they are not.
 
     Returns:
         A function of a column ``BINARY`` of raw records to ``STRUCT``, ``scoring.scorer.outcome_type``.
@@ -60,13 +62,18 @@ def score_function(
     def score(batches: Iterator[pa.Array]) -> Iterator[pa.Array]:
         forget(retired)
         scorer = ClickScorer(
-            contract, features, champion.load(), _load_safely(challenger) if challenger else None, challenger_share
+            contract,
+            features,
+            champion.load(),
+            _load_safely(challenger) if challenger else None,
+            challenger_share,
+            bins,
         )
         for records in batches:
             yield scorer.score(records)
         scorer.finish()
 
-    outcome = pa.schema(list(outcome_type(contract, champion.outputs, challenger is not None)))
+    outcome = pa.schema(list(outcome_type(contract, champion.outputs, challenger is not None, bins is not None)))
     # Otherwise Spark would score once more to find out which records have a score.
     return cast(Score, arrow_udf(score, as_spark(outcome, has_comments=False)).asNondeterministic())
 

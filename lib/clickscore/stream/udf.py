@@ -1,6 +1,7 @@
 """Scoring in SQL: the scorer as a function of a session, for a column of raw records."""
 
 import tempfile
+from dataclasses import replace
 from math import inf
 from pathlib import Path
 
@@ -44,5 +45,6 @@ def register(spark: SparkSession, config: Config) -> None:
         check_features(produced, model.inputs, str(config.features), produced if config.model.challenger else None)
         deployment.warm_up(model, tuple(config.model.picks.values()))
         tolerance = Tolerance(config.model.time_limit_ms / 1000, count=inf)
+        model = replace(model, baseline=None)  # nobody adds up counts here
         score = deployment.score_with(definition.contract, definition.features, model, tolerance)
     spark.udf.register(SCORE_CLICK, score)

@@ -8,13 +8,14 @@ import numpy as np
 import pandas as pd
 
 from clickscore.config.training import Training
+from clickscore.drift.baseline import baseline_of
 from clickscore.errors import ModelError
 from clickscore.registry.registry import Registry
 from clickscore.training import evaluation
 from clickscore.training.algorithms import LEARNERS, TREES, Learner
 from clickscore.training.evaluation import Floats
 from clickscore.training.registration import NO_TAGS, register
-from clickscore.training.trainable import LABEL, VISIT_START, as_numbers
+from clickscore.training.trainable import LABEL, VISIT_START, as_inputs, as_numbers
 
 EXAMPLE_ROWS = 5
 """Clicks that are logged with the model, so that others can try it."""
@@ -54,11 +55,12 @@ class Fitted:
     def register(
         self, registry: Registry, name: str, alias: str, tags: Mapping[str, str] = NO_TAGS
     ) -> tuple[str, bool]:
-        """Register the model with its metrics and plots; see ``registration.register``."""
+        """Register the model with its metrics, its plots and its baseline; see ``registration.register``."""
         return register(
             registry, self.model, self.learner, name, alias, self.split.features.head(EXAMPLE_ROWS),
             {**self.learner.parameters, "trees": TREES, "clicks": len(self.split.label)}, self.metrics,
-            evaluation.figures(self.split.held_out_label, self.score, self.learner.gain(self.model)), tags=tags,
+            evaluation.figures(self.split.held_out_label, self.score, self.learner.gain(self.model)), tags,
+            baseline_of(as_inputs(self.split.held_out_features), self.score),
         )  # fmt: skip
 
     def __str__(self) -> str:

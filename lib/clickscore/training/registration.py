@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from clickscore.drift.baseline import Baseline
+from clickscore.registry.baselines import keep_baseline
 from clickscore.registry.registry import DATABRICKS, SQLITE, Registry, tracking_uri
 from clickscore.registry.trust import digest
 from clickscore.training.algorithms import Learner
@@ -23,11 +25,11 @@ NO_TAGS: Mapping[str, str] = MappingProxyType({})
 def register(
     registry: Registry, fitted: Any, learner: Learner, name: str, alias: str, example: pd.DataFrame,
     parameters: dict[str, Any], metrics: dict[str, float], figures: dict[str, "Figure"],
-    tags: Mapping[str, str] = NO_TAGS,
+    tags: Mapping[str, str] = NO_TAGS, baseline: Baseline | None = None,
 ) -> tuple[str, bool]:  # fmt: skip
     """Log a model, register it and pin the digest of its files and its answers; the first to come gets the alias.
 
-    The run has the tags from its beginning, so before there is a version.
+    The run has the tags from its beginning, so before there is a version. A baseline is kept with the version.
 
     Returns:
         The version, and whether it has got the alias.
@@ -40,7 +42,7 @@ def register(
     answers = learner.predict(fitted, example)
     # Every feature may be absent in some click, even if none was in the example.
     signature = infer_signature(pd.concat([example, example * np.nan]), answers)
-    with mlflow.start_run(tags=dict(tags)):
+    with mlflow.start_run(tags=dict(tags)) as run:
         mlflow.log_params(parameters)
         mlflow.log_metrics(metrics)
         for file, figure in figures.items():
@@ -57,6 +59,8 @@ def register(
     with tempfile.TemporaryDirectory() as folder:
         registry.download(name, version, Path(folder, "model"))
         registry.pin(name, version, digest(Path(folder, "model")), answers.tolist())
+    if baseline:
+        keep_baseline(registry.client, name, version, run.info.run_id, baseline)
     is_first = bool(alias) and not registry.has_alias(name, alias)
     if is_first:
         registry.set_alias(name, alias, version)

@@ -65,6 +65,12 @@ def _instead(field: pa.Field) -> str:
     return f"an expression that is a number, or CAST(... AS DOUBLE) AS {name}"
 
 
+def as_inputs(features: pd.DataFrame) -> pa.StructArray:
+    """Return features, as ``as_numbers`` gives them, in the way in which a model in service gets them."""
+    columns = [pa.array(features[name], pa.float64(), from_pandas=True) for name in features]
+    return pa.StructArray.from_arrays(columns, list(features))
+
+
 def as_numbers(features: pd.DataFrame, algorithm: str) -> pd.DataFrame:
     """Return features as the learner takes them: each ``float64``, with NaN for null.
 

@@ -1,6 +1,6 @@
 """A table that is looked at again and again: what its newest commits say, and the newest rows of a small one."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -55,8 +55,16 @@ class Followed:
             raise unreadable(self.name, error) from None
         return True
 
-    def newest(self, order: str, columns: list[str], least: int) -> list[dict[str, Any]]:
+    def newest(
+        self, order: str, columns: Sequence[str], least: int, younger: Sequence[str] = ()
+    ) -> list[dict[str, Any]]:  # fmt: skip
         """Return the rows with at least a number in a column, in its order.
+
+        Args:
+            order: the column.
+            columns: what is read.
+            least: the number.
+            younger: what is read too where the table has it; a table that an earlier version has written may not.
 
         Raises:
             TableError: if they cannot be read.
@@ -64,7 +72,9 @@ class Followed:
         if self._table is None:
             return []
         try:
-            found = self._table.to_pyarrow_dataset().to_table(columns, filter=ds.field(order) >= least)
+            rows = self._table.to_pyarrow_dataset()
+            wanted = [*columns, *(name for name in younger if name in rows.schema.names)]
+            found = rows.to_table(wanted, filter=ds.field(order) >= least)
         except (DeltaError, OSError, ValueError) as error:  # ValueError of Arrow: a column is missing
             raise unreadable(self.name, error) from None
         return list(found.sort_by(order).to_pylist(maps_as_pydicts="strict"))

@@ -1,6 +1,6 @@
 """The view as a person sees it: a panel on a terminal, a line anywhere else."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from rich.panel import Panel
 from rich.table import Table
@@ -10,7 +10,7 @@ from clickscore.console import visible
 from clickscore.report.sections import NOTHING, count, duration
 from clickscore.watch.view import View
 
-MOST_REASONS = 5
+MOST_REASONS = MOST_DRIFTED = 5
 _COLOURS = {"ok": "green", "starting": "cyan", "behind": "yellow", "stuck": "red"}
 
 
@@ -40,10 +40,16 @@ def _lines(view: View) -> Iterator[tuple[str, str]]:
     yield "lag", duration(view.lag_s)
     yield "scored", count(view.scored)
     common = sorted(view.by_reason.items(), key=lambda reason: (-reason[1], reason[0]))
-    more = f", {len(common) - MOST_REASONS} more" if len(common) > MOST_REASONS else ""
-    reasons = ", ".join(f"{visible(reason)} {number:,}" for reason, number in common[:MOST_REASONS]) + more
+    reasons = ", ".join(f"{visible(reason)} {number:,}" for reason, number in common[:MOST_REASONS])
+    reasons += _more(common, MOST_REASONS)
     yield "rejected", count(view.rejected) + (f" ({reasons})" if reasons else "")
     yield "model", visible(f"{view.model[0]} v{view.model[1]}") if view.model else NOTHING
+    if view.drifted is not None:
+        yield "drift", visible(", ".join(view.drifted[:MOST_DRIFTED])) + _more(view.drifted, MOST_DRIFTED) or "none"
     batch = NOTHING if view.last_batch is None else f"{view.last_batch:,} with {count(view.last_rows)} rows"
     yield "batch", batch
     yield "last commit", NOTHING if view.commit_age_s is None else f"{duration(view.commit_age_s)} ago"
+
+
+def _more(found: Sequence[object], most: int) -> str:
+    return f", {len(found) - most} more" if len(found) > most else ""

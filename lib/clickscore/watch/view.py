@@ -23,6 +23,7 @@ class View:
         rate: records per second that were committed in the last minute.
         by_reason: rejected records by reason: of the running job, or of the newest micro-batches.
         model: name and version of the champion; None if it is unknown.
+        drifted: what has drifted from the baseline of the champion; None if it is unknown.
         last_batch: number of the newest micro-batch in the tables.
         last_rows: rows that it has written.
         commit_age_s: seconds since the newest commit.
@@ -36,6 +37,7 @@ class View:
     rate: float = 0.0
     by_reason: Mapping[str, int] = field(default_factory=dict)
     model: tuple[str, str] | None = None
+    drifted: Sequence[str] | None = None
     last_batch: int | None = None
     last_rows: int | None = None
     commit_age_s: float | None = None
@@ -75,9 +77,20 @@ def view(
         rate=recent / WINDOW.total_seconds(),
         by_reason=live.by_reason if live else by_reason,
         model=(live.model if live else None) or model,
+        drifted=_drifted(metrics),
         last_batch=newest,
         last_rows=None if newest is None else sum(commit.rows or 0 for commit in commits if commit.batch_id == newest),
         commit_age_s=min(ages_s, default=None),
         lag_s=live.lag_s if live else last["seconds_behind"] if last else None,
         status=live.status if live else None,
     )
+
+
+def _drifted(metrics: Sequence[Mapping[str, Any]]) -> Sequence[str] | None:
+    """Return what the newest row of the newest version says that knows it."""
+    for row in reversed(metrics):
+        if row["model_version"] != metrics[-1]["model_version"]:
+            return None
+        if (found := row.get("drifted")) is not None:
+            return list(found)
+    return None

@@ -22,6 +22,7 @@ from clickscore.watch.view import View, view
 EVERY_S = 1.0
 NEWEST_METRICS = 100
 """Micro-batches whose rejected records are told by reason where the job does not answer."""
+_YOUNGER = ["drifted"]
 _COLUMNS = ["batch_id", "rejected_by_reason", "seconds_behind", "model_name", "model_version"]
 
 
@@ -75,7 +76,7 @@ class Watch:
             self.rejected.look()
             if self.metrics.look():
                 newest = max((commit.batch_id for commit in self.metrics.commits), default=0)
-                self._rows = self.metrics.newest("batch_id", _COLUMNS, newest - NEWEST_METRICS)
+                self._rows = self.metrics.newest("batch_id", _COLUMNS, newest - NEWEST_METRICS, _YOUNGER)
         except TableError as error:
             trouble = str(error)
         found = view(

@@ -35,7 +35,7 @@ class Site:
         """Write down that rows of a visitor were counted in a version of a table, to be erased."""
         ledger = Erasures.of(self.spark, Table(self.shop.config.output.scored), "stream", "k1")
         counts = self.spark.createDataFrame([("h1", table, "f", 0, 1)], COUNTS)
-        ledger.plan(counts, {table: version}, None)
+        ledger.plan(counts, {table: version}, None, ledger.newest())
 
 
 @pytest.fixture

@@ -37,7 +37,13 @@ def test_kept_row_without_a_value_that_the_table_needs_holds_up_no_other(spark: 
 
 def test_rows_become_those_of_the_table(spark: SparkSession) -> None:
     done = Report(7, 20, 15, 1, 2, 0.7, YEAR_20000_US, "shop", "3", by_reason={"tombstone": 1}, phases={"score": 0.6})
-    frame = as_frame(spark, [row_of(done, {"colour": 2}, None), row_of(done, {}, 1.5)])
+    drift = {
+        "score_histogram": [15, 0],
+        "feature_histograms": {"price": [9, 6]},
+        "baseline": "{}",
+        "drifted": ["price"],
+    }
+    frame = as_frame(spark, [row_of(done, {"colour": 2}, None, drift), row_of(done, {}, 1.5)])
     assert [(field.name, field.dataType) for field in frame.schema] == [
         (field.name, field.dataType) for field in STREAM_METRICS
     ]
@@ -46,4 +52,6 @@ def test_rows_become_those_of_the_table(spark: SparkSession) -> None:
     assert first.phase_seconds == {"batch": 0.7, "score": 0.6}
     assert first.newest == YEAR_20000_US
     assert (first.finished_at - first.began_at).total_seconds() == 0.7
+    assert {name: first[name] for name in drift} == drift
+    assert {second[name] for name in drift} == {None}
     assert [first.cpu_seconds, second.cpu_seconds] == [None, 1.5]

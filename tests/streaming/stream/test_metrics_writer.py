@@ -6,9 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import pyarrow as pa
 import pytest
 from pyspark.sql import SparkSession
 
+from clickscore.drift.baseline import read_baseline
 from clickscore.errors import CheckpointError
 from clickscore.storage.stream_metrics import STREAM_METRICS, KeptRows
 from clickscore.storage.table import STREAM_PROPERTY, Table
@@ -34,8 +36,8 @@ def test_each_micro_batch_has_a_row_that_says_what_became_of_its_records(
     shop.land("2.jsonl", "rubbish")
     for part in range(3):
         os.utime(shop.landing / f"{part}.jsonl", (part, part))  # files are read in the order of their times
-    shop.set(source={"kind": "folder", "path": str(shop.landing), "max_bytes": 1})
-    shop.run(spark)
+    shop.set(source={"kind": "folder", "path": str(shop.landing), "max_bytes": 1}, drift={"minimum": 200})
+    told = shop.run(spark)
     rows, scored = metrics(shop), shop.scored
     assert rows["batch_id"].tolist() == [0, 1, 2]
     assert rows[["read", "scored", "rejected", "sources"]].to_numpy().tolist() == [
@@ -61,8 +63,30 @@ def test_each_micro_batch_has_a_row_that_says_what_became_of_its_records(
         assert {"batch", "choose_model", "reject", "spark.addBatch", "spark.triggerExecution"} <= set(phases)
         assert phases["batch"] <= phases["spark.triggerExecution"]
     assert kept(shop) == []
-    shop.run(spark)
-    assert len(metrics(shop)) == 3
+    assert_counted(rows, scored)
+    assert told.count("drift: 200 clicks differ from the baseline of small_model version 1: ") == 1
+    assert told.count("drift: ") == 1
+    shop.land("3.jsonl", make_click(2_000))
+    assert "drift: " not in shop.run(spark)  # it goes on with the window of the run before, which has told
+    assert metrics(shop)["batch_id"].tolist() == [0, 1, 2, 3]
+    assert metrics(shop)["drifted"].map(list, na_action="ignore")[3] == list(rows["drifted"][0])
+
+
+def assert_counted(rows: pd.DataFrame, scored: pd.DataFrame) -> None:
+    """Compare the histograms with the rows of scored_clicks, click by click."""
+    baseline = read_baseline(rows["baseline"][0])
+    assert rows["baseline"].isna().tolist() == [False, True, True]
+    for batch_id in (0, 1):
+        clicks = scored[scored["batch_id"] == batch_id]
+        columns = {"double_price": clicks["price"] * 2, "quantity": clicks["quantity"]}
+        found = dict(rows["feature_histograms"][batch_id])
+        assert list(rows["score_histogram"][batch_id]) == baseline.bins.score.count(pa.array(clicks["score"])).tolist()
+        assert {name: list(counts) for name, counts in found.items()} == {
+            name: bins.count(pa.array(columns[name], from_pandas=True)).tolist()
+            for name, bins in baseline.bins.features.items()
+        }
+        assert "double_price" in rows["drifted"][batch_id]
+    assert rows.loc[2, ["score_histogram", "feature_histograms", "drifted"]].isna().all()
 
 
 def test_rows_that_a_run_could_not_append_or_remove_are_in_the_table_once_after_the_next_one(

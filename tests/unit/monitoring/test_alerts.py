@@ -45,7 +45,7 @@ def asked_for(group: str, panels: list[dashboard.Panel]) -> set[str]:
 
 
 def test_rules_and_scrape_configuration_are_valid() -> None:
-    assert "11 rules found" in promtool("check", "rules", str(RULES))
+    assert "12 rules found" in promtool("check", "rules", str(RULES))
     promtool("check", "config", "conf/prometheus/prometheus.yml")
 
 
@@ -76,6 +76,7 @@ def test_stream_has_every_metric_that_its_alerts_and_panels_ask_for() -> None:
     health = Health(300)
     scores = 0.4, [0.1, 0.2, 0.3, 0.5, 0.9]
     health.report(Report(0, 2, 1, 1, 1, 0.5, None, "small_model", "1", by_reason={"wrong_type": 1}, scores=scores))
+    health.moved({"score": 0.3})
     has = {sample.name for family in make_registry(health).collect() for sample in family.samples}
     assert asked_for("clickscore-stream", dashboard.STREAM) - {"up"} <= has
 

@@ -20,6 +20,7 @@ def test_every_number_is_told_by_its_name() -> None:
     health.report(Report(9, 3, 0, 3, 1, 0.3, None, *MODEL, by_reason={"tombstone": 1, "wrong_type": 2}))
     health.failed()
     health.refused()
+    health.moved({"score": 0.01, "price": 0.4})
     told = lines(health)
     for line in (
         "clickscore_records_read_total 33.0",
@@ -37,6 +38,8 @@ def test_every_number_is_told_by_its_name() -> None:
         'clickscore_records_rejected_by_reason_total{reason="tombstone"} 1.0',
         'clickscore_records_rejected_by_reason_total{reason="wrong_type"} 2.0',
         "clickscore_score_mean 0.4",
+        'clickscore_drift{feature="price"} 0.4',
+        'clickscore_drift{feature="score"} 0.01',
         'clickscore_score_quantile{quantile="0.05"} 0.1',
         'clickscore_score_quantile{quantile="0.95"} 0.9',
         'clickscore_batch_seconds_bucket{le="0.5"} 1.0',
@@ -53,7 +56,7 @@ def test_every_number_is_told_by_its_name() -> None:
 
 def test_every_metric_is_ours_and_explained_by_a_sentence() -> None:
     families = list(text_string_to_metric_families("\n".join(lines(Health(300))) + "\n"))
-    assert len(families) == 17
+    assert len(families) == 18
     for family in families:
         assert family.name.startswith("clickscore_")
         assert family.documentation.endswith(".")

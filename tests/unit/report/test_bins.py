@@ -1,7 +1,7 @@
 import duckdb
 import pytest
 
-from clickscore.report.bins import NULLS, counts_below, edges_of, in_bins, psi
+from clickscore.report.bins import LEVELS, NULLS, counts_below, edges_of, in_bins, level, psi, verdict
 
 
 @pytest.mark.parametrize(("values", "edges", "expected"), [
@@ -21,13 +21,20 @@ def test_edges_are_what_differs_among_the_quantiles() -> None:
 
 
 def test_equal_shares_have_not_moved_however_many_values_there_are() -> None:
-    assert psi({0: 10, 1: 30}, {0: 1, 1: 3}) == 0
+    assert psi({0: 100, 1: 300}, {0: 1_000, 1: 3_000}) == pytest.approx(0, abs=1e-4)
 
 
 def test_psi_is_the_one_of_the_textbook() -> None:
     # (0.8 - 0.5) * ln(0.8 / 0.5) + (0.2 - 0.5) * ln(0.2 / 0.5)
-    assert psi({0: 50, 1: 50}, {0: 80, 1: 20}) == pytest.approx(0.4159, abs=1e-4)
+    assert psi({0: 50_000, 1: 50_000}, {0: 80_000, 1: 20_000}) == pytest.approx(0.4159, abs=1e-4)
 
 
 def test_empty_bin_moves_far_but_not_infinitely() -> None:
-    assert 1 < psi({0: 100}, {1: 100}) < 100
+    assert 1 < psi({0: 100, 1: 0}, {0: 0, 1: 100}) < 100
+
+
+@pytest.mark.parametrize(
+    ("index", "said", "number"), [(0.09, "not moved", 0), (0.1, "moved", 1), (0.25, "moved far", 2)]
+)
+def test_index_is_told_in_words_and_as_a_level(index: float, said: str, number: int) -> None:
+    assert (verdict(index), level(index)) == (said, LEVELS[number])

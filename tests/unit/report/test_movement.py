@@ -34,7 +34,7 @@ def test_what_has_moved_is_told_and_what_has_not_is_not(long_run: Run, contract:
     found = report(long_run, contract, features)
     reference, scores, moved = found.sentences
     assert reference.startswith(
-        "The first day in the table, 2026-03-02 by at, is the reference: a baseline of the training"
+        "The first day in the table, 2026-03-02 by at, is the reference: no version has the baseline"
     )
     assert scores == "Scores of version 1: not moved, the PSI is 0.000 at most (2026-03-04, against 2026-03-02)."
     assert moved == "1 feature of 2 moved: double_price."

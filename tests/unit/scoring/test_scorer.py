@@ -11,6 +11,7 @@ import pytest
 
 from clickscore.scoring.contract import Contract
 from clickscore.scoring.features import Features, read_features
+from clickscore.scoring.histograms import Bins, ClickBins, added
 from clickscore.scoring.isolation import Tolerance, TooManyFailuresError
 from clickscore.scoring.models import LoadedModel
 from clickscore.scoring.outputs import Outputs, as_outputs
@@ -161,3 +162,19 @@ def test_answer_does_not_depend_on_the_company(contract: Contract, features: Fea
     together = ClickScorer(contract, features, model(fussy)).score(records(*found))
     alone = [ClickScorer(contract, features, model(fussy)).score(records(one))[0].as_py() for one in found]
     assert together.to_pylist() == alone
+
+
+def test_clicks_that_have_a_score_are_counted_in_the_bins_of_the_model(contract: Contract, features: Features) -> None:
+    bins = ClickBins(Bins((10.0,)), {"quantity": Bins((3.0,))})
+    scorer = ClickScorer(contract, features, model(fussy), bins=bins)
+    chunks = [
+        scorer.score(records(b"rubbish", click(), click(quantity=13), click(price=9.0))),
+        scorer.score(records(click(quantity=None))),
+        scorer.score(records(None)),
+        scorer.score(records()),
+    ]
+    assert {chunk.type for chunk in chunks} == {scorer.outcome_type}
+    assert [len(chunk.field("_counts").drop_null()) for chunk in chunks] == [1, 0, 0, 0]
+    counts = added(chunks[0].field("_counts").drop_null().to_pylist())
+    assert counts is not None
+    assert counts.tolist() == [1, 1, 0, 2, 0, 0]

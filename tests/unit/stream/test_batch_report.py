@@ -2,10 +2,12 @@ import time
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pytest
 
 from clickscore.registry.version import ModelVersion
+from clickscore.scoring.histograms import packed
 from clickscore.scoring.models import BOOSTER
 from clickscore.sources.unreadable_files import GONE, UnreadableFileError
 from clickscore.stream.batch_counts import BatchCounts
@@ -33,6 +35,13 @@ def test_files_that_were_rejected_as_a_whole_are_records_of_the_report() -> None
     report = report_of(0, counts, version("1"), None, Phases(), has_duplicates=True)
     assert (report.read, report.scored, report.rejected, report.duplicates, report.sources) == (11, 5, 4, 2, 2)
     assert report.by_reason == {"tombstone": 3, "unreadable_file": 1}
+
+
+def test_counts_of_all_chunks_are_those_of_the_micro_batch() -> None:
+    chunks = [packed(np.array([1, 2, 0])), packed(np.array([0, 5, 1]))]
+    report = report_of(0, BatchCounts.of({**COUNTED, "counts": chunks}), version("1"), None, Phases(), False)
+    assert report.binned == (1, 7, 1)
+    assert report_of(0, BatchCounts.of({**COUNTED, "counts": []}), version("1"), None, Phases(), False).binned is None
 
 
 def test_challenger_is_named_where_it_was_asked_about_a_click() -> None:

@@ -44,3 +44,10 @@ def test_running_job_knows_better() -> None:
         {"wrong_type": 7},
     )
     assert view(1, 4, [], ROWS, Live("starting", None, None, 0, 0), NOON).model == ("shop", "2")
+
+
+def test_drift_is_what_the_newest_row_of_the_newest_version_knows() -> None:
+    rows = [{**ROW, "drifted": ["score"]}, {**ROW, "drifted": ["price"]}, {**ROW, "drifted": None}]
+    assert view(1, 4, [], rows, None, NOON).drifted == ["price"]
+    assert view(1, 4, [], [*rows, {**ROW, "model_version": "2", "drifted": None}], None, NOON).drifted is None
+    assert view(1, 4, [], ROWS, None, NOON).drifted is None

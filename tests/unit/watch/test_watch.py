@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from rich.console import Console
-from tests.support.run_tables import Run
+from tests.support.run_tables import COUNTED, Run
 
 from clickscore.config.run import Config
 from clickscore.errors import TableError
@@ -40,6 +40,14 @@ def test_tables_alone_tell_what_the_stream_does(shop: Any, filled: Run) -> None:
     said = seen_once(shop.config)
     for part in ("scored: 2", "rejected: 1 (malformed_json 1)", "model: shop v1", "batch: 0 with 3 rows", "lag: 3.0 s"):
         assert part in said
+    assert "drift: " not in said
+
+
+def test_drift_is_shown_where_the_table_has_it(shop: Any, filled: Run) -> None:
+    filled.score(0, [{"id": "a"}])
+    filled.reject(0, [{}])
+    filled.measure({"drifted": ["price"]}, more=COUNTED)
+    assert "  drift: price  " in seen_once(shop.config)
 
 
 def test_table_that_cannot_be_read_is_trouble_and_no_end(shop: Any, filled: Run) -> None:

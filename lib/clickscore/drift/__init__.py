@@ -1,0 +1,1 @@
+"""Whether scores and features are still those that a model version was made for."""
