@@ -30,7 +30,7 @@ from clickscore.storage.maintenance import NAME_WIDTH
 from clickscore.storage.protocol import check_changeable, check_readable, check_writable
 from clickscore.storage.table import Table
 
-_HOW = "jobs/maintain_tables.py"
+_HOW = "with jobs/maintain_tables.py"
 
 
 def run(
@@ -63,7 +63,7 @@ def run(
     for table in (Table(config.output.scored), Table(config.output.rejected)):
         check_bound(spark, table, checkpoint)
     there = [rule for rule in rules(config) if rule.kept_ms is not None and rule.table.exists(spark)]
-    _check(spark, config, there, changes=not dry_run)
+    _check(spark, config, there, checkpoint, changes=not dry_run)
     ledger = Erasures.of(spark, Table(config.output.scored), checkpoint.stream, None)
     check_readable(spark, ledger.table)
     ledger.table.check(spark, ERASURES)
@@ -83,10 +83,10 @@ def finish(spark: SparkSession, config: Config, ledger: Erasures, console: Conso
         _carry_out(spark, rules(config), request, ledger, config.checkpoint, console)
 
 
-def _check(spark: SparkSession, config: Config, there: Iterable[Rule], changes: bool) -> None:
+def _check(spark: SparkSession, config: Config, there: Iterable[Rule], checkpoint: Checkpoint, changes: bool) -> None:
     """Make sure that rows may be removed, and that the stream is not so far behind that its new rows would go."""
     for rule in there:
-        check_readable(spark, rule.table)
+        check_bound(spark, rule.table, checkpoint)
         if changes:
             check_writable(spark, rule.table, rule.table.properties(spark))
             check_changeable(spark, rule.table, "retention removes rows", "removal")
