@@ -5,6 +5,7 @@ from pyspark.sql import types as T
 
 _PLAIN: dict[pa.DataType, T.DataType] = {
     pa.string(): T.StringType(),
+    pa.binary(): T.BinaryType(),
     pa.bool_(): T.BooleanType(),
     pa.int8(): T.ByteType(),
     pa.int16(): T.ShortType(),

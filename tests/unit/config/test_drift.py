@@ -5,7 +5,9 @@ from clickscore.config.drift import Drift
 
 
 def test_section_that_is_left_out_has_a_threshold_over_a_day_of_clicks() -> None:
-    assert Drift() == Drift.model_validate({"psi": 0.2, "window": "24 hours", "minimum": 1_000, "ignore": []})
+    assert Drift() == Drift.model_validate(
+        {"psi": 0.2, "window": "24 hours", "minimum": 1_000, "ignore": ["hour_of_day", "day_of_week"]}
+    )
 
 
 @pytest.mark.parametrize("keys", [{"psi": 0.0}, {"window": "a day"}, {"minimum": 0}, {"ignore": [""]}, {"js": 0.1}])

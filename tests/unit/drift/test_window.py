@@ -26,7 +26,6 @@ HOUR_S = 3_600.0
 
 MARCH_MS = 1_772_323_200_000
 DAYS, CLICKS_A_DAY, SEEDS = 14, 1_000, range(1, 21)
-CALENDAR = ("hour_of_day", "day_of_week")
 
 
 def window(**keys: object) -> DriftWindow:
@@ -146,7 +145,7 @@ def test_shop_that_changed_is_flagged_and_one_that_did_not_is_not(shop: tuple[Co
         outcomes = pa.concat_arrays([scorer.score(chunk) for chunk in chunks(records)])
         counts = added(outcomes.field("_counts").drop_null().to_pylist())
         assert counts is not None
-        return DriftWindow(Drift(ignore=CALENDAR)).add(SHOP, baseline, counts.tolist(), 0.0)
+        return DriftWindow(Drift()).add(SHOP, baseline, counts.tolist(), 0.0)
 
     assert drifted(look(today)) == ()
     assert "from_social" in drifted(look(days(seed, 0.5)[1]))

@@ -9,6 +9,7 @@ from clickscore.storage.arrow_types import as_spark
     ("arrow", "spark"),
     [
         (pa.string(), T.StringType()),
+        (pa.binary(), T.BinaryType()),
         (pa.bool_(), T.BooleanType()),
         (pa.int8(), T.ByteType()),
         (pa.int16(), T.ShortType()),
