@@ -55,6 +55,7 @@ def run(
     ledger, known = site.ledger(spark, key), site.visitors.hashes(key)
     hashes = spark.createDataFrame([*enumerate(known)], f"{NUMBER} INT, visitor_hash STRING")
     tables = all_holders(spark, config, site.contract, site.visitors, key)
+    newest = ledger.newest()  # before the look at what is planned: what another job plans meanwhile ends this one
     if is_applied:
         retention.finish(spark, config, ledger, console)
     for request in ledger.unfinished():
@@ -67,7 +68,6 @@ def run(
             _carry_out(spark, tables, request, ledger, hashes, config.checkpoint, console)
         else:
             say(console, f"Request {request.erasure_id} is planned and not done; --apply finishes it.")
-    newest = ledger.newest()
     versions = {holder.name: newest_version(spark, holder.table) for holder in tables}
     found = [_count(spark, holder, versions[holder.name], hashes) for holder in tables]
     counts = reduce(partial(DataFrame.unionByName, allowMissingColumns=True), found).localCheckpoint()

@@ -67,13 +67,14 @@ def run(
     ledger = Erasures.of(spark, Table(config.output.scored), checkpoint.stream, None)
     check_readable(spark, ledger.table)
     ledger.table.check(spark, ERASURES)
+    newest = ledger.newest()  # before the look at what is planned: what another job plans meanwhile ends this one
     if dry_run:
         for request in ledger.unfinished(RETENTION):
             say(console, f"Removal {request.erasure_id} is planned and not done; without --dry-run it is finished.")
     else:
         finish(spark, config, ledger, console)
     moment = now or datetime.now(timezone.utc)
-    _remove(spark, _free(there, ledger, console), ledger, checkpoint, moment, console, dry_run)
+    _remove(spark, _free(there, ledger, console), ledger, newest, checkpoint, moment, console, dry_run)
 
 
 def finish(spark: SparkSession, config: Config, ledger: Erasures, console: Console) -> None:
@@ -111,11 +112,10 @@ def _free(there: list[Rule], ledger: Erasures, console: Console) -> list[Rule]:
 
 
 def _remove(
-    spark: SparkSession, free: list[Rule], ledger: Erasures, checkpoint: Checkpoint, now: datetime, console: Console,
-    dry_run: bool,
+    spark: SparkSession, free: list[Rule], ledger: Erasures, newest: int, checkpoint: Checkpoint, now: datetime,
+    console: Console, dry_run: bool,
 ) -> None:  # fmt: skip
     """Count what is too old, and plan and remove it."""
-    newest = ledger.newest()
     versions = {rule.name: newest_version(spark, rule.table) for rule in free}
     found = []
     for rule in free:
