@@ -23,6 +23,7 @@ from clickscore.outcomes.units import CENSORED, CLOSED, UNIT, follow, newest, ou
 from clickscore.retries import persistently
 from clickscore.spark_errors import SPARK_ERRORS
 from clickscore.storage.commit_settings import USER_METADATA, commit_settings
+from clickscore.storage.protocol import check_changeable
 from clickscore.storage.schemas import OUTCOMES
 from clickscore.storage.table import STREAM_PROPERTY, Table
 
@@ -124,6 +125,7 @@ def bind(spark: SparkSession, table: Table, stream: str, outcome: Outcome) -> No
     table.check(spark, OUTCOMES)
     if table.exists(spark):
         check(spark, table, stream, outcome)
+        check_changeable(spark, table, "its rows change as more becomes known", "run of jobs/join_outcomes.py")
     else:
         properties = {STREAM_PROPERTY: stream, DEFINITION_PROPERTY: _text(outcome)}
         table.create(spark, OUTCOMES, ["unit_id", "first_click"], properties)

@@ -128,7 +128,9 @@ def _replays(rows: Rows, click_id: ClickId, erased: Erased | None) -> DataFrame 
 
 def _changes(spark: SparkSession, table: Table) -> DataFrame:
     """Return the changes of a table that are not appends: the usual cause of rows that are missing."""
-    changes = table.delta(spark).history().where(F.col("operation").rlike("DELETE|UPDATE|MERGE|RESTORE|TRUNCATE"))
+    is_change = F.col("operation").rlike("DELETE|UPDATE|MERGE|RESTORE|TRUNCATE|REPLACE")
+    is_overwrite = F.coalesce(F.col("operationParameters")["mode"] == "Overwrite", F.lit(False))
+    changes = table.delta(spark).history().where(is_change | is_overwrite)
     metrics = F.to_json("operationMetrics")
     counts = [
         F.get_json_object(metrics, f"$.{name}")

@@ -130,13 +130,16 @@ def test_version_that_is_not_known_any_more_lets_the_next_run_look_at_all_clicks
     assert joined.added(visits.spark, visits.scored, visits.scored.read(visits.spark), 99) is None
 
 
-def test_table_of_another_stream_or_another_definition_is_refused(visits: Visits) -> None:
+def test_table_of_another_stream_or_definition_or_for_appends_alone_is_refused(visits: Visits) -> None:
     visits.score(("a", 0, 10.0))
     visits.join()
     visits.shop.set(outcome={**OUTCOME, "success": "price > 1"})
     with pytest.raises(TableError, match=r"another definition: expected .*price > 1.*, found .*price > 100"):
         visits.join()
     visits.shop.set(outcome=OUTCOME)
+    visits.table.set_properties(visits.spark, {"delta.appendOnly": "true"})
+    with pytest.raises(TableError, match=r"delta\.appendOnly, and its rows change as more becomes known"):
+        visits.join()
     visits.scored.set_properties(visits.spark, {"clickscore.stream": "two"})
     with pytest.raises(TableError, match="is of another stream: expected two, found one"):
         visits.join()

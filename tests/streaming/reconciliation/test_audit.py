@@ -3,6 +3,7 @@
 import gzip
 import json
 import os
+import re
 import shutil
 import time
 from collections.abc import Callable, Iterator
@@ -149,6 +150,8 @@ def test_rows_that_were_tampered_with_are_named(spark: SparkSession, damaged: Da
     once, stranger = damaged.rows("id == 'c30'").head(1), damaged.rows("id == 'c1'")
     spark.sql(f"DELETE FROM delta.`{damaged.home}/scored_clicks` WHERE id IN ('c2', 'c30') OR source LIKE '%no_end%'")
     damaged.table("rejected_clicks").delete("reason = 'invalid_encoding'")
+    rejected = f"delta.`{damaged.home}/rejected_clicks`"
+    spark.sql(f"INSERT OVERWRITE {rejected} SELECT * FROM {rejected}")
     last = int(stranger["batch_id"].iloc[0]) + 1
     # One of three is there once too often, one not at all: their number is right.
     damaged.append(pd.concat([doubled, other, once, stranger.assign(id="c77"), stranger.assign(batch_id=last)]))
@@ -166,6 +169,7 @@ def test_rows_that_were_tampered_with_are_named(spark: SparkSession, damaged: Da
     }  # fmt: skip
     assert "DELETE, 6 rows deleted" in said
     assert "DELETE, 1 rows deleted" in said
+    assert re.search(r"/rejected_clicks was changed: version \d+, [-0-9: ]+, WRITE\n", said)
     assert "\n7 findings.\n" in said
     _, said = look(spark, damaged, 1, 1)
     assert list(findings(said)) == ["1 a%20b.jsonl", "1 no_end.jsonl", "1 twice.jsonl"]
