@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -9,7 +10,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -100,6 +101,7 @@ class Gateway:
         requests: how many there were.
         seen: headers of the last one.
         paths: of all of them.
+        connections: which are open.
         most: most of them at a time.
     """
 
@@ -109,11 +111,20 @@ class Gateway:
         self.requests, self.most, self._now = 0, 0, 0
         self.seen: dict[str, str] = {}
         self.paths: list[str] = []
+        self.connections: set[socket.socket] = set()
         self._lock = threading.Lock()
         gateway = self
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
+
+            def setup(self) -> None:
+                super().setup()
+                gateway.connections.add(self.connection)
+
+            def finish(self) -> None:
+                gateway.connections.discard(self.connection)
+                super().finish()
 
             def do_POST(self) -> None:
                 gateway.answer(self)
@@ -170,6 +181,10 @@ class Gateway:
     def stop(self) -> None:
         self._server.shutdown()
         self._server.server_close()
+        # A client that keeps its connection would still be answered, also in the name of the next server at this port.
+        for connection in list(self.connections):
+            with suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
 
 
 @contextmanager
