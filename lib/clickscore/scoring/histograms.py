@@ -97,7 +97,8 @@ def has_bins(kind: pa.DataType) -> bool:
 
 def as_floats(column: pa.Array) -> Floats:
     """Return numbers or booleans as floats; null is NaN."""
-    floats: Floats = column.cast(pa.float64()).to_numpy(zero_copy_only=False)
+    # Not safe: a whole number beyond 2^53 has no exact float, which a bin does not need, and would end the task.
+    floats: Floats = column.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False)
     return floats
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import deltalake
 import pytest
+from tests.support.kills import KilledError, killed_after
 
 from clickscore.erasure import deletion
 from clickscore.errors import CheckpointError, ConfigError, ErasureError
@@ -62,20 +63,6 @@ STEPS = {
     "second table": (Erasures, "finish"),
 }
 """What an erasure does, in this order; each run is killed after the next of them."""
-
-
-class KilledError(Exception):
-    """Stands for a process that is killed."""
-
-
-def killed_after(patch: pytest.MonkeyPatch, place: Any, name: str) -> None:
-    whole = getattr(place, name)
-
-    def until(*arguments: Any) -> None:
-        whole(*arguments)
-        raise KilledError
-
-    patch.setattr(place, name, until)
 
 
 def test_erasure_that_is_killed_after_each_step_is_finished_by_the_next_one(

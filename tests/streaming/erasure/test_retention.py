@@ -6,6 +6,7 @@ from typing import Any
 
 import deltalake
 import pytest
+from tests.support.kills import KilledError, killed_after
 
 from clickscore.erasure import retention
 from clickscore.errors import ConfigError, TableError
@@ -16,20 +17,6 @@ NOW = datetime(2101, 6, 1, tzinfo=timezone.utc)
 KEPT = {"scored": "27440 days", "rejected": "400 days"}
 """Clicks from before the 15th of April 2026 go, which are all but the last; and every record that was rejected."""
 LEFT: tuple[list[str], list[str]] = (["c8"], [])
-
-
-class KilledError(Exception):
-    """Stands for a process that is killed."""
-
-
-def killed_after(patch: pytest.MonkeyPatch, place: Any, name: str) -> None:
-    whole = getattr(place, name)
-
-    def until(*arguments: Any) -> None:
-        whole(*arguments)
-        raise KilledError
-
-    patch.setattr(place, name, until)
 
 
 def test_old_rows_go_and_the_audit_still_finds_any_other_loss(site: Any) -> None:

@@ -17,6 +17,8 @@ TEXTS = Bins(values=("shoes", "bags"))
         (NUMBERS, pa.array([None, float("nan"), float("-inf"), 9.0]), [1, 0, 0, 1, 2]),
         (NUMBERS, pa.array([0, 1, None, 7], pa.int64()), [1, 1, 0, 1, 1]),
         (NUMBERS, pa.array([True, False, None]), [1, 1, 0, 0, 1]),
+        (NUMBERS, pa.array([2**60 + 1, -(2**60) - 1], pa.int64()), [1, 0, 0, 1, 0]),
+        (NUMBERS, pa.array([2**64 - 1], pa.uint64()), [0, 0, 0, 1, 0]),
         (Bins(), pa.array([1.0, None]), [1, 1]),
         (TEXTS, pa.array(["shoes", "bags", "lamps", "shoes", None, ""]), [2, 1, 2, 1]),
         (TEXTS, pa.array([], pa.string()), [0, 0, 0, 0]),
