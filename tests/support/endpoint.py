@@ -181,7 +181,7 @@ class Gateway:
     def stop(self) -> None:
         self._server.shutdown()
         self._server.server_close()
-        # A client that keeps its connection would still be answered, also in the name of the next server at this port.
+        # A client that keeps its connection would still be answered by the threads of a server that is gone.
         for connection in list(self.connections):
             with suppress(OSError):
                 connection.shutdown(socket.SHUT_RDWR)

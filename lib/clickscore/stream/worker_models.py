@@ -43,8 +43,11 @@ class Served:
     connection: Connection | None = None
 
 
-_loaded: dict[str, Predict] = {}
-"""The versions that this worker has in memory, by ``Served.key``."""
+_loaded: dict[tuple[str, Connection | None], Predict] = {}
+"""What this worker has in memory, by ``Served.key`` and ``Served.connection``.
+
+Without the connection, a second run in one session, such as that of a notebook, would ask the address of the first.
+"""
 
 
 def loaded(served: Served) -> Predict:
@@ -53,20 +56,22 @@ def loaded(served: Served) -> Predict:
     Raises:
         UntrustedModelError: if the files are not those that were registered; nothing of them is loaded then.
     """
-    if served.key not in _loaded:
+    wanted = served.key, served.connection
+    if wanted not in _loaded:
         folder = _unpacked(served)
         check_digest(folder, served.digest, served.label)
         asked = Client(served.connection, served.version) if served.connection else None
-        _loaded[served.key] = asked.predict if asked else load(served.kind, folder)
+        _loaded[wanted] = asked.predict if asked else load(served.kind, folder)
         _spare_what_stays()
-    return _loaded[served.key]
+    return _loaded[wanted]
 
 
 def forget(keys: Iterable[str]) -> None:
     """Let go of versions that no micro-batch will ask for any more, in memory and on the executor's disk."""
     before = len(_loaded)
     for old in keys:
-        _loaded.pop(old, None)
+        for loaded_before in [each for each in _loaded if each[0] == old]:
+            del _loaded[loaded_before]
         shutil.rmtree(_folder(old), ignore_errors=True)
     if len(_loaded) < before:
         _spare_what_stays()

@@ -1,4 +1,5 @@
 import gc
+import json
 import os
 import pickle
 import shutil
@@ -18,6 +19,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 from pyspark.sql.pandas.functions import arrow_udf
+from tests.support.endpoint import VERSION_HEADER, Reply, gateway
 
 from clickscore.config.model import Model
 from clickscore.errors import ModelError, UntrustedModelError
@@ -79,7 +81,7 @@ def records(spark: SparkSession, count: int) -> DataFrame:
 def loaded_in_workers(spark: SparkSession) -> list[list[str]]:
     def look(batches: Iterator[pa.Array]) -> Iterator[pa.Array]:
         for batch in batches:
-            yield pa.array([",".join(sorted(workers._loaded))] * len(batch))
+            yield pa.array([",".join(sorted(key for key, _ in workers._loaded))] * len(batch))
 
     rows = spark.range(8, numPartitions=8).select(arrow_udf(look, T.StringType())("id").alias("d")).collect()
     return [row.d.split(",") for row in rows]
@@ -221,3 +223,21 @@ class Bomb:
 
     def __reduce__(self) -> tuple[Callable[..., object], tuple[str]]:
         return os.mkdir, (str(self.mark),)
+
+
+def test_second_run_of_a_session_asks_its_own_endpoint_for_the_same_version(
+    spark: SparkSession, tmp_path: Path
+) -> None:
+    def halves(_: int, body: bytes) -> Reply:
+        clicks = json.loads(body)["dataframe_split"]["data"]
+        return Reply(body=json.dumps({"predictions": [0.5] * len(clicks)}).encode())
+
+    for run in range(2):
+        with gateway() as endpoint:
+            endpoint.mood = halves
+            section = {"name": "moved", "version_header": VERSION_HEADER, "inputs": "double_price DOUBLE"}
+            config = Model.model_validate({"uri": f"endpoint:{endpoint.url}", "endpoint": section})
+            model = fetch_current(config, tmp_path / str(run))
+            before = endpoint.requests
+            Deployment(spark, config).warm_up(model, (None,))
+            assert endpoint.requests > before
