@@ -1,29 +1,17 @@
 """What a click looks like: its fields, which of them have a role, and how each is read from a record."""
 
-from datetime import datetime, timezone
 from typing import Annotated
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
+from zoneinfo import available_timezones
 
 from pydantic import AfterValidator, Field, model_validator
 
 from clickscore.config.fields import ExistingFile, Section, Text, nearest
 from clickscore.config.record_path import parse_path
-
-_PROBE = datetime(2026, 11, 28, 13, 14, 15, 678_901, timezone.utc)
-"""A time whose parts all differ: a format that loses one of them reads it back as another time."""
+from clickscore.config.time_format import check_format, check_zone
 
 
 def _format(text: str) -> str:
-    if "%Z" in text:
-        raise ValueError(f"{text!r} has %Z, which depends on the machine; use %z, or name the zone in zone")
-    try:
-        found = datetime.strptime(_PROBE.strftime(text), text)
-    except ValueError as error:
-        raise ValueError(f"{text!r} cannot be used: {error}") from None
-    if found.date() != _PROBE.date():
-        raise ValueError(f"{text!r} needs a year, a month and a day, such as %Y-%m-%d")
-    if found.hour not in (0, _PROBE.hour):
-        raise ValueError(f"{text!r} has an hour of twelve without %p")
+    check_format(text)
     return text
 
 
@@ -34,10 +22,9 @@ def _path(text: str) -> str:
 
 def _zone(name: str) -> str:
     try:
-        ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError, OSError):
-        hint = nearest(name, available_timezones())
-        raise ValueError(f"expected a time zone such as Europe/Zurich, found {name!r}{hint}") from None
+        check_zone(name)
+    except ValueError as error:
+        raise ValueError(f"{error}{nearest(name, available_timezones())}") from None
     return name
 
 

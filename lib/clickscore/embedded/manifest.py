@@ -1,13 +1,15 @@
 """The manifest of an exported folder: what is in it, what the model asks for, and where its scores are."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import msgspec
 import pyarrow as pa
 
+from clickscore.config.record_path import parse_path
+from clickscore.config.time_format import check_format, check_zone
 from clickscore.errors import ConfigError, UntrustedModelError
 from clickscore.scoring.reading import Reading
 
@@ -138,13 +140,30 @@ def read_manifest(folder: Path) -> Manifest:
         )
     if unknown := [each.type for each in found.inputs if each.type not in TYPES]:
         raise ConfigError(str(file), [f"inputs: expected one of {', '.join(TYPES)}, found {', '.join(unknown)}"])
+    if problems := list(_reading_problems(found.click.readings)):
+        raise ConfigError(str(file), problems)
     _check_files(folder, found)
     return found
+
+
+def _reading_problems(readings: Mapping[str, Reading]) -> Iterator[str]:
+    for name, reading in readings.items():
+        checks: list[tuple[Callable[[str], object], str]] = [(parse_path, path) for path in reading.paths]
+        checks += [(check_format, reading.format)] if reading.format is not None else []
+        checks += [(check_zone, reading.zone)] if reading.zone is not None else []
+        for check, text in checks:
+            try:
+                check(text)
+            except ValueError as error:
+                yield f"click.readings.{name}: {error}"
 
 
 def _check_files(folder: Path, manifest: Manifest) -> None:
     problems = [f"{name} is not in the manifest" for name in (CLICK, FEATURES) if name not in manifest.files]
     for name, expected in manifest.files.items():
+        if not _is_file_name(name):
+            problems.append(f"{name!r} is not the name of a file in the folder")
+            continue
         try:
             actual = sha256((folder / name).read_bytes())
         except OSError as error:
@@ -158,3 +177,7 @@ def _check_files(folder: Path, manifest: Manifest) -> None:
             f"{folder}: the files are not those that were exported, and nothing of it was loaded; copy the folder "
             f"again, or export the model again:\n{lines}"
         )
+
+
+def _is_file_name(name: str) -> bool:
+    return name not in ("", ".", "..") and not set(name) & {"/", "\\", "\0"}

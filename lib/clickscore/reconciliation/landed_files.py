@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import islice
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
@@ -22,7 +22,7 @@ from clickscore.sources.file_log import FILE_NAMES
 from clickscore.sources.records import bounded
 from clickscore.storage.files import all_files, is_hidden, plain_source
 from clickscore.storage.offset_log import Planned, file_entry
-from clickscore.storage.places import local_path
+from clickscore.storage.places import local_path, qualified
 from clickscore.storage.schemas import DROP, VALUE
 
 GRACE_MS = 60_000
@@ -36,6 +36,8 @@ _UNFINISHED = re.compile(
     r"\..*|.*\.(tmp|part|crc)|_(SUCCESS|temporary|started|committed|metadata|spark_metadata).*", re.DOTALL
 )
 """Names of what is still being written, and of what writers leave for themselves."""
+_CHECKSUM = re.compile(r"\..*\.crc", re.DOTALL)
+"""Names of the files with which Hadoop checks others, and which it lists itself nowhere."""
 
 
 @dataclass(frozen=True)
@@ -190,10 +192,37 @@ def find_strays(spark: SparkSession, source: FolderSource, log: DataFrame, lande
 
 def strangers(spark: SparkSession, folder: str) -> Iterator[str]:
     """Yield the paths within the folder that the stream passes over."""
-    for path in all_files(spark, folder):
+    root = local_path(qualified(spark, folder))
+    for path in _local_files(root) if root else all_files(spark, folder):
         place, _, name = path.rpartition("/")
         if not _READ_NAME.fullmatch(name) or is_hidden(place):
             yield path
+
+
+def _local_files(root: str) -> Iterator[str]:
+    """Yield the paths of the files within a local folder, from it on, with those behind links that are not hidden.
+
+    Hadoop's own listing follows hidden links as well, which may lead back to the folder: two of them never end.
+    """
+    targets = {os.path.realpath(root)}
+
+    def is_followed(folder: Path) -> bool:
+        if not folder.is_symlink():
+            return True
+        target = os.path.realpath(folder)
+        is_new = target not in targets and not is_hidden(folder.name)
+        targets.update([target] if is_new else [])
+        return is_new
+
+    for place, folders, names in os.walk(root, followlinks=True):
+        folders[:] = [name for name in folders if is_followed(Path(place, name))]
+        for name in names:
+            if not _CHECKSUM.fullmatch(name) and _is_unicode(name):
+                yield os.path.relpath(Path(place, name), root)
+
+
+def _is_unicode(name: str) -> bool:
+    return name.encode(errors="surrogateescape") == name.encode(errors="ignore")
 
 
 def unlisted(folder: str) -> Iterator[str]:

@@ -4,6 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.dataset as ds
 from deltalake import DeltaTable
 from deltalake.exceptions import DeltaError, TableNotFoundError
@@ -46,7 +48,7 @@ class Followed:
             if self._table.version() == self._version:
                 return False
             self.commits = tuple(of_batches(self._table.history(NEWEST_COMMITS)))
-            self.rows, self._version = self._table.count(), self._table.version()
+            self.rows, self._version = self._table.count() - _hidden_rows(self._table), self._table.version()
         except TableNotFoundError:
             self.commits, self.rows, self._table, self._version = (), None, None, -1
             return False
@@ -78,3 +80,14 @@ class Followed:
         except (DeltaError, OSError, ValueError) as error:  # ValueError of Arrow: a column is missing
             raise unreadable(self.name, error) from None
         return list(found.sort_by(order).to_pylist(maps_as_pydicts="strict"))
+
+
+def _hidden_rows(table: DeltaTable) -> int:
+    """Return how many rows deletion vectors hide, which another engine's DELETE may write."""
+    if "deletionVectors" not in (table.protocol().reader_features or ()):
+        return 0
+    kept = (
+        pc.list_flatten(batch["selection_vector"])
+        for batch in pa.RecordBatchReader.from_stream(table.deletion_vectors())
+    )
+    return sum(pc.sum(pc.invert(rows)).as_py() or 0 for rows in kept)

@@ -70,6 +70,20 @@ def test_strangers_are_all_files_that_the_stream_does_not_read_whatever_their_na
     assert sorted(strangers(spark, f"file://{tmp_path}/")) == sorted(passed_over)
 
 
+def test_links_that_lead_back_to_the_folder_are_followed_once_at_most(spark: SparkSession, tmp_path: Path) -> None:
+    landing, outside = tmp_path / "landing", tmp_path / "outside"
+    for folder in (landing / "deep", outside):
+        folder.mkdir(parents=True)
+        (folder / "a.csv").touch()
+    links = {".one": landing, ".two": landing, "deep/.three": landing, "four": landing, "five": outside}
+    for name, target in links.items():
+        (landing / name).symlink_to(target)
+    (outside / "six").symlink_to(landing / "deep")
+    (outside / "seven").symlink_to(outside)
+    found = sorted(strangers(spark, str(landing)))
+    assert found == ["deep/a.csv", "five/a.csv", "five/six/a.csv"]
+
+
 def test_files_that_java_leaves_out_of_its_listings_are_found(tmp_path: Path) -> None:
     (tmp_path / "in").mkdir()
     for name in (b"bad\xff.jsonl", b"bad\xff.txt", "é.jsonl".encode(), b"a.jsonl"):

@@ -76,3 +76,22 @@ def test_file_that_the_manifest_does_not_vouch_for_is_refused(folder: Path) -> N
     change(folder, files={})
     with pytest.raises(UntrustedModelError, match=r"(?s)click.ddl is not in the manifest.*features.sql is not in"):
         read_manifest(folder)
+
+
+def test_reading_that_is_no_reading_is_refused_with_its_field(folder: Path) -> None:
+    click = json.loads((folder / "manifest.json").read_text())["click"]
+    readings = {"price": {"paths": ["a["]}, "at": {"format": "%Q", "zone": "Mars/Base"}, "id": {"paths": ["a.b"]}}
+    change(folder, click=click | {"readings": readings})
+    with pytest.raises(ConfigError) as caught:
+        read_manifest(folder)
+    for problem in ("price: ", "at: '%Q' cannot be used", "at: expected a time zone"):
+        assert f"click.readings.{problem}" in str(caught.value)
+    assert "readings.id" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["", "\0", "..", "../click.ddl", "/etc/hostname"])
+def test_name_that_leads_out_of_the_folder_is_refused(folder: Path, name: str) -> None:
+    files = json.loads((folder / "manifest.json").read_text())["files"]
+    change(folder, files=files | {name: "0" * 64})
+    with pytest.raises(UntrustedModelError, match=r"is not the name of a file in the folder"):
+        read_manifest(folder)
