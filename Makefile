@@ -153,8 +153,8 @@ serve: $(VENV)/.service-ready ## Answer clicks over HTTP with the model of the d
 	$(JOB) jobs/serve.py --config $(CONFIG)
 
 .PHONY: report
-report: $(VENV)/.report-ready ## One HTML page about the run of the demo; needs no Java; CONFIG=conf/local.yaml
-	$(JOB) jobs/report.py --config $(CONFIG) --out build/report.html
+report: $(VENV)/.report-ready ## One HTML page about the run of the demo; needs no Java; CONFIG=conf/local.yaml REPORT="--by device"
+	$(JOB) jobs/report.py --config $(CONFIG) --out build/report.html $(REPORT)
 
 .PHONY: kafka-up
 kafka-up: setup-kafka ## Start a Kafka broker on this machine; KAFKA_PORT=9092

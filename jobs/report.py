@@ -21,6 +21,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument(
         "--out", type=Path, required=True, metavar="FILE", help="the page; one that is there is replaced"
     )
+    parser.add_argument("--by", metavar="COLUMN", help="compare scores by this column of scored_clicks, too: device")
     add_storage_option(parser)
     arguments = parser.parse_args(argv)
     return run_job(arguments, partial(_report, arguments))
@@ -30,7 +31,7 @@ def _report(arguments: argparse.Namespace, config: Config) -> int:
     from clickscore.report.report import write_report
     from clickscore.report.storage_options import parse
 
-    size = write_report(config, arguments.out, parse(arguments.storage_option))
+    size = write_report(config, arguments.out, parse(arguments.storage_option), arguments.by)
     make_console().print(f"{arguments.out}: {size / 1e6:.1f} MB, opens in any browser", highlight=False, markup=False)
     return 0
 

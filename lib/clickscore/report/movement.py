@@ -1,6 +1,7 @@
 """Have scores or features moved? Each period against the first one, in the same bins."""
 
 from collections import defaultdict
+from collections.abc import Collection
 from math import isfinite
 
 import duckdb
@@ -24,7 +25,8 @@ from clickscore.report.masking import masked_detail
 from clickscore.report.periods import DAY, MOST_PERIODS, WIDTHS, iso, label, name_of
 from clickscore.report.run_tables import RunTables
 from clickscore.report.sections import Chart, Grid, Section, count, listed, plural
-from clickscore.report.since_training import compare
+from clickscore.report.since_training import compare, ignored_note
+from clickscore.report.slices import movements as slicing
 from clickscore.scoring.features import Features
 
 LEAST_CLICKS, LEAST_PART = 500, 0.0001
@@ -36,8 +38,17 @@ _BINS = 40
 _QUESTION = "Have scores or features moved?"
 
 
-def section(tables: RunTables, features: Features) -> Section:
-    """Return the section about the distributions of scores and features."""
+def section(
+    tables: RunTables, features: Features, ignored: Collection[str] = (), by: str | None = None
+) -> Section:  # fmt: skip
+    """Return the section about the distributions of scores and features.
+
+    Args:
+        tables: the tables of the run.
+        features: the features file.
+        ignored: features that no sentence calls moved, such as those of the calendar.
+        by: a column of ``scored_clicks``, of which each value is compared for itself.
+    """
     width, periods, others = _periods(tables)
     if not periods:
         return Section(
@@ -46,18 +57,21 @@ def section(tables: RunTables, features: Features) -> Section:
     versions = _versions(tables)
     reference = f"The first {name_of(width)} in the table, {label(periods[0], width)} by {tables.contract.time}"
     found = [_histogram(tables, versions), _scores(tables, versions, width, periods)]
-    if training := compare(tables, LEAST_CLICKS):
-        return Section("movement", _QUESTION, training.sentences, (*found, training.chart), (training.grid,))
+    parts, slices = slicing(tables, by, versions[-1], width, periods, LEAST_CLICKS) if by and versions else ((), None)
+    more = [slices] if slices else []
+    if training := compare(tables, LEAST_CLICKS, ignored):
+        charts_ = (*found, training.chart, *more)
+        return Section("movement", _QUESTION, (*training.sentences, *parts), charts_, (training.grid,))
     said = [f"{reference}, is the reference: no version has the baseline of its training in the tables."]
     if others:
         said.append(f"{plural(others, 'click')} in other periods, with few clicks or long ago, are not compared.")
     if len(periods) == 1:
         said.append(f"There is no second {name_of(width)} to compare it with.")
-        return Section("movement", _QUESTION, tuple(said), tuple(found))
+        return Section("movement", _QUESTION, (*said, *parts), (*found, *more))
     said += _moved_scores(tables, versions, width, periods)
-    chart, sentence = _moved_features(tables, features, width, periods)
+    chart, sentence = _moved_features(tables, features, width, periods, ignored)
     found += [chart] if chart else []
-    return Section("movement", _QUESTION, (*said, sentence), tuple(found))
+    return Section("movement", _QUESTION, (*said, sentence, *parts), (*found, *more))
 
 
 def _periods(tables: RunTables) -> tuple[int, list[int], int]:
@@ -189,7 +203,9 @@ def _moved_scores(tables: RunTables, versions: list[str], width: int, periods: l
     return said
 
 
-def _moved_features(tables: RunTables, features: Features, width: int, periods: list[int]) -> tuple[Chart | None, str]:
+def _moved_features(
+    tables: RunTables, features: Features, width: int, periods: list[int], ignored: Collection[str]
+) -> tuple[Chart | None, str]:
     if missing := [name for name in features.reads if name not in tables.scored.rows.schema.names]:
         lacks = f"{tables.scored.name} lacks {listed(missing)}"
         return None, f"{lacks}, which {features.where} reads: no feature is compared."
@@ -218,12 +234,11 @@ def _moved_features(tables: RunTables, features: Features, width: int, periods: 
         ("feature", *(f">{label(start, width)}" for start in periods[1:])),
         tuple((name, *(f"{index:.3f}" for index in indices[name].values())) for name in names),
     )
-    moved = [name for name in names if max(indices[name].values()) >= MOVED]
+    moved = [name for name in names if name not in ignored and max(indices[name].values()) >= MOVED]
     title = f"PSI of each feature per {name_of(width)}, against {label(periods[0], width)}"
     note = (
-        f"From {MOVED} on a feature has moved, from {MOVED_FAR} on it has moved far. Features of the calendar, such as "
-        f"the day of the week, differ between {name_of(width)}s by nature. Features are computed by the features file "
-        f"as it is now."
+        f"From {MOVED} on a feature has moved, from {MOVED_FAR} on it has moved far. Features are computed by the "
+        f"features file as it is now.{ignored_note(ignored, names)}"
     )
     chart = Chart("features", title, charts.heat(rows, names, LEVELS, "PSI"), grid, note)
     if moved:

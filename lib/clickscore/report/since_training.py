@@ -1,7 +1,7 @@
 """Have scores or features moved since the training? The histograms of the micro-batches against the baseline."""
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -55,12 +55,13 @@ class SinceTraining:
     grid: tuple[str, Grid]
 
 
-def compare(tables: RunTables, least: int) -> SinceTraining | None:
+def compare(tables: RunTables, least: int, ignored: Collection[str] = ()) -> SinceTraining | None:
     """Compare the micro-batches with the baselines of their model versions.
 
     Args:
         tables: the tables of the run.
         least: clicks of a period that is compared; the shares of fewer differ by chance.
+        ignored: features that no sentence calls moved.
 
     Returns:
         What has moved; None if no period has as many clicks with a version that has a baseline.
@@ -89,8 +90,14 @@ def compare(tables: RunTables, least: int) -> SinceTraining | None:
     if not found:
         return None
     newest, moved = list(found.items())[-1]
-    said = [_sentence(name, each, width) for name, each in found.items()]
-    return SinceTraining((_REFERENCE, *said), _chart(newest, moved, width), _grid(newest, moved, width))
+    said = [_sentence(name, each, width, ignored) for name, each in found.items()]
+    return SinceTraining((_REFERENCE, *said), _chart(newest, moved, width, ignored), _grid(newest, moved, width))
+
+
+def ignored_note(ignored: Collection[str], names: Collection[str]) -> str:
+    """Return a sentence on the features that the text passes over; nothing where there are none."""
+    passed_over = [name for name in ignored if name in names]
+    return f" drift.ignore lets the text pass over {listed(passed_over)}." if passed_over else ""
 
 
 def _movements(
@@ -125,9 +132,12 @@ def _joined(baseline: Baseline, counts: Mapping[str, list[int]]) -> Counts:
     return np.concatenate([np.array(counts[name], np.int64) for name in (_SCORE, *baseline.bins.features)])
 
 
-def _sentence(name: str, moved: Mapping[float, Mapping[str, Movement]], width: int) -> str:
+def _sentence(
+    name: str, moved: Mapping[float, Mapping[str, Movement]], width: int, ignored: Collection[str]
+) -> str:  # fmt: skip
     most = {column: max(each[column].psi for each in moved.values()) for column in next(iter(moved.values()))}
-    score, *features = most
+    score, *every = most
+    features = [column for column in every if column not in ignored]
     when = max(moved, key=lambda period: moved[period][score].psi)
     those = sorted((column for column in features if most[column] >= MOVED), key=lambda column: -most[column])
     told = listed(f"{column} ({most[column]:.2f})" for column in those)
@@ -138,7 +148,9 @@ def _sentence(name: str, moved: Mapping[float, Mapping[str, Movement]], width: i
     )
 
 
-def _chart(name: str, moved: Mapping[float, Mapping[str, Movement]], width: int) -> Chart:
+def _chart(
+    name: str, moved: Mapping[float, Mapping[str, Movement]], width: int, ignored: Collection[str]
+) -> Chart:  # fmt: skip
     names = sorted(next(iter(moved.values())), key=lambda column: -max(each[column].psi for each in moved.values()))
     rows = [
         {"name": column, "period": label(start, width), "number": each[column].psi, "level": level(each[column].psi)}
@@ -150,8 +162,7 @@ def _chart(name: str, moved: Mapping[float, Mapping[str, Movement]], width: int)
         tuple((column, *(f"{each[column].psi:.3f}" for each in moved.values())) for column in names),
     )
     title = f"PSI of the score and of each feature per {name_of(width)}, against the baseline of {name}"
-    note = "Features of the calendar, such as the day of the week, differ from the baseline by nature."
-    return Chart("features", title, charts.heat(rows, names, LEVELS, "PSI"), grid, note)
+    return Chart("features", title, charts.heat(rows, names, LEVELS, "PSI"), grid, ignored_note(ignored, names).strip())
 
 
 def _grid(name: str, moved: Mapping[float, Mapping[str, Movement]], width: int) -> tuple[str, Grid]:

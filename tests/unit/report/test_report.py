@@ -45,6 +45,7 @@ def test_job_writes_the_page_and_replaces_it(arguments: list[str], capsys: pytes
     (["--set", "output.scored=build/none/scored"], "build/none/scored does not exist"),
     (["--set", "output.scored=shop.scored"], "shop.scored is the name of a table in a catalog"),
     (["--storage-option", "x"], "expected NAME=VALUE"),
+    (["--by", "visitor"], "it tells single clicks or visitors apart"),
     (["--out", "conf/local.yaml/report.html"], "--out conf/local.yaml/report.html cannot be used"),
     (["--out", "build/" + "x" * 300], "the page cannot be written there: File name too long"),
 ])  # fmt: skip

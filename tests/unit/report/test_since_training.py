@@ -66,6 +66,15 @@ def test_what_has_moved_is_told_with_its_cause_and_what_has_not_is_not(long_run:
     assert grid.rows[1][-1] == ""
 
 
+def test_ignored_feature_is_drawn_and_not_called_moved(long_run: Run, contract: Contract) -> None:
+    long_run.measure(FIRST, micro_batch((20, 20, 60), hours=30), more=COUNTED)
+    found = compare(open_tables(long_run.output, contract, {}), LEAST, ("double_price", "hour_of_day"))
+    assert found
+    assert found.sentences[1].endswith("; no feature has moved.")
+    assert found.chart.grid.rows[0][0] == "double_price"
+    assert found.chart.note == "drift.ignore lets the text pass over double_price."
+
+
 def test_each_version_is_compared_with_its_own_baseline_even_where_it_got_a_new_one(
     long_run: Run, contract: Contract
 ) -> None:
