@@ -118,7 +118,7 @@ def test_offsets_before_the_stream_are_backfilled_once_and_the_audit_proves_it(
     topic.send(make_click(10), make_click(11), partition=1, timestamp=june)
     topic.send(make_click(6), make_click(7))
     source = kafka_shop.config.source.model_dump(mode="json", exclude_none=True)
-    kafka_shop.set(source={**source, "start": "2025-01-01T00:00:00Z", "max_records": 4})
+    kafka_shop.set(source={**source, "start": "2025-01-01T00:00:00Z", "max_records": 1})
     kafka_shop.run(spark)
     topic.send(make_click(8))
     assert sorted(kafka_shop.scored["id"]) == ["c6", "c7"]

@@ -41,7 +41,7 @@ def write(folder: Path, name: str, size: int, hour: int) -> Path:
 
 
 def test_files_are_taken_by_age_in_chunks_and_by_time(shop: Any, ask: Any) -> None:
-    shop.set(source={"kind": "folder", "path": str(shop.landing), "max_bytes": 100})
+    shop.set(source={"kind": "folder", "path": str(shop.landing), "max_bytes": 25})
     archive = shop.home / "archive of old"
     for hour, name in enumerate(["c.jsonl", "b [1].jsonl", "a.json", "notes.txt"]):
         write(archive, name, 60 if hour else 30, hour)

@@ -21,7 +21,7 @@ MakeClick = Callable[..., dict[str, Any]]
 @pytest.fixture
 def archive(shop: Any, spark: SparkSession, make_click: MakeClick) -> Path:
     """A shop whose stream has read three clicks, and a folder beside it with four files of older ones."""
-    shop.set(source={"kind": "folder", "path": str(shop.landing), "max_bytes": 400})
+    shop.set(source={"kind": "folder", "path": str(shop.landing), "max_bytes": 100})
     shop.land("new.jsonl", *map(make_click, range(3)))
     shop.run(spark)
     folder = shop.home / "archive"
