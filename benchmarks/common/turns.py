@@ -32,13 +32,15 @@ class Cost(NamedTuple):
     clicks_per_s: float
 
 
-def arguments(about: str, clicks: int, rounds: int) -> argparse.Namespace:
-    """Return the sizes of a benchmark, ``clicks`` and ``rounds``, as the command line says them."""
+def arguments(about: str, clicks: int, rounds: int, arms: Sequence[str] = ()) -> argparse.Namespace:
+    """Return the sizes of a benchmark, ``clicks`` and ``rounds``, and which ``arms`` run, as the command line says."""
     parser = argparse.ArgumentParser(
         description=about.partition("\n")[0], formatter_class=argparse.ArgumentDefaultsHelpFormatter
     )
     parser.add_argument("--clicks", type=int, default=clicks, help="clicks of a run")
     parser.add_argument("--rounds", type=int, default=rounds, help=f"rounds that count, after {WARM_UP} of warm-up")
+    if arms:
+        parser.add_argument("--arms", nargs="+", choices=arms, default=arms, help="arms that run")
     return parser.parse_args()
 
 
