@@ -59,8 +59,7 @@ def arms(spark: SparkSession, home: Path, clicks: int) -> dict[str, Callable[[],
     checked.create(spark, layout.scored, statistics, {}, checks=schemas.FINITE_SCORE)
     counts = ScoreCounts()
     counts.expect(clicks)
-    metrics = counts.census(layout, is_sampled=True)
-    drift = counts.census(layout, is_sampled=True, is_counted=True)
+    metrics, drift = counts.census(layout), counts.census(layout, is_counted=True)
 
     def raw() -> DataFrame:
         return read_batch(spark, f"{home}/landing")

@@ -16,7 +16,7 @@ from clickscore.scoring import read_contract, read_features
 
 DATA = Path(__file__).parents[2] / "data"
 HOSTILE = """</script><script>window.hacked = 1</script><img src=x onerror="window.hacked = 1"><svg onload=hacked=1>"""
-CHARTS = 11
+CHARTS = 12
 BY_CLICK = Outcome.model_validate({"success": "quantity = 0", "unit": "click", "window": "1 hour"})
 PHONE = 390
 
@@ -27,18 +27,18 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("page")
     contract = read_contract(DATA / "click.ddl", "id", "at", "visitor")
     run = Run(folder / HOSTILE.replace("/", "") / "run", contract.click)
-    for day in range(3):
+    for day in range(4):
         clicks = [{"id": f"{HOSTILE}{n}", "visitor": HOSTILE, "at": START + timedelta(days=day), "price": n + day,
                    "quantity": n % 3, "score": n / 600, "source": HOSTILE, "source_offset": 600 * day + n}
                   for n in range(600)]  # fmt: skip
-        run.score(day, clicks, version=f"{HOSTILE}{day}", minutes=day * 24 * 60)
+        run.score(day, clicks, version=f"{HOSTILE}{min(day, 2)}", minutes=day * 24 * 60)
         run.follow(*({"unit_id": f"{HOSTILE}{n}", "success": n % 3 == 0, "clicks": 3} for n in range(600) if not day))
     run.reject(0, [{"raw": HOSTILE, "reason": HOSTILE, "detail": HOSTILE}, {"raw": HOSTILE, "detail": HOSTILE}])
     run.decide({"model_name": HOSTILE, "reason": HOSTILE, "event": HOSTILE})
     tables = open_tables(run.output, contract, {})
     features = read_features(DATA / "features.sql", contract.click)
     file = folder / "report.html"
-    file.write_text(render(make_page(tables, features, datetime.now(timezone.utc), BY_CLICK)))
+    file.write_text(render(make_page(tables, features, datetime.now(timezone.utc), BY_CLICK, by="source")))
     return file
 
 
