@@ -29,9 +29,9 @@ from clickscore.storage.offset_log import planned_offsets
 BEFORE_STREAM = -1
 MAX_BYTES = FolderSource.model_fields["max_bytes"].default
 """Bytes of a micro-batch where the source is no folder, and says nothing of bytes."""
-CHUNK = 4
-"""Micro-batches that a chunk is as large as: nobody waits for it, and each of its two commits looks up the number of a
-transaction, for which Delta computes the state of the table: 2 CPU-seconds a chunk, 6% of the scoring at this size."""
+MICRO_BATCHES = 4
+"""A chunk is as large as so many: nobody waits for it, and each of its two commits looks up the number of a
+transaction, for which Delta computes the state of the table. That is 2 CPU-seconds a chunk."""
 
 
 @dataclass(frozen=True)
@@ -126,7 +126,7 @@ def _of_files(spark: SparkSession, wiring: Wiring, backfills: Backfills, asked: 
             f"{len(alike):,} files have the name of a file that the stream has read, or will read, and count as that "
             f"one: {shortened(sorted(alike))}. Rename those that hold other clicks."
         )
-    chunks = list(ranges.packed(parts, CHUNK * max_bytes))
+    chunks = list(ranges.packed(parts, MICRO_BATCHES * max_bytes))
     return Missing(chunks, f"{len(rows):,} files", f"{total - len(rows):,} files", warnings)
 
 
@@ -171,7 +171,7 @@ def _of_topics(spark: SparkSession, wiring: Wiring, source: KafkaSource, backfil
     rest = ranges.without(found.missing, map(ranges.as_span, planned))
     lost = sum(max(0, kept[p] - offset) for p, offset in first.items()) if asked.first else 0
     warnings = [f"{lost:,} offsets of the range are no longer in the topics"] if lost else []
-    most = CHUNK * source.max_records
+    most = MICRO_BATCHES * source.max_records
     chunks = [[ranges.as_part(span) for span in chunk] for chunk in ranges.packed(ranges.cut(rest, most), most)]
     count = _length(rest)
     return Missing(chunks, f"{count:,} offsets", f"{found.read + _length(found.missing) - count:,} offsets", warnings)
