@@ -26,7 +26,7 @@ from clickscore.report.periods import DAY, MOST_PERIODS, WIDTHS, iso, label, nam
 from clickscore.report.run_tables import RunTables
 from clickscore.report.sections import Chart, Grid, Section, count, listed, plural
 from clickscore.report.since_training import compare, ignored_note
-from clickscore.report.slices import movements as slicing
+from clickscore.report.slices import compare_slices
 from clickscore.scoring.features import Features
 
 LEAST_CLICKS, LEAST_PART = 500, 0.0001
@@ -57,11 +57,13 @@ def section(
     versions = _versions(tables)
     reference = f"The first {name_of(width)} in the table, {label(periods[0], width)} by {tables.contract.time}"
     found = [_histogram(tables, versions), _scores(tables, versions, width, periods)]
-    parts, slices = slicing(tables, by, versions[-1], width, periods, LEAST_CLICKS) if by and versions else ((), None)
+    parts, slices = (
+        compare_slices(tables, by, versions[-1], width, periods, LEAST_CLICKS) if by and versions else ((), None)
+    )
     more = [slices] if slices else []
     if training := compare(tables, LEAST_CLICKS, ignored):
-        charts_ = (*found, training.chart, *more)
-        return Section("movement", _QUESTION, (*training.sentences, *parts), charts_, (training.grid,))
+        shown = (*found, training.chart, *more)
+        return Section("movement", _QUESTION, (*training.sentences, *parts), shown, (training.grid,))
     said = [f"{reference}, is the reference: no version has the baseline of its training in the tables."]
     if others:
         said.append(f"{plural(others, 'click')} in other periods, with few clicks or long ago, are not compared.")

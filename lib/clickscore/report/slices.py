@@ -57,7 +57,7 @@ def check_column(tables: RunTables, by: str) -> None:
         raise ConfigError(f"--by {by}", [f"expected texts, booleans or whole numbers; {found}. Name {_few(usable)}"])
 
 
-def movements(
+def compare_slices(
     tables: RunTables, by: str, version: str, width: int, periods: list[int], least: int
 ) -> tuple[tuple[str, ...], Chart | None]:  # fmt: skip
     """Compare the scores of one version, slice by slice; each with those of the first period that has enough of it.

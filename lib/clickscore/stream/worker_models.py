@@ -68,12 +68,13 @@ def loaded(served: Served) -> Predict:
 
 def forget(keys: Iterable[str]) -> None:
     """Let go of versions that no micro-batch will ask for any more, in memory and on the executor's disk."""
-    before = len(_loaded)
-    for old in keys:
-        for loaded_before in [each for each in _loaded if each[0] == old]:
-            del _loaded[loaded_before]
-        shutil.rmtree(_folder(old), ignore_errors=True)
-    if len(_loaded) < before:
+    old = set(keys)
+    gone = [each for each in _loaded if each[0] in old]
+    for each in gone:
+        del _loaded[each]
+    for key in old:
+        shutil.rmtree(_folder(key), ignore_errors=True)
+    if gone:
         _spare_what_stays()
 
 

@@ -84,7 +84,7 @@ def reference(records: pa.BinaryArray, contract: Contract, features: Features, m
         raise ModelError(f"none of {len(records):,} records is a click that the model can score")
     try:
         scores = pick(model.predict(inputs), tuple(model.outputs.values()))[:, 0]
-    except Exception as error:  # a model is code of others, with no common class; it is wrong wiring here, in words
+    except Exception as error:  # errors of models have no common class; each refuses the version
         raise ModelError(f"the model fails on {len(inputs):,} clicks: {describe(error)}") from None
     return baseline_of(inputs, scores)
 
