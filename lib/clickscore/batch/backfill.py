@@ -22,6 +22,7 @@ from clickscore.storage.backfills import Backfills, Chunk
 from clickscore.storage.fence import Fence
 from clickscore.stream.batch_scoring import BatchScorer
 from clickscore.stream.deployment import Deployment
+from clickscore.stream.refusals import Refusals
 from clickscore.stream.silence import ending_silent_workers
 from clickscore.stream.stop_signals import stop_signals
 
@@ -68,7 +69,8 @@ def run(config: Config, make_session: Callable[[], SparkSession], console: Conso
             say(found)
             if left:
                 say(f"An earlier backfill has left {len(left):,} chunks; they come first.")
-            scorer = ChunkScorer(spark, wiring, deployment, backfills, fence, tell)
+            refusals = Refusals.of(spark, config, tell)
+            scorer = ChunkScorer(spark, wiring, deployment, backfills, fence, refusals, tell)
             versions = {model.key: (model, scorer.batch_scorer())}
 
             def version_of(chunk: Chunk) -> tuple[ModelVersion, BatchScorer]:

@@ -37,6 +37,7 @@ from clickscore.stream.deployment import Deployment
 from clickscore.stream.micro_batch import ConstraintsChangedError, MicroBatches
 from clickscore.stream.output_tables import Tables
 from clickscore.stream.pipeline import Score
+from clickscore.stream.refusals import Refusals
 from clickscore.stream.unwritable import Unwritable
 
 
@@ -73,6 +74,7 @@ class ChunkScorer:
         deployment: the versions on the executors.
         backfills: the table with the plans.
         fence: of this run.
+        refusals: visitors whose clicks are refused.
         tell: prints a line on the console.
     """
 
@@ -81,6 +83,7 @@ class ChunkScorer:
     deployment: Deployment
     backfills: Backfills
     fence: Fence
+    refusals: Refusals
     tell: Callable[[str], None]
 
     def batch_scorer(self) -> BatchScorer:
@@ -88,7 +91,9 @@ class ChunkScorer:
         config, definition = self.wiring.config.model, self.wiring.definition
 
         def score_with(model: ModelVersion, tolerance: Tolerance, _: ModelVersion | None) -> Score:
-            return self.deployment.score_with(definition.contract, definition.features, model, tolerance)
+            self.refusals.look()
+            contract = self.refusals.applied(definition.contract)
+            return self.deployment.score_with(contract, definition.features, model, tolerance)
 
         return BatchScorer(
             definition.layout, score_with, config.time_limit_ms / 1000, config.failure_limit,

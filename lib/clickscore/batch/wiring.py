@@ -16,6 +16,7 @@ from clickscore.storage.checkpoint import Checkpoint, read_checkpoint
 from clickscore.storage.protocol import check_readable, check_writable
 from clickscore.storage.table import Table
 from clickscore.stream.definition import Definition, read_definition
+from clickscore.stream.refusals import check_ledger
 
 
 @dataclass(frozen=True)
@@ -102,6 +103,7 @@ def check(spark: SparkSession, config: Config, model: ModelVersion) -> Wiring:
                 f"{checkpoint.stream}. Name the checkpoint and the tables of one stream."
             )
     scored.beside(NAME).check(spark, BACKFILLS)
+    check_ledger(spark, config)
     check_source(spark, config.source)
     settled = config.model_copy(update={"source": settle(spark, config.source, checkpoint)})
     return Wiring(settled, definition, checkpoint, checkpoint.stream, scored, rejected)

@@ -17,14 +17,13 @@ from clickscore.config.run import Config
 from clickscore.console import warn
 from clickscore.erasure import retention, wiring
 from clickscore.erasure.deletion import delete
-from clickscore.erasure.leftovers import newest_version
 from clickscore.erasure.unreached import unreached
 from clickscore.erasure.visitor_outcomes import all_holders
 from clickscore.erasure.visitor_rows import NUMBER, Holder, count_rows
 from clickscore.erasure.wiring import Wiring
 from clickscore.errors import ErasureError
 from clickscore.reconciliation.audit_report import say
-from clickscore.storage.erasures import Erasures, Request
+from clickscore.storage.erasures import Erasures, Request, newest_version
 
 NAME_WIDTH = 16
 MOST_NAMED = 5

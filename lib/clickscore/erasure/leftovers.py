@@ -10,6 +10,7 @@ from pyspark.sql import types as T
 
 from clickscore.erasure.visitor_rows import joined, kept_texts, naming
 from clickscore.spark_errors import SPARK_ERRORS
+from clickscore.storage.erasures import newest_version
 from clickscore.storage.files import all_files, changed_at, plain_uri
 from clickscore.storage.schemas import quoted
 from clickscore.storage.table import Table
@@ -74,11 +75,6 @@ def old_files(spark: SparkSession, table: Table, live: Iterable[str], erased_at:
     others = [f"{folder}/{path}" for path in paths if plain_uri(f"{folder}/{path}") not in known]
     until = erased_at + CLOCKS_APART
     return [path for path in others if (changed := changed_at(spark, path)) and changed <= until]
-
-
-def newest_version(spark: SparkSession, table: Table) -> int:
-    """Return the version that a table has now."""
-    return int(table.delta(spark).history(1).select("version").collect()[0][0])
 
 
 def named_rows(rows: DataFrame, spellings: Mapping[str, int]) -> DataFrame:

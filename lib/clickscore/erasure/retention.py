@@ -18,14 +18,13 @@ from clickscore.config.fields import interval_text
 from clickscore.config.run import Config
 from clickscore.console import warn
 from clickscore.erasure.deletion import carry_out
-from clickscore.erasure.leftovers import newest_version
 from clickscore.erasure.old_rows import Rule, as_planned, count_old, planned_rows, rules, too_far_behind
 from clickscore.errors import ConfigError
 from clickscore.reconciliation.audit_report import say
 from clickscore.storage import stream_metrics
 from clickscore.storage.checkpoint import Checkpoint, check_bound, read_checkpoint
 from clickscore.storage.commit_settings import USER_METADATA, commit_settings
-from clickscore.storage.erasures import ERASURES, RETENTION, Erasures, Request
+from clickscore.storage.erasures import ERASURES, RETENTION, Erasures, Request, newest_version
 from clickscore.storage.maintenance import NAME_WIDTH
 from clickscore.storage.protocol import check_changeable, check_readable, check_writable
 from clickscore.storage.table import Table

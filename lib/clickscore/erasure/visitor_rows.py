@@ -19,7 +19,7 @@ from clickscore.scoring.parsing import parser
 from clickscore.storage.erasures import name_of
 from clickscore.storage.schemas import KEEP, KEPT, REPLAYED, quoted
 from clickscore.storage.table import Table
-from clickscore.stream.pipeline import raw_bytes
+from clickscore.stream.raw_column import raw_bytes
 
 NUMBER = "_visitor"
 """Column with the number of the visitor that a row is of; names with an underscore never reach a table."""

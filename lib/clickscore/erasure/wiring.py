@@ -8,9 +8,8 @@ from clickscore.config.run import Config
 from clickscore.erasure.visitors import Visitors, visitors_of
 from clickscore.errors import CheckpointError, ConfigError
 from clickscore.outcomes.joined import NAME as OUTCOMES
-from clickscore.reconciliation.erased import read_ledger_key
 from clickscore.scoring.contract import Contract
-from clickscore.scoring.privacy import id_of_key
+from clickscore.scoring.privacy import id_of_key, read_ledger_key
 from clickscore.scoring.wire import check_registry
 from clickscore.storage.checkpoint import check_bound, read_checkpoint
 from clickscore.storage.erasures import ERASURES, NAME, Erasures
@@ -47,7 +46,7 @@ def need_ledger_key(config: Config) -> bytes:
     Raises:
         ConfigError: if there is none.
     """
-    key = read_ledger_key(config)
+    key = read_ledger_key(config.erasure, config.privacy)
     if key is None:
         wanted = (
             "expected a reference to the key under which the ledger knows visitors, found none; make a key with "

@@ -23,6 +23,7 @@ from clickscore.outcomes.units import CENSORED, CLOSED, UNIT, follow, newest, ou
 from clickscore.retries import persistently
 from clickscore.spark_errors import SPARK_ERRORS
 from clickscore.storage.commit_settings import USER_METADATA, commit_settings
+from clickscore.storage.erasures import check_finished
 from clickscore.storage.protocol import check_changeable
 from clickscore.storage.schemas import OUTCOMES
 from clickscore.storage.table import STREAM_PROPERTY, Table
@@ -82,6 +83,7 @@ def join(spark: SparkSession, config: Config, outcome: Outcome, has_ended: bool)
 
     Raises:
         WiringError: if the definition does not fit the clicks, or a table is missing or another one's.
+        ErasureError: if rows of either table are planned to be removed: they would be counted here once more.
     """
     scored = Table(config.output.scored)
     if not scored.exists(spark):
@@ -93,6 +95,8 @@ def join(spark: SparkSession, config: Config, outcome: Outcome, has_ended: bool)
     labels = read_labels(spark, outcome, config.click.id, config.click.visitor, config.click.time)
     follow(clicks, outcome, config.click.time)  # before anything is made
     bind(spark, table, scored.stream(spark) or "", outcome)
+    for planned in (scored, table):
+        check_finished(spark, scored, planned)
     before = table.read(spark)
     since = looked_up_to(spark, table)
     clock_us = rows.agg(newest(config.click.time, SCORED_AT)).collect()[0][0]

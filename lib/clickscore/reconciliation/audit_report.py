@@ -9,7 +9,7 @@ from rich.table import Table as Grid
 
 from clickscore.reconciliation.batch_range import Range
 from clickscore.reconciliation.discrepancies import FINDINGS, by_batch, has_finding
-from clickscore.reconciliation.erased import Erased
+from clickscore.reconciliation.erased import REFUSED, Erased
 from clickscore.reconciliation.expectations import Evidence
 from clickscore.reconciliation.landed_files import EXAMPLES, Strays
 from clickscore.storage.checkpoint import Checkpoint
@@ -20,7 +20,7 @@ MOST_BATCHES = 50
 """Micro-batches with findings, and lines of findings, that are printed at most."""
 MOST_CHANGES = 5
 
-_COLUMNS = ("records", "scored", "rejected", "duplicates", "accepted", "erased", "expired", *FINDINGS)
+_COLUMNS = ("records", "scored", "rejected", "duplicates", "accepted", "erased", "expired", "refused", *FINDINGS)
 _WORDS = {
     "missing": "{n} missing: the source has them, the tables do not",
     "vanished": "{n} missing, and no longer in the source: no longer verifiable",
@@ -81,6 +81,7 @@ def show(
     settled += f", and {whole.accepted:,} accepted as lost" if whole.accepted else ""
     settled += f", and {whole.erased:,} erased" if whole.erased else ""
     settled += f", and {whole.expired:,} expired" if whole.expired else ""
+    settled += f", and {whole.refused:,} refused" if whole.refused else ""
     if erased:
         _show_erased(console, erased)
     verdict = f"{findings:,} findings" if findings else f"{_found(whole):,} records, each in exactly one row{settled}"
@@ -113,7 +114,7 @@ def say_unfinished(console: Console, chunks: int) -> None:
 
 
 def _found(row: Row) -> int:
-    return int(row.records - row.holes - row.accepted - row.erased - row.expired)
+    return int(row.records - row.holes - row.accepted - row.erased - row.expired - row.refused)
 
 
 def _show_batches(
@@ -204,6 +205,8 @@ def _show_erased(console: Console, erased: Erased) -> None:
             say(console, done.format(rows=f"{rows:,}", n=f"{erased.requests[name]:,}"))
         for number in erased.unfinished[name]:
             say(console, open_one.format(n=number))
+    if refused := erased.rows.get(REFUSED):
+        say(console, f"refused: {refused:,} records that came after their visitors were erased")
 
 
 def _show_strays(console: Console, strays: Strays) -> int:

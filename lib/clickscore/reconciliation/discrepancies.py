@@ -11,12 +11,23 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 PART = ("source", "batch_id")
-COUNTS = ("duplicates", "accepted", "erased", "expired", "holes", "missing", "vanished", "twice", "unexplained")
+COUNTS = (
+    "duplicates",
+    "accepted",
+    "erased",
+    "expired",
+    "refused",
+    "holes",
+    "missing",
+    "vanished",
+    "twice",
+    "unexplained",
+)
 """What a difference can be.
 
 ``duplicates`` are records whose id is in the tables elsewhere, ``accepted`` is loss that a run accepted, ``erased`` is
-what was taken out for a visitor, ``expired`` what retention has removed, ``holes`` are offsets that never were a
-record; none of the five is a finding.
+what was taken out for a visitor, ``expired`` what retention has removed, ``refused`` what came later of an erased
+visitor, ``holes`` are offsets that never were a record; none of the six is a finding.
 ``missing`` records have no row, ``vanished`` ones cannot be looked up any more, ``twice`` and ``unexplained`` are rows
 too many, of a record that is there and of none.
 """

@@ -1,18 +1,19 @@
-"""Records that are gone: what the ledger of erasures and removals says is missing, and which records that explains."""
+"""Records that are gone: what the ledger says is missing, what was refused, and which records that explains."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-import pyarrow as pa
 from pyspark.sql import Column, DataFrame, SparkSession, Window
 from pyspark.sql import functions as F
 
 from clickscore.config.run import Config
+from clickscore.reasons import ERASED_VISITOR
 from clickscore.reconciliation.batch_range import Range
 from clickscore.reconciliation.discrepancies import PART
-from clickscore.reconciliation.record_keys import ErasedVisitors, has_id
+from clickscore.reconciliation.record_keys import has_id
 from clickscore.scoring.contract import Contract
-from clickscore.scoring.privacy import id_of_key, read_key
+from clickscore.scoring.erased_visitors import ErasedVisitors
+from clickscore.scoring.privacy import id_of_key, read_ledger_key
 from clickscore.storage.erasures import DONE, ERASURE, NAME, PLANNED, RETENTION, name_of, read_ledger
 from clickscore.storage.files import plain_source
 from clickscore.storage.schemas import IS_REPLAY
@@ -20,16 +21,19 @@ from clickscore.storage.table import Table
 
 KINDS = {"erased": ERASURE, "expired": RETENTION}
 """What the audit counts, and what the ledger calls its cause."""
+REFUSED = "refused"
+GONE = (*KINDS, REFUSED)
+"""What explains a missing record, in the order in which it does."""
 
 
 @dataclass(frozen=True)
 class Erased:
-    """What was erased from the tables of a stream, and what retention has removed.
+    """What was erased from the tables of a stream, what retention has removed, and what was refused.
 
     Attributes:
-        parts: ``source, batch_id, erased_rows, expired_rows`` of scored and rejected clicks.
-        rows: how many rows in all, by ``erased`` and ``expired``.
-        requests: how many requests and removals, by the same.
+        parts: ``source, batch_id, erased_rows, expired_rows, refused_rows`` of scored and rejected clicks.
+        rows: how many rows in all, by ``erased``, ``expired`` and ``refused``.
+        requests: how many requests and removals, by the first two.
         unfinished: numbers of those that are planned and not done, by the same.
         visitors: who is gone, as far as the key is known and the visitor alone decides; None where it does not.
         replays: ``source, batch_id, scored_gone, rejected_gone``: how many clicks of a replay are gone, and how many
@@ -49,24 +53,17 @@ class Erased:
         is_mine = (batch < 0) | batch.between(batches.first, batches.last)
         counted_as = F.when(batch < 0, batch).otherwise(F.greatest(batch, F.lit(floor)))
         mine = self.parts.where(is_mine).withColumn("batch_id", counted_as)
-        return mine.groupBy(*PART).agg(*[F.sum(f"{name}_rows").alias(f"{name}_rows") for name in KINDS])
+        return mine.groupBy(*PART).agg(*[F.sum(f"{name}_rows").alias(f"{name}_rows") for name in GONE])
 
 
-def read_ledger_key(config: Config) -> bytes | None:
-    """Return the key under which the ledger knows visitors: that of the erasures, else that of privacy, if any.
+def read_erased(spark: SparkSession, config: Config, contract: Contract, rejected: DataFrame) -> Erased | None:
+    """Read what was erased from the tables of a run, removed or refused; None where nothing was.
 
-    Raises:
-        ConfigError: if there is no such key, or it is too short.
-    """
-    if config.erasure:
-        return read_key(config.erasure.key, "erasure.key")
-    if config.privacy and config.privacy.key:
-        return read_key(config.privacy.key, "privacy.key")
-    return None
-
-
-def read_erased(spark: SparkSession, config: Config, contract: Contract) -> Erased | None:
-    """Read what was erased from the tables of a run; None where nothing was.
+    Args:
+        spark: the session.
+        config: the run.
+        contract: what a click is.
+        rejected: ``rejected_clicks``; of a refused record, its row has the source and the micro-batch alone.
 
     Raises:
         ConfigError: if the key of the ledger cannot be read.
@@ -76,7 +73,10 @@ def read_erased(spark: SparkSession, config: Config, contract: Contract) -> Eras
     rows = read_ledger(spark, scored.beside(NAME)).where(F.col("table_name").isin(*tables))
     planned = rows.where(F.col("event") == PLANNED)
     counted = planned.groupBy("kind").agg(F.sum("rows"), F.count_distinct("erasure_id")).collect()
-    if not counted:
+    is_refused = F.col("reason") == ERASED_VISITOR
+    refused = rejected.where(is_refused).groupBy(*PART).agg(F.count(F.lit(1)).alias("refused_rows"))
+    total = refused.agg(F.sum("refused_rows")).collect()[0][0] or 0
+    if not counted and not total:
         return None
     plans, done = (rows.where(F.col("event") == event) for event in (PLANNED, DONE))
     left = plans.join(done, ["erasure_id", "table_name"], "left_anti").select("kind", "erasure_id").distinct().collect()
@@ -86,9 +86,11 @@ def read_erased(spark: SparkSession, config: Config, contract: Contract) -> Eras
         F.coalesce(F.sum(F.when(F.col("kind") == kind, F.col("rows"))), F.lit(0)).alias(f"{name}_rows")
         for name, kind in KINDS.items()
     ]
+    names = [f"{name}_rows" for name in GONE]
+    parts = by_kind.agg(*sums).join(refused, list(PART), "full").fillna(0, names).select(*PART, *names)
     return Erased(
-        by_kind.agg(*sums),
-        {named[kind]: total for kind, total, _ in counted},
+        parts,
+        {named[kind]: rows for kind, rows, _ in counted} | {REFUSED: total},
         {named[kind]: requests for kind, _, requests in counted},
         {name: tuple(sorted(row.erasure_id for row in left if row.kind == kind)) for name, kind in KINDS.items()},
         _visitors(config, contract, planned),
@@ -117,24 +119,22 @@ def _replays(planned: DataFrame, rejected: str) -> DataFrame:
 
 
 def _visitors(config: Config, contract: Contract, planned: DataFrame) -> ErasedVisitors | None:
-    key = read_ledger_key(config)
+    key = read_ledger_key(config.erasure, config.privacy)
     if key is None or config.source.keep:  # a key or a header may have named the visitor
         return None
     known = planned.where(F.col("kind") == ERASURE).select("key_id", "visitor_hash").distinct().collect()
     if {row.key_id for row in known} != {id_of_key(key)}:
         return None  # what is known of those under another key are the numbers of their rows
-    field = contract.click.field(contract.visitor).with_nullable(True)
-    hashes = frozenset(row.visitor_hash for row in known)
-    return ErasedVisitors(pa.schema([field], contract.click.metadata), key, hashes)
+    return ErasedVisitors.of(contract.click, contract.visitor, key, frozenset(row.visitor_hash for row in known))
 
 
 def settle_gone(found: DataFrame, gone: DataFrame, has_duplicates: bool) -> DataFrame:
-    """Count records without a row as erased or expired: of each part as many as the ledger says of each.
+    """Count records without a row as erased, expired or refused: of each part as many as there are of each.
 
     Args:
         found: differences, with ``is_erased`` where the visitor of a record decides: true and false, null where it
             cannot be read. Without the column, the numbers decide. They always do for what has expired.
-        gone: ``source, batch_id, erased_rows, expired_rows``.
+        gone: ``source, batch_id, erased_rows, expired_rows, refused_rows``.
         has_duplicates: whether the stream passes over copies of a click; those of one that is gone are ``duplicates``.
     """
     names: Iterable[str] = {"is_erased", "vanished"} - set(found.columns)
@@ -142,6 +142,7 @@ def settle_gone(found: DataFrame, gone: DataFrame, has_duplicates: bool) -> Data
     found = found.withColumns({name: missing_columns[name] for name in names}).join(gone, list(PART), "left")
     found = _take(found, "erased", F.coalesce("is_erased", F.lit(True)), has_duplicates)
     found = _take(found, "expired", F.lit(True), has_duplicates)
+    found = _take(found, REFUSED, F.coalesce("is_erased", F.lit(True)), has_duplicates)
     return _settle_copies(found) if has_duplicates else found
 
 
@@ -173,7 +174,7 @@ def _take(found: DataFrame, name: str, may_be: Column, has_duplicates: bool) -> 
 def _settle_copies(found: DataFrame) -> DataFrame:
     """Count missing records as duplicates whose id is that of one that is gone; those without an id are all alike."""
     id_key = F.col("id_key" if "id_key" in found.columns else "key")
-    gone = has_id(found.where("erased + expired > 0").select(id_key.alias("key")).where("key IS NOT NULL"))
+    gone = has_id(found.where(f"{' + '.join(GONE)} > 0").select(id_key.alias("key")).where("key IS NOT NULL"))
     joined = found.join(gone.select(F.col("key").alias("gone_key")).distinct(), id_key == F.col("gone_key"), "left")
     copies = F.when(F.col("gone_key").isNotNull(), F.col("missing")).otherwise(0)
     known = F.col("duplicates") if "duplicates" in found.columns else F.lit(0)

@@ -9,7 +9,7 @@ from pyspark.sql import functions as F
 
 from clickscore.config.run import Config
 from clickscore.config.source import DeltaSource, FolderSource, KafkaSource
-from clickscore.reasons import UNREADABLE_FILE
+from clickscore.reasons import ERASED_VISITOR, UNREADABLE_FILE
 from clickscore.reconciliation.batch_range import Range, find_range
 from clickscore.reconciliation.discrepancies import Holdings, settle_duplicates
 from clickscore.reconciliation.landed_files import (
@@ -49,6 +49,10 @@ class Rows:
             return mine.withColumn("batch_id", F.greatest("batch_id", F.lit(floor)))
 
         return Rows(cut(self.scored), cut(self.rejected))
+
+    def without_refused(self) -> "Rows":
+        """Return the rows that tell which record they are of: of one that was refused, nothing is kept."""
+        return Rows(self.scored, self.rejected.where(F.col("reason") != ERASED_VISITOR))
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ keep, and all records without an id are the same, unless the tables keep them wh
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -15,33 +15,12 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
+from clickscore.scoring.erased_visitors import ErasedVisitors
 from clickscore.scoring.parsing import parser
 from clickscore.scoring.privacy import Protection
-from clickscore.scoring.privacy_rules import hashed
 from clickscore.storage.arrow_types import as_spark
 from clickscore.storage.schemas import KEEP, VALUE, quoted
-from clickscore.stream.pipeline import raw_bytes
-
-
-@dataclass(frozen=True)
-class ErasedVisitors:
-    """The visitors that the ledger of erasures knows.
-
-    Attributes:
-        visitor: the field of a click that tells visitors apart, which may be null, with the way in which it is read.
-        key: of the hashes; it is in no text that this class writes.
-        hashes: of the visitors.
-    """
-
-    visitor: pa.Schema
-    key: bytes = field(repr=False)
-    hashes: frozenset[str]
-
-    def are_of(self, records: pa.BinaryArray) -> pa.Array:
-        """Tell of each record whether it is of one of them; null where its visitor cannot be read."""
-        encoded = parser(self.visitor).parse(records).clicks.field(0).dictionary_encode()
-        known = [hashed(visitor, self.key) in self.hashes for visitor in encoded.dictionary.to_pylist()]
-        return pa.array(known, pa.bool_()).take(encoded.indices)
+from clickscore.stream.raw_column import raw_bytes
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 import tempfile
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime, timezone
 from functools import partial
 from math import inf
@@ -15,7 +16,7 @@ from rich.table import Table as Grid
 from clickscore.config.run import Config
 from clickscore.console import warn
 from clickscore.errors import ConfigError, ReplayError, StreamError, TableError
-from clickscore.reasons import TOMBSTONE, UNREADABLE_FILE
+from clickscore.reasons import ERASED_VISITOR, TOMBSTONE, UNREADABLE_FILE
 from clickscore.reconciliation.replay_commit import Resolution
 from clickscore.reconciliation.rescoring import Selection, as_raw, open_records, resolved, tally
 from clickscore.registry.registry import fetch_current
@@ -33,12 +34,14 @@ from clickscore.storage.table import Table
 from clickscore.stream.definition import Definition, privacy_properties, read_definition
 from clickscore.stream.deployment import Deployment
 from clickscore.stream.pipeline import REASON, Stamp, constrained, with_outcomes
+from clickscore.stream.refusals import Refusals, check_ledger
 from clickscore.stream.silence import ending_silent_workers
 from clickscore.stream.unwritable import Unwritable
 
 REMEDIES = {
     UNREADABLE_FILE: "fix the file and land it under a new name",
     TOMBSTONE: "it has no value; ask the producer to send it again",
+    ERASED_VISITOR: "its visitor was erased, and nothing of the record is kept",
 }
 """What to do about records that are not in the table."""
 GONE = "the record is not in the table"
@@ -84,6 +87,8 @@ def run(
             say(f"No open record of {rejected.name} matches.")
             return
         lost = [tuple(row) for row in records.where("raw IS NULL").groupBy("reason").count().collect()]
+        contract = Refusals.of(spark, config, partial(warn, console)).applied(definition.contract)
+        definition = replace(definition, contract=contract)
         verdicts = judge(spark, config, records.where("raw IS NOT NULL"), definition, model)
         counts: Tally = [tuple(row) for row in tally(verdicts).collect()]
         if dry_run:
@@ -158,6 +163,7 @@ def check(spark: SparkSession, config: Config, model: ModelVersion) -> Definitio
     rejected = Table(config.output.rejected)
     check_unconstrained(spark, rejected, rejected.properties(spark))
     check_changeable(spark, rejected, "a replay marks its rows", "replay")
+    check_ledger(spark, config)
     return definition
 
 

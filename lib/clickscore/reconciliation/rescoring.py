@@ -9,7 +9,7 @@ from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from clickscore.storage.schemas import LINEAGE, REPLAYED, SOURCE_TIME, Layout
-from clickscore.stream import pipeline
+from clickscore.stream import pipeline, raw_column
 from clickscore.stream.pipeline import DETAIL, REASON, Stamp
 
 RECORD = ("raw", "reason", "detail", "source", "source_offset", "received_at", "batch_id")
@@ -78,7 +78,7 @@ def as_raw(records: DataFrame, kept: Iterable[T.StructField] = ()) -> DataFrame:
         records.groupBy(*RECORD)
         .agg(F.count(F.lit(1)).alias(COPIES), *[F.first(name).alias(name) for name in names])
         .select(
-            pipeline.raw_bytes().alias("value"),
+            raw_column.raw_bytes().alias("value"),
             *[field.name for field in LINEAGE],
             *names,
             F.lit(None).cast(SOURCE_TIME.dataType).alias(SOURCE_TIME.name),
@@ -94,10 +94,10 @@ def changes(verdicts: DataFrame) -> DataFrame:
     Reason and detail are null for a record that passes. One that fails again for just the same reason is not among
     them. How ``raw`` is written may depend on the reason.
     """
-    detail = pipeline.raw_detail(REASON, DETAIL)
+    detail = raw_column.raw_detail(REASON, DETAIL)
     is_same = F.struct(REASON, detail).eqNullSafe(F.struct(*[F.col(WAS)[name] for name in ("reason", "detail")]))
     return verdicts.where(~is_same).select(
-        WAS, pipeline.raw_text(REASON).alias("raw"), F.col(REASON).alias("reason"), detail.alias("detail")
+        WAS, raw_column.raw_text(REASON).alias("raw"), F.col(REASON).alias("reason"), detail.alias("detail")
     )
 
 

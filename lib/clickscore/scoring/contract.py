@@ -12,6 +12,7 @@ from clickscore.config.record_path import ESCAPED_IN_KEYS
 from clickscore.config.text_file import read_text
 from clickscore.errors import ConfigError
 from clickscore.scoring import ddl
+from clickscore.scoring.erased_visitors import ErasedVisitors
 from clickscore.scoring.privacy import Protection, protection_of
 from clickscore.scoring.privacy_rules import rule_problems
 from clickscore.scoring.reading import PLAIN, Reading, reading_problems, with_reading
@@ -45,6 +46,7 @@ class Contract:
         time: name of the field that says when it was; required, a timestamp.
         visitor: name of the field that says whose it is; required, a single value.
         protection: what may be kept of it; None for all.
+        erased: visitors whose clicks are refused; None for nobody.
     """
 
     click: pa.Schema
@@ -52,6 +54,7 @@ class Contract:
     time: str
     visitor: str
     protection: Protection | None = None
+    erased: ErasedVisitors | None = None
 
     @property
     def kept(self) -> pa.Schema:

@@ -37,6 +37,7 @@ from clickscore.scoring.reading import place_of
 from clickscore.scoring.times import NO_TIME
 
 if TYPE_CHECKING:  # a program that embeds the scorer has no pydantic
+    from clickscore.config.erasure import Erasure
     from clickscore.config.privacy import Privacy
 
 MASKED = "masked"
@@ -144,6 +145,17 @@ def protection_of(privacy: "Privacy") -> Protection:
         for name, rule in privacy.fields.items()
     }
     return Protection(rules, privacy.raw, key)
+
+
+def read_ledger_key(erasure: "Erasure | None", privacy: "Privacy | None") -> bytes | None:
+    """Return the key under which the ledger knows visitors: that of the erasures, else that of privacy, if any.
+
+    Raises:
+        ConfigError: if there is no such key, or it is too short.
+    """
+    if erasure:
+        return read_key(erasure.key, "erasure.key")
+    return read_key(privacy.key, "privacy.key") if privacy and privacy.key else None
 
 
 def read_key(reference: str, where: str) -> bytes:

@@ -4,14 +4,14 @@ The same function serves a stream, a batch, a service and a program that embeds 
 Whatever is wrong with a record, a feature or a model's answer ends up in the record's own outcome.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import partial
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from clickscore.reasons import FEATURE_FAILED, MISSING_FEATURE, SCORING_FAILED
+from clickscore.reasons import ERASED_VISITOR, FEATURE_FAILED, MISSING_FEATURE, SCORING_FAILED
 from clickscore.scoring.contract import Contract
 from clickscore.scoring.decoding import Rejection
 from clickscore.scoring.features import Features
@@ -105,6 +105,9 @@ class ClickScorer:
             TooManyFailuresError: if the champion fails on more clicks than its tolerance allows.
         """
         clicks, rejections = self._parser.parse(records)
+        if self._contract.erased:
+            visitors = clicks.field(self._contract.visitor)
+            rejections |= self._contract.erased.refused(records, visitors, rejections)
         rows = _others(len(records), rejections)
         schemas = [self._champion.inputs, *([self._challenger.model.inputs] if self._challenger else ())]
         asked = clicks
@@ -155,9 +158,9 @@ class ClickScorer:
         predict = partial(_predict, self._champion, picks, inputs)
         return self._isolation.score(quiet(predict) if self._hides else predict, len(inputs), len(picks))
 
-    def _masked(self, records: pa.BinaryArray, rejections: Iterable[int]) -> pa.Array:
+    def _masked(self, records: pa.BinaryArray, rejections: Mapping[int, Rejection]) -> pa.Array:
         """Return what may be kept of the records that could not be decoded."""
-        rows = list(rejections)
+        rows = [row for row, why in rejections.items() if why.reason != ERASED_VISITOR]
         if not rows or not self._protection:
             return pa.nulls(len(records), pa.string())
         kept = self._protection.records(records.take(pa.array(rows)), self._contract.click, self._contract.id)

@@ -189,6 +189,19 @@ def name_of(table: Table) -> str:
     return table.name.rstrip("/").rpartition("/" if table.is_path else ".")[2].strip("`")
 
 
+def known_visitors(spark: SparkSession, ledger: Table, key_id: str) -> tuple[frozenset[str], int]:
+    """Return the hashes of all erased visitors that are known under a key, and how many are known under others."""
+    is_erased = (F.col("kind") == ERASURE) & F.col("visitor_hash").isNotNull()
+    known = read_ledger(spark, ledger).where(is_erased).select("key_id", "visitor_hash").distinct().collect()
+    hashes = frozenset(row.visitor_hash for row in known if row.key_id == key_id)
+    return hashes, sum(row.key_id != key_id for row in known)
+
+
+def newest_version(spark: SparkSession, table: Table) -> int:
+    """Return the version that a table has now."""
+    return int(table.delta(spark).history(1).select("version").collect()[0][0])
+
+
 def read_ledger(spark: SparkSession, table: Table) -> DataFrame:
     """Return the rows of a ledger; none where there is no such table."""
     if table.exists(spark):

@@ -26,6 +26,7 @@ from clickscore.monitoring.summary import print_summary
 from clickscore.registry.registry import fetch_current, fetch_version
 from clickscore.registry.version import ModelVersion
 from clickscore.retries import START_LIMIT_S, retrying
+from clickscore.scoring.isolation import Tolerance
 from clickscore.sources.kinds import check_source, kind_of
 from clickscore.storage.model_timeline import Timeline
 from clickscore.storage.pause import Pauses
@@ -37,9 +38,11 @@ from clickscore.stream.deployment import Deployment
 from clickscore.stream.field_counts import FieldCounts, read_field_counts, write_field_counts
 from clickscore.stream.metrics_writer import MetricsWriter
 from clickscore.stream.output_tables import Binding, bind
+from clickscore.stream.pipeline import Score
 from clickscore.stream.plan import look_at_challenger, look_back, show
 from clickscore.stream.preflight import Wiring, check
 from clickscore.stream.query import Stream, failing_clearly
+from clickscore.stream.refusals import Refusals
 from clickscore.stream.rejected_share import NO_LIMIT, RejectLimit, RejectWarning
 from clickscore.stream.silence import ending_silent_workers
 from clickscore.stream.stop_signals import stop_signals
@@ -93,9 +96,15 @@ def run(config: Config, make_session: Callable[[], SparkSession], console: Conso
                 )  # fmt: skip
                 click, quotes = wiring.definition.contract.click, not wiring.definition.contract.protection
                 reject_limit = None if config.reject_limit is None else RejectLimit(config.reject_limit, click, quotes)
+                refusals = Refusals.of(spark, config, lines.warn)
+
+                def score_with(model: ModelVersion, tolerance: Tolerance, challenger: ModelVersion | None) -> Score:
+                    contract = refusals.applied(wiring.definition.contract)
+                    return deployment.score_with(contract, wiring.definition.features, model, tolerance, challenger)
+
                 batch_scorer = BatchScorer(
                     layout=wiring.definition.layout,
-                    score_with=partial(deployment.score_with, wiring.definition.contract, wiring.definition.features),
+                    score_with=score_with,
                     time_limit_s=config.model.time_limit_ms / 1000,
                     failure_limit=config.model.failure_limit,
                     suspend=models.suspend,
@@ -131,6 +140,7 @@ def run(config: Config, make_session: Callable[[], SparkSession], console: Conso
                     metrics.sees(query)
                     watch.look(query)
                     pauses.look()
+                    refusals.look()
 
                 stream = Stream(
                     spark, wiring, binding, models, batch_scorer, report=report, tell=lines.warn, failed=health.failed,

@@ -10,11 +10,12 @@ from dataclasses import dataclass
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from clickscore.reasons import CONSTRAINT_VIOLATED, INVALID_ENCODING, SCORING_FAILED
+from clickscore.reasons import CONSTRAINT_VIOLATED, ERASED_VISITOR, SCORING_FAILED
 from clickscore.storage.constraints import Constraint
 from clickscore.storage.schemas import (
     DUPLICATE,
     KEEP,
+    KEPT,
     LINEAGE,
     MASKED,
     MICROSECOND_FORMAT,
@@ -23,6 +24,7 @@ from clickscore.storage.schemas import (
     Layout,
     quoted,
 )
+from clickscore.stream.raw_column import raw_detail, raw_text
 
 Score = Callable[[Column], Column]
 """The scorer as a function of Columns: raw records to their outcomes."""
@@ -36,9 +38,10 @@ IS_SCORED = f"{REASON} IS NULL AND NOT {DUPLICATE}"
 IS_REJECTED = f"{REASON} IS NOT NULL AND NOT {DUPLICATE}"
 """A duplicate that would also be rejected counts once, as a duplicate: its first copy is in the table."""
 
-IN_BASE64 = "; raw is base64"
-"""How the detail of a record ends whose ``raw`` is base64."""
 _ASIDE, _BROKEN = "_aside", "_broken"
+
+IS_ERASED = f"{REASON} <=> '{ERASED_VISITOR}'"
+"""A record of which nothing may be kept."""
 
 MOST_LISTED = 1_000
 """Rejected records of a micro-batch that come to the driver along with the counts; of more, none is used."""
@@ -70,10 +73,15 @@ class Stamp:
 
 
 def with_outcomes(raw: DataFrame, score: Score) -> DataFrame:
-    """Add ``_outcome STRUCT``, ``scoring.scorer.outcome_type``; a duplicate is scored by no model."""
+    """Add ``_outcome STRUCT``, ``scoring.scorer.outcome_type``; a duplicate is scored by no model.
+
+    Of a record that is refused, as its visitor was erased, neither the value nor a key or headers are left.
+    """
     if DUPLICATE not in raw.columns:  # nobody has looked for duplicates
         raw = raw.withColumn(DUPLICATE, F.lit(False))
-    return raw.withColumn(OUTCOME, score(F.expr(f"CASE WHEN NOT {DUPLICATE} THEN {VALUE} END")))
+    outcomes = raw.withColumn(OUTCOME, score(F.expr(f"CASE WHEN NOT {DUPLICATE} THEN {VALUE} END")))
+    personal = [VALUE, *(field.name for field in KEPT.values() if field.name in raw.columns)]
+    return outcomes.withColumns({name: F.expr(f"CASE WHEN NOT {IS_ERASED} THEN {name} END") for name in personal})
 
 
 def masked(outcomes: DataFrame, layout: Layout, condition: str = IS_REJECTED) -> DataFrame:
@@ -90,7 +98,10 @@ def masked(outcomes: DataFrame, layout: Layout, condition: str = IS_REJECTED) ->
     if layout.raw_rule == MASKED:
         click = F.to_json(_click(layout, f"{OUTCOME}."), {"timestampFormat": MICROSECOND_FORMAT})
         is_click = F.expr(f"{OUTCOME}.{quoted(layout.id)} IS NOT NULL")
-        value = F.when(F.expr(condition), F.when(is_click, click).otherwise(F.col(MASKED_RAW)).cast("binary"))
+        value = F.when(
+            F.expr(f"({condition}) AND NOT {IS_ERASED}"),
+            F.when(is_click, click).otherwise(F.col(MASKED_RAW)).cast("binary"),
+        )
     return outcomes.withColumn(VALUE, value)
 
 
@@ -165,38 +176,6 @@ def rejected(records: DataFrame, layout: Layout, stamp: Stamp) -> DataFrame:
         stamp.moment.alias("received_at"),
         F.lit(stamp.batch_id).cast("bigint").alias("batch_id"),
     )
-
-
-def raw_text(reason: str) -> Column:
-    """Return the raw record as the tables hold it: as text; what is no UTF-8 as ISO 8859-1, or in base64.
-
-    ISO 8859-1 is for records that should be text, and is told by their reason; base64 for those of Avro and Protobuf,
-    and is told by their detail.
-    """
-    value = F.col(VALUE)
-    latin = F.decode(value, "ISO-8859-1")
-    in_base64 = F.when(_is_binary(reason), F.base64(value)).otherwise(value.cast("string"))
-    return F.when(F.col(reason) == INVALID_ENCODING, latin).otherwise(in_base64)
-
-
-def raw_detail(reason: str, detail: str) -> Column:
-    """Return the detail as the tables hold it, which tells when ``raw`` is base64."""
-    return F.when(_is_binary(reason), F.concat(F.coalesce(detail, F.lit("")), F.lit(IN_BASE64))).otherwise(
-        F.col(detail)
-    )
-
-
-def _is_binary(reason: str) -> Column:
-    return (F.col(reason) != INVALID_ENCODING) & ~F.is_valid_utf8(F.col(VALUE).cast("string"))
-
-
-def raw_bytes() -> Column:
-    """Return the bytes that came from the source, of a row of ``rejected_clicks`` with ``raw``: see ``raw_text``."""
-    raw = F.col("raw")
-    # The detail may quote a record that ends so; what is no base64 is text.
-    binary = F.when(F.col("detail").endswith(IN_BASE64), F.try_to_binary(raw, F.lit("base64")))
-    latin = F.when(F.col("reason") == INVALID_ENCODING, F.encode(raw, "ISO-8859-1"))
-    return F.coalesce(latin, binary, raw.cast("binary"))
 
 
 def census(

@@ -27,6 +27,7 @@ from clickscore.spark_errors import SPARK_ERRORS
 from clickscore.stream.contract_changes import TableChanges, accepted_now, table_changes
 from clickscore.stream.field_counts import in_words, read_field_counts
 from clickscore.stream.preflight import Findings
+from clickscore.stream.refusals import refused_now
 
 LABEL_WIDTH = 12
 
@@ -39,11 +40,13 @@ class History:
         changes: what differs between the contract and the tables.
         accepted: how many of the records that were rejected would be accepted today.
         unknown: fields that the contract does not have, by day.
+        refused: how many visitors are refused, where clicks of erased ones are.
     """
 
     changes: tuple[TableChanges, ...] = ()
     accepted: str | None = None
     unknown: tuple[str, ...] = ()
+    refused: str | None = None
 
 
 def look_back(spark: SparkSession, config: Config, found: Findings) -> History:
@@ -55,6 +58,7 @@ def look_back(spark: SparkSession, config: Config, found: Findings) -> History:
             tuple(table_changes(spark, config, found.contract)),
             accepted_now(spark, config, found.contract, found.features) if found.features else None,
             tuple(in_words(read_field_counts(spark, config.checkpoint, found.contract.click))),
+            refused_now(spark, config) if found.wiring else None,
         )
     return History()
 
@@ -145,8 +149,8 @@ def show(config: Config, found: Findings, challenger: Challenger, history: Histo
     for text in history.unknown:
         say("unknown", text)
     say("rejected", "records that do not fit the contract; jobs/try_clicks.py shows what becomes of a sample")
-    if history.accepted:
-        say("", history.accepted)
+    for text in filter(None, (history.accepted, history.refused)):
+        say("", text)
     if found.model and found.model.has_required_inputs:
         names = ", ".join(field.name for field in found.model.inputs if not field.nullable)
         say("", f"{MISSING_FEATURE}: clicks for which one of {names} is null")

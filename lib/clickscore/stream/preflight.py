@@ -31,6 +31,7 @@ from clickscore.storage.protocol import check_readable, check_writable
 from clickscore.storage.table import Table
 from clickscore.stream.definition import Definition, define_contract, define_layout, privacy_properties
 from clickscore.stream.placement import check_placement
+from clickscore.stream.refusals import check_ledger
 
 Part = TypeVar("Part")
 
@@ -189,6 +190,8 @@ def check(
                 of_gaps = _properties_if_sound(found, spark, watch.gaps_table, schemas.SOURCE_GAPS)
                 found.attempt(partial(check_unconstrained, spark, watch.gaps_table, of_gaps or {}))
                 gaps = found.attempt(partial(watch.gaps_ahead, checkpoint)) or []
+    if is_placed:
+        found.attempt(lambda: check_ledger(spark, config))
     if config.lineage:
         found.attempt(partial(connect, config.lineage))
     if gaps and not accept_loss:

@@ -15,7 +15,7 @@ from tests.support.wire import avro_bytes, framed, proto_file, proto_message, se
 
 from clickscore.reconciliation import audit, replay
 from clickscore.reconciliation.rescoring import Selection
-from clickscore.stream.pipeline import IN_BASE64
+from clickscore.stream.raw_column import IN_BASE64
 from shopsim.registry import Registry
 
 MakeClick = Callable[..., dict[str, Any]]

@@ -1,30 +1,27 @@
 """Missing records that the ledger explains: as many as it says, of the visitors that it knows."""
 
-import pyarrow as pa
 import pytest
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
 from clickscore.reconciliation.batch_range import Range
 from clickscore.reconciliation.erased import Erased, settle_gone
-from clickscore.reconciliation.record_keys import ErasedVisitors
-from clickscore.scoring.privacy_rules import hashed
 
-KEY = b"0123456789abcdef0123456789abcdef"
 FOUND = """source STRING, batch_id BIGINT, key BIGINT, label STRING, missing BIGINT, vanished BIGINT, twice BIGINT,
            is_erased BOOLEAN"""
-GONE = "source STRING, batch_id BIGINT, erased_rows BIGINT, expired_rows BIGINT"
+GONE = "source STRING, batch_id BIGINT, erased_rows BIGINT, expired_rows BIGINT, refused_rows BIGINT"
 Row = tuple[str, int, int, str, int, int, int, bool | None]
 
 
 def settled(
-    spark: SparkSession, rows: list[Row], limit: int, has_duplicates: bool = False, expired: int = 0
-) -> dict[str, tuple[int, ...]]:
-    """Return of each label what is missing, vanished, erased, a duplicate and expired."""
-    gone = spark.createDataFrame([("f", 0, limit, expired)], GONE)
+    spark: SparkSession, rows: list[Row], limit: int, has_duplicates: bool = False, expired: int = 0,
+    refused: int = 0,
+) -> dict[str, tuple[int, ...]]:  # fmt: skip
+    """Return of each label what is missing, vanished, erased, a duplicate, expired and refused."""
+    gone = spark.createDataFrame([("f", 0, limit, expired, refused)], GONE)
     found = settle_gone(spark.createDataFrame(rows, FOUND), gone, has_duplicates)
     duplicates, removed = (["duplicates"] if has_duplicates else []), (["expired"] if expired else [])
-    counts = ["missing", "vanished", "erased", *duplicates, *removed]
+    counts = ["missing", "vanished", "erased", *duplicates, *removed, *(["refused"] if refused else [])]
     return {row.label: tuple(row[name] for name in counts) for row in found.collect()}
 
 
@@ -88,16 +85,27 @@ def test_copies_of_an_expired_click_are_duplicates_and_records_without_an_id_are
 
 
 def test_parts_count_as_the_micro_batches_of_the_audit(spark: SparkSession) -> None:
-    rows = [("f", 0, 1, 0), ("f", 3, 2, 7), ("f", 5, 4, 0), ("f", 9, 8, 0), ("f", -1_000_000_000_000, 16, 5)]
+    rows = [("f", 0, 1, 0, 9), ("f", 3, 2, 7, 1), ("f", 5, 4, 0, 2), ("f", 9, 8, 0, 9),
+            ("f", -1_000_000_000_000, 16, 5, 3)]  # fmt: skip
     parts = spark.createDataFrame(rows, GONE)
     within = Erased(parts, {"erased": 31}, {"erased": 1}, {}, None, parts).within(Range(3, 8, {}), 4)
-    found = {row.batch_id: (row.erased_rows, row.expired_rows) for row in within.collect()}
-    assert found == {4: (2, 7), 5: (4, 0), -1_000_000_000_000: (16, 5)}
+    found = {row.batch_id: (row.erased_rows, row.expired_rows, row.refused_rows) for row in within.collect()}
+    assert found == {4: (2, 7, 1), 5: (4, 0, 2), -1_000_000_000_000: (16, 5, 3)}
 
 
-def test_record_is_of_an_erased_visitor_of_another_one_or_nobody_can_tell() -> None:
-    field = pa.schema([pa.field("visitor", pa.string())])
-    visitors = ErasedVisitors(field, KEY, frozenset({hashed("v1", KEY)}))
-    records = pa.array([b'{"visitor": "v1"}', b'{"visitor": "v2"}', b'{"visitor": "v1', b'{"visitor": 1}', None])
-    assert visitors.are_of(records).to_pylist() == [True, False, None, None, None]
-    assert "0123456789abcdef" not in repr(visitors)
+def test_refused_records_are_of_erased_visitors_and_no_more_than_were_refused(spark: SparkSession) -> None:
+    rows: list[Row] = [
+        ("f", 0, 1, "a", 1, 0, 0, False), ("f", 0, 2, "b", 1, 0, 0, True), ("f", 0, 3, "c", 1, 0, 0, True),
+        ("f", 1, 4, "d", 1, 0, 0, True),
+    ]  # fmt: skip
+    found = settled(spark, rows, 1, refused=1)
+    assert found["a"] == found["d"] == (1, 0, 0, 0)
+    assert sorted((found["b"], found["c"])) == [(0, 0, 0, 1), (0, 0, 1, 0)]
+    assert settled(spark, rows, 0, refused=1)["b"] == (0, 0, 0, 1)
+    assert settled(spark, rows, 0, refused=1)["c"] == (1, 0, 0, 0)
+
+
+def test_copies_of_a_refused_click_are_duplicates_where_the_stream_passes_over_them(spark: SparkSession) -> None:
+    rows: list[Row] = [("f", 0, 1, "a", 2, 0, 0, True), ("f", 1, 1, "a2", 1, 0, 0, True)]
+    found = settled(spark, rows, 0, has_duplicates=True, refused=1)
+    assert found == {"a": (0, 0, 0, 1, 1), "a2": (0, 0, 0, 1, 0)}

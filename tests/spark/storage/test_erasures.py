@@ -7,7 +7,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from clickscore.errors import ErasureError
-from clickscore.storage.erasures import ERASURE, RETENTION, Erasures, Request, check_finished, name_of
+from clickscore.storage.erasures import ERASURE, RETENTION, Erasures, Request, check_finished, known_visitors, name_of
 from clickscore.storage.table import Table
 
 VERSIONS = {"scored_clicks": 3, "rejected_clicks": 2}
@@ -90,3 +90,20 @@ def test_of_two_requests_at_the_same_moment_one_plans_nothing(spark: SparkSessio
     ):
         ledger.plan(found, VERSIONS, None, 1)
     assert ledger.read().agg(F.max("erasure_id")).collect()[0][0] == 1
+
+
+def test_erased_visitors_are_known_under_the_key_that_is_asked_for(spark: SparkSession, tmp_path: Path) -> None:
+    scored = Table(f"{tmp_path}/scored_clicks")
+    ledger = Erasures.of(spark, scored, "stream", "k1")
+    assert known_visitors(spark, ledger.table, "k1") == (frozenset(), 0)
+    first = counts(spark, ("h1", "scored_clicks", "f", 0, 2), ("h1", "rejected_clicks", "f", 1, 1))
+    ledger.plan(first, VERSIONS, None, 0)
+    other = Erasures.of(spark, scored, "stream", "k2")
+    other.plan(counts(spark, ("h2", "scored_clicks", "f", 0, 2)), VERSIONS, None, 1)
+    ledger.finish(Request(1, None, "k1", frozenset({"h1"}), ("scored_clicks",)), "scored_clicks", 4)
+    expired = spark.createDataFrame(
+        [("scored_clicks", "f", 0, 2)], "table_name STRING, source STRING, batch_id BIGINT, rows BIGINT"
+    )
+    Erasures.of(spark, scored, "stream", None).plan(expired, VERSIONS, None, 2)
+    assert known_visitors(spark, ledger.table, "k1") == (frozenset({"h1"}), 1)
+    assert known_visitors(spark, ledger.table, "k2") == (frozenset({"h2"}), 1)

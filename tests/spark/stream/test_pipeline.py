@@ -1,13 +1,14 @@
 import json
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from clickscore.storage.constraints import Constraint
-from clickscore.storage.schemas import REJECTED_CLICKS, Layout, Scores, scored_clicks
+from clickscore.storage.schemas import KEEP, KEPT, MASKED, REJECTED_CLICKS, Layout, Scores, scored_clicks
 from clickscore.stream import pipeline
 from clickscore.stream.definition import Definition
 from clickscore.stream.pipeline import Score, Stamp
@@ -62,27 +63,6 @@ def test_rejected_record_keeps_its_bytes_its_reason_and_where_it_came_from(
         ("wrong", "malformed_json", "why: malformed_json", 1, 7),
         ("\xff\xfe", "invalid_encoding", "why: invalid_encoding", 2, 7),
     ]
-
-
-def test_raw_record_can_be_read_back_from_the_table_whatever_it_is(
-    spark: SparkSession, layout: Layout, stamp: Stamp
-) -> None:
-    records = [
-        (b"text", "wrong_type", "why", "text", "why"),
-        (b"\xff\x00", "malformed_avro", "why", "/wA=", "why; raw is base64"),
-        (b"\xff\x00", "missing_field", None, "/wA=", "; raw is base64"),
-        (b"\x00ab", "malformed_avro", "why", "\x00ab", "why"),
-        (b"\xff\x00", "invalid_encoding", "why", "\xff\x00", "why"),
-        (b"{", "malformed_json", "says; raw is base64", "{", "says; raw is base64"),
-        (None, "tombstone", "why", None, "why"),
-    ]
-    rows = [(value and bytearray(value), "file", at, None, reason, detail)
-            for at, (value, reason, detail, _, _) in enumerate(records)]  # fmt: skip
-    columns = T.StructType([*layout.raw, *(T.StructField(name, T.StringType()) for name in ("reason", "detail"))])
-    rejected = pipeline.rejected(spark.createDataFrame(rows, columns), layout, stamp).orderBy("source_offset")
-    assert [(row.raw, row.detail) for row in rejected.collect()] == [tuple(record[3:]) for record in records]
-    found = rejected.select(pipeline.raw_bytes().alias("value")).collect()
-    assert [row.value and bytes(row.value) for row in found] == [record[0] for record in records]
 
 
 def test_census_counts_every_record_once_and_lists_the_rejected(raw: DataFrame, layout: Layout, score: Score) -> None:
@@ -184,3 +164,31 @@ def test_names_of_fields_may_be_those_of_other_columns(spark: SparkSession, stam
     outcomes = pipeline.with_outcomes(raw, lambda _: F.struct(*fields, F.lit(0.5).alias("score"), *nothing))
     [row] = pipeline.scored(outcomes, layout, stamp).collect()
     assert [row[name] for name in names] == list(names)
+
+
+def test_nothing_is_left_of_a_record_that_is_refused_but_where_it_came_from(
+    spark: SparkSession, definition: Definition, stamp: Stamp
+) -> None:
+    kept = tuple(KEPT.values())
+    header = [("visitor", bytearray(b"v"))]
+    rows = [(bytearray(value), "clicks-0", offset, bytearray(b"v"), header, None)
+            for offset, value in enumerate([json.dumps(GOOD).encode(), b"wrong"])]  # fmt: skip
+    outcome = "named_struct('id', 'v', 'at', timestamp'2026-03-01', 'visitor', 'v', 'price', 2D, 'quantity', 3, {})"
+    refused = "'score', CAST(NULL AS DOUBLE), 'reason', 'erased_visitor', 'detail', 'why'"
+    others = "'score', CAST(NULL AS DOUBLE), 'reason', 'scoring_failed', 'detail', 'why'"
+
+    def score(value: Column) -> Column:
+        is_good = F.octet_length(value) > len(b"wrong")
+        return F.when(is_good, F.expr(outcome.format(refused))).otherwise(F.expr(outcome.format(others)))
+
+    for raw_rule in (KEEP, MASKED):
+        layout = replace(definition.layout, kept=kept, raw_rule=raw_rule)
+        outcomes = pipeline.with_outcomes(spark.createDataFrame(rows, layout.raw), score)
+        outcomes = pipeline.masked(outcomes, layout).select("*", pipeline.REASON, pipeline.DETAIL)
+        table = pipeline.rejected(outcomes, layout, stamp).orderBy("source_offset")
+        gone, there = table.select("raw", "source_key", "source_headers", "source", "source_offset").collect()
+        assert tuple(gone) == (None, None, None, "clicks-0", 0)
+        assert None not in tuple(there)
+        [row] = outcomes.agg(*pipeline.census(layout, is_sampled=True)).collect()
+        assert [each.value and bytes(each.value) for each in row["listed"] if each.reason == "erased_visitor"] == [None]
+        assert [bytes(value) for value in row["sampled"] if value] == [b"wrong"]

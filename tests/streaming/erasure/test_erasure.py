@@ -95,6 +95,8 @@ def test_outcomes_of_the_visitors_go_also_after_a_kill_and_do_not_come_back(
     with monkeypatch.context() as patch, pytest.raises(KilledError):
         killed_after(patch, deletion, "_merge")  # the clicks, which alone tell whose the outcomes are, are gone
         site.erase(site.GONE)
+    with pytest.raises(ErasureError, match=r"request 1 is planned and not done.* jobs/erase_visitors\.py --apply"):
+        site.join()
     said = site.erase(site.GONE)
     assert "Request 1 had ended before it was done; it is finished now." in said
     assert "outcomes         0 rows of 0 visitors\n" in said

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,11 +11,14 @@ import pyarrow as pa
 import pytest
 
 from clickscore.scoring.contract import Contract
+from clickscore.scoring.erased_visitors import ErasedVisitors
 from clickscore.scoring.features import Features, read_features
 from clickscore.scoring.histograms import Bins, ClickBins, added
 from clickscore.scoring.isolation import Tolerance, TooManyFailuresError
 from clickscore.scoring.models import LoadedModel
 from clickscore.scoring.outputs import Outputs, as_outputs
+from clickscore.scoring.privacy import Protection
+from clickscore.scoring.privacy_rules import Rule, hashed
 from clickscore.scoring.scorer import ClickScorer
 
 INPUTS = pa.schema([("double_price", pa.float64()), ("quantity", pa.float64())])
@@ -178,3 +182,29 @@ def test_clicks_that_have_a_score_are_counted_in_the_bins_of_the_model(contract:
     counts = added(chunks[0].field("_counts").drop_null().to_pylist())
     assert counts is not None
     assert counts.tolist() == [1, 1, 0, 2, 0, 0]
+
+
+def test_clicks_of_erased_visitors_are_refused_and_the_others_scored(contract: Contract, features: Features) -> None:
+    key = b"0123456789abcdef0123456789abcdef"
+    erased = ErasedVisitors.of(contract.click, contract.visitor, key, frozenset({hashed("gone", key)}))
+    asked: list[int] = []
+
+    def counted(inputs: pa.StructArray) -> np.ndarray:
+        asked.append(len(inputs))
+        return total(inputs)
+
+    scorer = ClickScorer(replace(contract, erased=erased), features, model(counted))
+    found = records(
+        click(), click(id="b", visitor="gone"), click(visitor="gone", quantity="many"), b'{"visitor": "gone"'
+    )
+    outcomes = scorer.score(found)
+    reasons = [None, "erased_visitor", "erased_visitor", "malformed_json"]
+    assert outcomes.field("reason").to_pylist() == reasons
+    assert outcomes.field("score").to_pylist() == [7.0, None, None, None]
+    assert asked == [1]
+    assert outcomes.field("id").to_pylist() == ["a", "b", None, None]  # by which a click is told after a crash
+
+    hidden = replace(contract, erased=erased, protection=Protection({"price": Rule("drop")}))
+    outcomes = ClickScorer(hidden, features, model(total)).score(found)
+    assert outcomes.field("reason").to_pylist() == reasons
+    assert outcomes.field("_raw").to_pylist() == [None] * 4
