@@ -87,7 +87,9 @@ def run(config: Config, make_session: Callable[[], SparkSession], console: Conso
                 for warning in [*kind.warnings(config.source), *found.warnings]:
                     lines.warn(warning)
                 with failing_clearly(START_LIMIT_S):
-                    binding = retrying(lines.warn, START_LIMIT_S, failed=health.failed)(bind, spark, wiring)
+                    persistent = retrying(lines.warn, START_LIMIT_S, failed=health.failed)
+                    binding = persistent(bind, spark, wiring)
+                    refusals = persistent(Refusals.of, spark, config, lines.warn)
                 models = ActiveModels(
                     config, wiring.definition.features.schema, wiring.model,
                     Timeline(spark, wiring.timeline, fetch, binding.fence),
@@ -96,7 +98,6 @@ def run(config: Config, make_session: Callable[[], SparkSession], console: Conso
                 )  # fmt: skip
                 click, quotes = wiring.definition.contract.click, not wiring.definition.contract.protection
                 reject_limit = None if config.reject_limit is None else RejectLimit(config.reject_limit, click, quotes)
-                refusals = Refusals.of(spark, config, lines.warn)
 
                 def score_with(model: ModelVersion, tolerance: Tolerance, challenger: ModelVersion | None) -> Score:
                     contract = refusals.applied(wiring.definition.contract)

@@ -46,6 +46,7 @@ class Refusals:
     _version: int = -1
     _looked: float = -inf
     _is_told: bool = False
+    _is_blind: bool = False
 
     @classmethod
     def of(cls, spark: SparkSession, config: Config, tell: Callable[[str], None]) -> "Refusals":
@@ -53,21 +54,25 @@ class Refusals:
 
         Raises:
             ConfigError: if the key of the ledger cannot be read.
+            PySparkException: if the ledger cannot be read, or a ``Py4JJavaError``.
         """
         refusals = cls(spark, _ledger(config), _key(config), tell)
-        refusals.look()
+        if refusals.key is not None:
+            refusals._read(refusals.key)
         return refusals
 
     def look(self) -> None:
         """Read the ledger if it has changed, unless the last look was a few seconds ago."""
         if self.key is None or time.monotonic() - self._looked < LOOK_S:
             return
-        self._looked = time.monotonic()
         try:
             self._read(self.key)
+            self._is_blind = False
         except SPARK_ERRORS as error:
-            self.tell(f"{self.ledger.name} cannot be read, so clicks of visitors that were erased since the last look "
-                      f"are accepted: {gist(error)}")  # fmt: skip
+            if not self._is_blind:
+                self.tell(f"{self.ledger.name} cannot be read, so clicks of visitors that are erased from now on are "
+                          f"accepted until it can: {gist(error)}")  # fmt: skip
+            self._is_blind = True
 
     def applied(self, contract: Contract) -> Contract:
         """Return a contract of which clicks of erased visitors are refused."""
@@ -77,6 +82,7 @@ class Refusals:
         return replace(contract, erased=erased)
 
     def _read(self, key: bytes) -> None:
+        self._looked = time.monotonic()
         if not self.ledger.exists(self.spark) or (version := newest_version(self.spark, self.ledger)) == self._version:
             return
         key_id = id_of_key(key)
