@@ -173,7 +173,8 @@ def test_nothing_is_left_of_a_record_that_is_refused_but_where_it_came_from(
     header = [("visitor", bytearray(b"v"))]
     rows = [(bytearray(value), "clicks-0", offset, bytearray(b"v"), header, None)
             for offset, value in enumerate([json.dumps(GOOD).encode(), b"wrong"])]  # fmt: skip
-    outcome = "named_struct('id', 'v', 'at', timestamp'2026-03-01', 'visitor', 'v', 'price', 2D, 'quantity', 3, '_raw', 'v', {})"
+    click = "'id', 'v', 'at', timestamp'2026-03-01', 'visitor', 'v', 'price', 2D, 'quantity', 3"
+    outcome = f"named_struct({click}, '_raw', 'v', {{}})"
     refused = "'score', CAST(NULL AS DOUBLE), 'reason', 'erased_visitor', 'detail', 'why'"
     others = "'score', CAST(NULL AS DOUBLE), 'reason', 'scoring_failed', 'detail', 'why'"
 
