@@ -192,4 +192,4 @@ def test_nothing_is_left_of_a_record_that_is_refused_but_where_it_came_from(
         assert None not in tuple(there)
         [row] = outcomes.agg(*pipeline.census(layout, is_sampled=True)).collect()
         assert [each.value and bytes(each.value) for each in row["listed"] if each.reason == "erased_visitor"] == [None]
-        assert [bytes(value) for value in row["sampled"] if value] == [b"wrong"]
+        assert len([value for value in row["sampled"] if value]) == 1  # of the other record
