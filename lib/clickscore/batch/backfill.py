@@ -10,17 +10,16 @@ from pathlib import Path
 from pyspark.sql import SparkSession
 from rich.console import Console
 
+from clickscore.batch.chunk_versions import ChunkVersions
 from clickscore.batch.chunks import ChunkScorer, landed_files
 from clickscore.batch.missing import Range, find_missing
 from clickscore.batch.progress import ChunkLines
 from clickscore.batch.wiring import check
 from clickscore.config.run import Config
 from clickscore.console import warn
-from clickscore.registry.registry import fetch_current, fetch_version
-from clickscore.registry.version import ModelVersion
-from clickscore.storage.backfills import Backfills, Chunk
+from clickscore.registry.registry import fetch_current
+from clickscore.storage.backfills import Backfills
 from clickscore.storage.fence import Fence
-from clickscore.stream.batch_scoring import BatchScorer
 from clickscore.stream.deployment import Deployment
 from clickscore.stream.silence import ending_silent_workers
 from clickscore.stream.stop_signals import stop_signals
@@ -69,23 +68,17 @@ def run(config: Config, make_session: Callable[[], SparkSession], console: Conso
             if left:
                 say(f"An earlier backfill has left {len(left):,} chunks; they come first.")
             scorer = ChunkScorer(spark, wiring, deployment, backfills, fence, tell)
-            versions = {model.key: (model, scorer.batch_scorer())}
-
-            def version_of(chunk: Chunk) -> tuple[ModelVersion, BatchScorer]:
-                key = chunk.model_name, chunk.model_version
-                if key not in versions:
-                    planned = fetch_version(config.model, *key, Path(folder))
-                    deployment.warm_up(planned, picks)
-                    versions[key] = planned, scorer.batch_scorer()
-                return versions[key]
-
+            versions = ChunkVersions(
+                config, model, Path(folder), partial(deployment.warm_up, picks=picks), scorer.batch_scorer, tell
+            )
+            left = versions.settle(left, scorer.begun, partial(backfills.pin, fence=fence)) if left else []
             landed = {part.source for chunk in chunks for part in chunk.parts} | landed_files(spark, left)
             began = time.monotonic()
             with ChunkLines(console, len(left) + len(chunks)) as lines:
                 for chunk, is_new in [*((chunk, False) for chunk in left), *((chunk, True) for chunk in chunks)]:
                     if signals:
                         break
-                    lines.report(scorer.score(chunk, *version_of(chunk), landed, is_new))
+                    lines.report(scorer.score(chunk, *versions.of(chunk), landed, is_new))
         say(lines.summary(time.monotonic() - began))
         if signals:
             say("It was asked to stop. Start it again for the chunks that are left.")

@@ -10,9 +10,7 @@ from typing import Any
 import deltalake
 import pytest
 from pyspark.sql import SparkSession
-
-from clickscore.errors import StreamError
-from clickscore.storage.table import Table
+from tests.support.interruption import end_within
 
 RunJob = Callable[..., Any]
 MakeClick = Callable[..., dict[str, Any]]
@@ -32,20 +30,6 @@ def archive(shop: Any, spark: SparkSession, make_click: MakeClick) -> Path:
     (folder / "broken.jsonl.gz").write_bytes(b"this is no gzip")
     (folder / "new.jsonl").write_text(json.dumps(make_click(0)) + "\n")  # a copy of what the stream has read
     return folder
-
-
-def end_within(commit: int, patch: pytest.MonkeyPatch) -> None:
-    """Let the process end after so many commits of both tables."""
-    append_once, commits = Table.append_once, 0
-
-    def append_and_end(table: Table, *arguments: Any) -> None:
-        nonlocal commits
-        append_once(table, *arguments)
-        commits += table.name.endswith("_clicks")
-        if commits == commit:
-            raise StreamError("ended between two commits.")
-
-    patch.setattr(Table, "append_once", append_and_end)
 
 
 def test_backfill_whose_folder_is_gone_ends_with_an_empty_one_in_its_place(
