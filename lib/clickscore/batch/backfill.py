@@ -16,7 +16,7 @@ from clickscore.batch.missing import Range, find_missing
 from clickscore.batch.progress import ChunkLines
 from clickscore.batch.wiring import check
 from clickscore.config.run import Config
-from clickscore.console import warn
+from clickscore.console import counted, warn
 from clickscore.registry.registry import fetch_current
 from clickscore.storage.backfills import Backfills
 from clickscore.storage.fence import Fence
@@ -50,7 +50,7 @@ def run(config: Config, make_session: Callable[[], SparkSession], console: Conso
         newest, missing = backfills.newest(), find_missing(spark, wiring, backfills, asked)
         for warning in (*model.doubts, *missing.warnings):
             tell(warning)
-        found = f"{missing.present} of the range are in the tables, or planned; {missing.what} are missing."
+        found = f"Of the range, {missing.present} in the tables, or planned; {missing.what} missing."
         if not missing.chunks and not backfills.unfinished():
             say(found)
             return
@@ -66,7 +66,7 @@ def run(config: Config, make_session: Callable[[], SparkSession], console: Conso
             chunks = backfills.plan(missing.chunks, model.key, fence) if missing.chunks else []
             say(found)
             if left:
-                say(f"An earlier backfill has left {len(left):,} chunks; they come first.")
+                say(f"An earlier backfill has left {counted(len(left), 'chunk')}, to be scored first.")
             scorer = ChunkScorer(spark, wiring, deployment, backfills, fence, tell)
             versions = ChunkVersions(
                 config, model, Path(folder), partial(deployment.warm_up, picks=picks), scorer.batch_scorer, tell

@@ -86,7 +86,7 @@ def test_backfill_that_was_killed_goes_on_and_the_audit_proves_it(
     beside.join()
     assert done.status == 0, done.err
     assert "An earlier backfill has left" in done.out
-    assert "1 files have the name of a file that the stream has read" in done.out
+    assert "1 file has the name of a file that the stream has read" in done.out
     old = sorted(f"c{100 + 10 * number + each}" for number in range(3) for each in range(4))
     assert sorted(shop.scored.query("batch_id < 0")["id"]) == old
     assert sorted(shop.rejected.query("batch_id < 0")["reason"]) == ["malformed_json"] * 3 + ["unreadable_file"]
@@ -94,7 +94,7 @@ def test_backfill_that_was_killed_goes_on_and_the_audit_proves_it(
 
     done = run_job("score_batch", *arguments, "--files", str(archive))
     assert (done.status, len(shop.scored)) == (0, len(old) + 6)
-    assert "0 files are missing" in done.out
+    assert "; 0 files missing." in done.out
 
     done = run_job("audit", *arguments)
     assert done.status == 0, done.out
