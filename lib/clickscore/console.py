@@ -17,6 +17,11 @@ def warn(console: Console, text: str) -> None:
     console.print(f"warning: {text}", style="yellow", highlight=False, markup=False, soft_wrap=True)
 
 
+def counted(number: int, one: str, many: str | None = None) -> str:
+    """Return a number of things in words: ``1 file``, ``1,200 files``, ``1 file is``; ``many`` adds an s by default."""
+    return f"{number:,} {one if number == 1 else many or f'{one}s'}"
+
+
 def visible(text: str) -> str:
     """Return a text from a record so that no character of it can move a cursor or pose as another."""
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)

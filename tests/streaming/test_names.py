@@ -71,7 +71,7 @@ def test_field_may_have_any_name_that_delta_can_hold_in_every_job(
     odd_shop.land("a.jsonl", *[odd_click(number) for number in range(60)], late, odd_click(3))
     assert "the run can start" in job("score_stream", "--plan")
     said = job("score_stream")
-    assert "60 scored, 1 rejected, 1 duplicates" in said
+    assert "60 scored, 1 rejected, 1 duplicate\n" in said
     assert "some scored clicks" in said
     assert set(odd_shop.table("scored_clicks")[ID]) == {f"c{number}" for number in range(60)}
     assert AT in odd_shop.rejected["detail"][0]

@@ -66,3 +66,17 @@ def run_until(
         until_then.setattr(ActiveModels, "models_for", move_alias)
         with pytest.raises(StreamError, match=str(end)):
             shop.run(spark)
+
+
+def end_within(commit: int, patch: pytest.MonkeyPatch) -> None:
+    """Let a backfill end after so many commits of both output tables."""
+    append_once, commits = Table.append_once, 0
+
+    def append_and_end(table: Table, *arguments: Any) -> None:
+        nonlocal commits
+        append_once(table, *arguments)
+        commits += table.name.endswith("_clicks")
+        if commits == commit:
+            raise StreamError("ended between two commits.")
+
+    patch.setattr(Table, "append_once", append_and_end)

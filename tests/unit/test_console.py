@@ -2,7 +2,7 @@ from io import StringIO
 
 from rich.console import Console
 
-from clickscore.console import visible, warn
+from clickscore.console import counted, visible, warn
 
 
 def test_warning_is_printed_as_it_is_whatever_markup_a_record_holds() -> None:
@@ -13,3 +13,9 @@ def test_warning_is_printed_as_it_is_whatever_markup_a_record_holds() -> None:
 
 def test_text_of_a_record_moves_no_cursor() -> None:
     assert visible("\x1b[2Jé\u202e") == "\\x1b[2Jé\\u202e"
+
+
+def test_one_thing_is_no_plural() -> None:
+    assert [counted(number, "file") for number in (0, 1, 2, 1_200)] == ["0 files", "1 file", "2 files", "1,200 files"]
+    found = [counted(number, "micro-batch is", "micro-batches are") for number in (1, 2)]
+    assert found == ["1 micro-batch is", "2 micro-batches are"]

@@ -10,17 +10,16 @@ from pathlib import Path
 from pyspark.sql import SparkSession
 from rich.console import Console
 
+from clickscore.batch.chunk_versions import ChunkVersions
 from clickscore.batch.chunks import ChunkScorer, landed_files
 from clickscore.batch.missing import Range, find_missing
 from clickscore.batch.progress import ChunkLines
 from clickscore.batch.wiring import check
 from clickscore.config.run import Config
-from clickscore.console import warn
-from clickscore.registry.registry import fetch_current, fetch_version
-from clickscore.registry.version import ModelVersion
-from clickscore.storage.backfills import Backfills, Chunk
+from clickscore.console import counted, warn
+from clickscore.registry.registry import fetch_current
+from clickscore.storage.backfills import Backfills
 from clickscore.storage.fence import Fence
-from clickscore.stream.batch_scoring import BatchScorer
 from clickscore.stream.deployment import Deployment
 from clickscore.stream.refusals import Refusals
 from clickscore.stream.silence import ending_silent_workers
@@ -52,7 +51,7 @@ def run(config: Config, make_session: Callable[[], SparkSession], console: Conso
         newest, missing = backfills.newest(), find_missing(spark, wiring, backfills, asked)
         for warning in (*model.doubts, *missing.warnings):
             tell(warning)
-        found = f"{missing.present} of the range are in the tables, or planned; {missing.what} are missing."
+        found = f"Of the range, {missing.present} in the tables, or planned; {missing.what} missing."
         if not missing.chunks and not backfills.unfinished():
             say(found)
             return
@@ -68,26 +67,20 @@ def run(config: Config, make_session: Callable[[], SparkSession], console: Conso
             chunks = backfills.plan(missing.chunks, model.key, fence) if missing.chunks else []
             say(found)
             if left:
-                say(f"An earlier backfill has left {len(left):,} chunks; they come first.")
+                say(f"An earlier backfill has left {counted(len(left), 'chunk')}, to be scored first.")
             refusals = Refusals.of(spark, config, tell)
             scorer = ChunkScorer(spark, wiring, deployment, backfills, fence, refusals, tell)
-            versions = {model.key: (model, scorer.batch_scorer())}
-
-            def version_of(chunk: Chunk) -> tuple[ModelVersion, BatchScorer]:
-                key = chunk.model_name, chunk.model_version
-                if key not in versions:
-                    planned = fetch_version(config.model, *key, Path(folder))
-                    deployment.warm_up(planned, picks)
-                    versions[key] = planned, scorer.batch_scorer()
-                return versions[key]
-
+            versions = ChunkVersions(
+                config, model, Path(folder), partial(deployment.warm_up, picks=picks), scorer.batch_scorer, tell
+            )
+            left = versions.settle(left, scorer.begun, partial(backfills.pin, fence=fence)) if left else []
             landed = {part.source for chunk in chunks for part in chunk.parts} | landed_files(spark, left)
             began = time.monotonic()
             with ChunkLines(console, len(left) + len(chunks)) as lines:
                 for chunk, is_new in [*((chunk, False) for chunk in left), *((chunk, True) for chunk in chunks)]:
                     if signals:
                         break
-                    lines.report(scorer.score(chunk, *version_of(chunk), landed, is_new))
+                    lines.report(scorer.score(chunk, *versions.of(chunk), landed, is_new))
         say(lines.summary(time.monotonic() - began))
         if signals:
             say("It was asked to stop. Start it again for the chunks that are left.")

@@ -1,9 +1,4 @@
-"""Chunks are scored as micro-batches are: by the same code, with the same commits, but in transactions of their own.
-
-A backfill runs beside the stream, so it must not put up the stream's fence. It has one of its own, below the
-checkpoint, and each of its commits is a transaction of Delta's with the number of the chunk: the second one of a number
-changes nothing. A run that was replaced either reads another id in the fence, or finds its transaction taken.
-"""
+"""Chunks are scored as micro-batches are: by the same code, with the same commits, but in transactions of their own."""
 
 import threading
 from collections.abc import Callable, Collection
@@ -14,6 +9,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from clickscore.batch import ranges
+from clickscore.batch.chunk_tables import ChunkTables, OvertakenError, begun_in
 from clickscore.batch.missing import read_part_files
 from clickscore.batch.wiring import Wiring
 from clickscore.config.source import KafkaSource
@@ -30,27 +26,12 @@ from clickscore.storage.backfills import Backfills, Chunk
 from clickscore.storage.constraints import decidable, read_constraints
 from clickscore.storage.fence import Fence
 from clickscore.storage.files import plain_uri
-from clickscore.storage.schemas import FIRST_CHUNK
-from clickscore.storage.table import Table, of_batch
 from clickscore.stream.batch_scoring import BatchScorer
 from clickscore.stream.deployment import Deployment
 from clickscore.stream.micro_batch import ConstraintsChangedError, MicroBatches
-from clickscore.stream.output_tables import Tables
 from clickscore.stream.pipeline import Score
 from clickscore.stream.refusals import Refusals
 from clickscore.stream.unwritable import Unwritable
-
-
-@dataclass(frozen=True)
-class ChunkTables(Tables):
-    """The output tables as a chunk finds them; ``stream`` names the transactions of backfills."""
-
-    def append(self, table: Table, rows: DataFrame, batch_id: int) -> None:
-        """Append what a chunk has for one of the tables, unless that was done."""
-        number = batch_id - FIRST_CHUNK + 1
-        table.append_once(self.fence.guard(rows), self.stream, number, of_batch(self.stream, batch_id))
-        # A transaction that another run was faster with changes nothing and says nothing.
-        self.fence.check()
 
 
 @dataclass(frozen=True)
@@ -154,7 +135,7 @@ class ChunkScorer:
                     return result.report
                 case UnreadableFileError() as file if plain_uri(file.path) not in passed_over:
                     unreadable.append(file)
-                case ConstraintsChangedError():
+                case ConstraintsChangedError() | OvertakenError():
                     pass
                 case failure:
                     raise failure
@@ -176,16 +157,17 @@ class ChunkScorer:
         )  # fmt: skip
 
     def _tables(self, chunk: Chunk, is_new: bool) -> ChunkTables:
-        scored, rejected, before = self.wiring.scored, self.wiring.rejected, chunk.batch_id - 1
-        upto = [before if is_new or not self._is_in(table, chunk) else chunk.batch_id for table in (scored, rejected)]
+        scored, rejected, app = self.wiring.scored, self.wiring.rejected, self.backfills.app
+        rejected_upto = chunk.batch_id - (is_new or not begun_in(self.spark, rejected, app, [chunk]))
+        scored_upto = chunk.batch_id - (is_new or not self.begun([chunk]))
         shape = self.wiring.definition.layout.scored
         constraints = decidable(self.spark, read_constraints(self.spark, scored), shape)
-        return ChunkTables(self.backfills.app, self.fence, scored, rejected, upto[0], upto[1], constraints)
+        return ChunkTables(app, self.fence, scored, rejected, scored_upto, rejected_upto, constraints, is_new)
 
-    def _is_in(self, table: Table, chunk: Chunk) -> bool:
-        """Tell whether a chunk is committed: its rows are there, or the history knows of a commit without any."""
-        mine = table.read(self.spark).where(F.col("batch_id") == chunk.batch_id)
-        return not mine.isEmpty() or table.last_batch(self.spark, self.backfills.app) == chunk.batch_id
+    def begun(self, chunks: Collection[Chunk]) -> set[int]:
+        """Return the chunks, by ``batch_id``, whose scores are committed; what they reject is so after that."""
+        tables = self.wiring.scored, self.wiring.rejected
+        return set[int]().union(*[begun_in(self.spark, table, self.backfills.app, chunks) for table in tables])
 
     def _read(self, chunk: Chunk, sources: Collection[str]) -> DataFrame:
         """Return the records of a chunk, of those files that can be read; columns as in ``schemas.raw``."""

@@ -16,6 +16,7 @@ from clickscore.batch.ranges import Offsets, Span
 from clickscore.batch.wiring import Wiring
 from clickscore.config.fields import pattern_characters
 from clickscore.config.source import FolderSource, KafkaSource
+from clickscore.console import counted
 from clickscore.errors import SourceError
 from clickscore.sources.file_log import list_files, list_landed, read_log
 from clickscore.sources.folder import check_folder
@@ -95,7 +96,7 @@ def _of_landing(spark: SparkSession, wiring: Wiring, source: FolderSource) -> Mi
             f"takes every file of its landing folder. Start jobs/score_stream.py; or name a folder of other files "
             f"with --files."
         )
-    return Missing([], "no files", f"{total:,} files of the landing folder")
+    return Missing([], "no files", f"{counted(total, 'file')} of the landing folder")
 
 
 def _of_files(spark: SparkSession, wiring: Wiring, backfills: Backfills, asked: Range, folder: str) -> Missing:
@@ -123,11 +124,11 @@ def _of_files(spark: SparkSession, wiring: Wiring, backfills: Backfills, asked: 
     warnings = []
     if alike:
         warnings.append(
-            f"{len(alike):,} files have the name of a file that the stream has read, or will read, and count as that "
-            f"one: {shortened(sorted(alike))}. Rename those that hold other clicks."
+            f"{counted(len(alike), 'file has', 'files have')} the name of a file that the stream has read, or will "
+            f"read, which is taken for the same: {shortened(sorted(alike))}. Rename those that hold other clicks."
         )
     chunks = list(ranges.packed(parts, MICRO_BATCHES * max_bytes))
-    return Missing(chunks, f"{len(rows):,} files", f"{total - len(rows):,} files", warnings)
+    return Missing(chunks, counted(len(rows), "file"), counted(total - len(rows), "file"), warnings)
 
 
 def _check_place(spark: SparkSession, wiring: Wiring, folder: str) -> str:
@@ -170,11 +171,13 @@ def _of_topics(spark: SparkSession, wiring: Wiring, source: KafkaSource, backfil
                for row in backfills.planned().where("first_offset IS NOT NULL").collect()]  # fmt: skip
     rest = ranges.without(found.missing, map(ranges.as_span, planned))
     lost = sum(max(0, kept[p] - offset) for p, offset in first.items()) if asked.first else 0
-    warnings = [f"{lost:,} offsets of the range are no longer in the topics"] if lost else []
+    gone = counted(lost, "offset of the range is", "offsets of the range are")
+    warnings = [f"{gone} no longer in the topics"] if lost else []
     most = MICRO_BATCHES * source.max_records
     chunks = [[ranges.as_part(span) for span in chunk] for chunk in ranges.packed(ranges.cut(rest, most), most)]
     count = _length(rest)
-    return Missing(chunks, f"{count:,} offsets", f"{found.read + _length(found.missing) - count:,} offsets", warnings)
+    present = found.read + _length(found.missing) - count
+    return Missing(chunks, counted(count, "offset"), counted(present, "offset"), warnings)
 
 
 def _length(spans: Sequence[Span]) -> int:

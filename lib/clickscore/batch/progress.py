@@ -5,6 +5,7 @@ from types import TracebackType
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from clickscore.console import counted
 from clickscore.monitoring.report import Report
 
 
@@ -49,6 +50,6 @@ class ChunkLines:
     def summary(self, seconds: float) -> str:
         """Return what all chunks have done together, in words."""
         return (
-            f"{self._read:,} records in {self._done:,} chunks and {seconds:,.0f} s: {self._scored:,} scored, "
-            f"{self._rejected:,} rejected."
+            f"{counted(self._read, 'record')} in {counted(self._done, 'chunk')} and {seconds:,.0f} s: "
+            f"{self._scored:,} scored, {self._rejected:,} rejected."
         )

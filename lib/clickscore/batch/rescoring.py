@@ -1,6 +1,7 @@
 """Clicks of ``scored_clicks`` are scored again, with another version or another features file.
 
-The click goes back into a record, as a row of a Delta source does, and takes the way of every record from there.
+The scorer gets the click as the table has it. As JSON it would not be the same: larger, perhaps too large, than the
+record that it came from.
 """
 
 import hashlib
@@ -15,7 +16,7 @@ from pyspark.sql import types as T
 from clickscore.config.run import Config
 from clickscore.registry.version import ModelVersion
 from clickscore.scoring.contract import Contract
-from clickscore.storage.schemas import BATCH_ID, LINEAGE, MICROSECOND_FORMAT, VALUE, Layout, column, quoted
+from clickscore.storage.schemas import BATCH_ID, LINEAGE, VALUE, Layout, column, quoted
 from clickscore.stream.pipeline import DETAIL, OUTCOME, REASON, Score, with_outcomes
 
 OLD, NEW = "old_score", "new_score"
@@ -77,12 +78,11 @@ def rescored(scored: DataFrame, layout: Layout, score: Score, model: ModelVersio
     Args:
         scored: rows of ``scored_clicks``.
         layout: the columns of the tables.
-        score: the scorer, over records of the plain contract.
+        score: the scorer of the plain contract, over structures with the fields of a click.
         model: the version that it scores with.
         digest: of the features file.
     """
-    click = F.struct(*[quoted(name) for name in layout.click.names])
-    record = F.to_json(click, {"timestampFormat": MICROSECOND_FORMAT}).cast("binary")
+    record = F.struct(*[quoted(name) for name in layout.click.names])
     # The row waits aside: a field of a click may have the name of the record.
     outcomes = with_outcomes(scored.select(record.alias(VALUE), F.struct("*").alias(_ROW)), score)
     return outcomes.select(

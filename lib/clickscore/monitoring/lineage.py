@@ -12,6 +12,7 @@ from queue import Empty, Full, Queue
 from typing import Any
 
 from clickscore.config.lineage import Lineage
+from clickscore.console import counted
 from clickscore.errors import gist
 from clickscore.monitoring.lineage_event import LineageJob, events
 from clickscore.monitoring.lineage_transport import connect
@@ -63,7 +64,8 @@ class LineageSender:
         self._thread.join(LAST_WAIT_S)
         lost = self._lost + self._waiting.qsize()
         if lost:
-            self._tell(f"lineage: {self._url} has not been told of {lost:,} micro-batches; their clicks are scored")
+            self._tell(f"lineage: {self._url} has not been told of {counted(lost, 'micro-batch', 'micro-batches')}; "
+                       f"the clicks are scored")  # fmt: skip
 
     def _send_all(self) -> None:
         while True:

@@ -12,7 +12,7 @@ from rich.text import Text
 
 from clickscore.config.click import Click
 from clickscore.config.run import Output
-from clickscore.console import visible, warn
+from clickscore.console import counted, visible, warn
 from clickscore.monitoring.progress import ProgressLines
 from clickscore.storage.schemas import quoted
 from clickscore.storage.table import Table
@@ -35,8 +35,9 @@ def print_summary(
     """Print the summary of a run, with what else there is to say; reads clicks of the newest micro-batch once more."""
     scored, rejected = Table(output.scored), Table(output.rejected)
     console.print(
-        f"\n{lines.read:,} records in {lines.batches:,} micro-batches: {lines.scored:,} scored, "
-        f"{lines.rejected:,} rejected" + (f", {lines.duplicates:,} duplicates" if lines.duplicates else ""),
+        f"\n{counted(lines.read, 'record')} in {counted(lines.batches, 'micro-batch', 'micro-batches')}: "
+        f"{lines.scored:,} scored, {lines.rejected:,} rejected"
+        + (f", {counted(lines.duplicates, 'duplicate')}" if lines.duplicates else ""),
         highlight=False,
     )
     places = {"scored clicks": scored, "rejected clicks": rejected, "model timeline": scored.beside("model_timeline")}
@@ -69,7 +70,8 @@ def doubts(lines: ProgressLines) -> Iterator[str]:
             f"works, jobs/replay_rejected.py scores them after all."
         )
     elif lines.rejected and not lines.scored:
-        yield f"all {lines.rejected:,} records were rejected{often}. Do they fit the click schema?"
+        which = "the only record was" if lines.rejected == 1 else f"all {lines.rejected:,} records were"
+        yield f"{which} rejected{often}. Does the click schema fit?"
 
 
 def _next_command(scored: Table) -> str:

@@ -6,6 +6,7 @@ from pathlib import Path
 from time import monotonic
 
 from clickscore.config.model import Model
+from clickscore.console import counted
 from clickscore.errors import ModelNotFoundError, ModelUnavailableError, WiringError, gist
 from clickscore.registry.registry import Registry, fetch_version, redacted
 from clickscore.registry.version import ModelVersion
@@ -125,5 +126,6 @@ class Follower:
     def _answered(self) -> None:
         if self._silence:
             since, polls = self._silence
-            self._tell(f"{self._uri} is back; it could not be looked up {polls} times, since {since:%H:%M:%S} UTC")
+            times = counted(polls, "time")
+            self._tell(f"{self._uri} is back; it could not be looked up {times}, since {since:%H:%M:%S} UTC")
         self._silence = None

@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from clickscore.console import visible
+from clickscore.console import counted, visible
 from clickscore.samples.trial import MOST_LOOKED_AT, Trial
 from clickscore.samples.unknown_fields import listed
 
@@ -31,15 +31,15 @@ def sentences(trial: Trial) -> Iterator[str]:
     """Yield what a reader should know, the most important first."""
     share = f" ({trial.accepted / trial.records:.1%})" if trial.records else ""
     rejected = trial.records - trial.accepted
-    yield f"{trial.records:,} records: {trial.accepted:,} would be scored{share}, {rejected:,} rejected"
+    yield f"{counted(trial.records, 'record')}: {trial.accepted:,} would be scored{share}, {rejected:,} rejected"
     if trial.wrapping:
         yield f"in {trial.wrapped} of the first {min(rejected, MOST_LOOKED_AT)} rejected records, {trial.wrapping}"
     if trial.first and trial.last:
         yield f"times: {_moment(trial.first)} to {_moment(trial.last)}"
     if trial.odd_times:
         yield (
-            f"{trial.odd_times:,} times are in the future or more than ten years ago: is click.time the right field, "
-            "and is a number in the right unit?"
+            f"{counted(trial.odd_times, 'time is', 'times are')} in the future or more than ten years ago: is "
+            "click.time the right field, and is a number in the right unit?"
         )
     if trial.absent:
         yield f"fields of the click schema that no click has: {', '.join(trial.absent)}"

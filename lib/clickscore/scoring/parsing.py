@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from clickscore import reasons
-from clickscore.scoring import decoding, times
+from clickscore.scoring import decoding, stored_clicks, times
 from clickscore.scoring.decoding import Decoder, Rejection
 from clickscore.scoring.duplicate_keys import KeyChecker
 from clickscore.scoring.reading import place_of, steps_of
@@ -39,21 +39,26 @@ class Parser:
         is_json = wire_of(click) is None
         self._keys = KeyChecker(click) if is_json else None
         self._columns = column_reader(self._decoder.open, click)
-        self._names = click.names
+        self._click, self._names = click, click.names
         self._places = [field.with_name(place_of(field)) for field in click]
         self._fields = [field.with_nullable(True) for field in click]
         paths = {field.name: steps_of(field) for field in click}
         self._constants = {name: constant_of(click.field(name)) for name, choices in paths.items() if not choices}
         self._unsure = {name for name, choices in paths.items() if len(choices) > 1 or not all(map(is_sure, choices))}
 
-    def parse(self, records: pa.BinaryArray | pa.LargeBinaryArray) -> Parsed:
+    def parse(self, records: pa.BinaryArray | pa.LargeBinaryArray | pa.StructArray) -> Parsed:
         """Decode every record, each on its own: no record raises, and none changes what becomes of another.
 
         Args:
-            records: one JSON object each, or what the configuration says; null for a record without a value.
+            records: one JSON object each, or what the configuration says; null for a record without a value. Or clicks
+                of a table, with the fields of the schema in its order.
         """
         if not len(records):
             return Parsed(pa.array([], pa.struct(self._fields)), {})
+        if pa.types.is_struct(records.type):
+            columns = stored_clicks.columns_of(records, self._click)
+            absent = stored_clicks.missing(columns, self._click)
+            return Parsed(pa.StructArray.from_arrays(_blanked(columns, list(absent)), fields=self._fields), absent)
         if not self._columns:
             return self._parse_each(records)
         groups = list(self._columns.columns(records, decoding.MAX_RECORD_BYTES))

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
+from clickscore.console import counted
 from clickscore.errors import SourceError
 from clickscore.scoring.decoding import BETWEEN_JOINED
 from clickscore.shops.kinds import time_kind
@@ -120,7 +121,8 @@ def _guess_visitor(sample: Survey, where: str) -> Role:
         raise SourceError(_nothing_found(sample, where, "visitor", "visitor_id or user_id"))
     texts = {text for place in chosen for text in place.texts.values()}
     which = " or else ".join(place.path for place in chosen)
-    return Role(tuple(chosen), False, f"{which}, by the name; {len(texts):,} visitors in {len(sample.rows):,} records")
+    counts = f"{counted(len(texts), 'visitor')} in {counted(len(sample.rows), 'record')}"
+    return Role(tuple(chosen), False, f"{which}, by the name; {counts}")
 
 
 def _guess_id(sample: Survey, time: Place, visitor: Role) -> Role:
@@ -150,7 +152,8 @@ def _guess_id(sample: Survey, time: Place, visitor: Role) -> Role:
     alike = len(rows) - _distinct(parts, rows)
     made = " + ".join(place.path for place in parts)
     why = f"made of {made}, as no other field that is named like an id has another value in each record"
-    return Role(tuple(parts), True, why + (f"; {alike:,} records share theirs with another one" if alike else ""))
+    shared = counted(alike, "record shares its own", "records share theirs")
+    return Role(tuple(parts), True, why + (f"; {shared} with another one" if alike else ""))
 
 
 def _differs(place: Place) -> bool:

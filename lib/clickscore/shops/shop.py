@@ -10,6 +10,7 @@ import pyarrow as pa
 from clickscore.config.fields import pattern_characters
 from clickscore.config.run import load
 from clickscore.config.text_file import read_text
+from clickscore.console import counted
 from clickscore.errors import ConfigError
 from clickscore.samples.trial import Trial, attempt
 from clickscore.scoring import read_features
@@ -78,7 +79,7 @@ def _guessed(sample: Survey, where: str, folder: Path) -> Proposal:
     fields = fields_of(sample, roles)
     others = f"; not a JSON object: {sample.unreadable:,}" if sample.unreadable else ""
     said = [
-        f"{len(fields.all)} fields from {len(sample.rows):,} records{others}",
+        f"{counted(len(fields.all), 'field')} from {counted(len(sample.rows), 'record')}{others}",
         *(f"click.{name:<7} {role.why}" for name, role in roles._asdict().items()),
     ]
     if lenient := [field.name for field in fields.all if field.kind.is_lenient and not field.is_joined]:

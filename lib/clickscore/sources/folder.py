@@ -8,6 +8,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from clickscore.config.source import FolderSource
+from clickscore.console import counted
 from clickscore.errors import SourceError
 from clickscore.sources import file_log
 from clickscore.sources.file_log import FILE_NAMES, list_landed, newest_taken, planned_files, read_log
@@ -120,7 +121,7 @@ def plan_of(spark: SparkSession, _source: FolderSource, checkpoint: str, batch_i
     """Return the files that a micro-batch was planned to read."""
     files = sorted(map(plain_uri, planned_files(spark, checkpoint, batch_id)))
     return BatchPlan(
-        f"{len(files):,} files: {shortened(files)}",
+        f"{counted(len(files), 'file')}: {shortened(files)}",
         "move the file that is to blame out of the landing folder, without which the stream then goes on, and land "
         "what is good of it under a new name",
     )

@@ -17,6 +17,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from clickscore.config.source import DeltaSource, FolderSource, Source
+from clickscore.console import counted
 from clickscore.errors import CheckpointError, StreamError
 from clickscore.sources.file_log import list_landed, read_log
 from clickscore.storage import offset_log, places
@@ -167,8 +168,9 @@ def _another_folder(spark: SparkSession, checkpoint: str, known: str, here: str)
     if was and now and not os.path.lexists(was):
         read, there = _count_found(spark, checkpoint, known, here)
         link = (
-            f" Of {read:,} files that were read, {there:,} are in {here}, as old as they were. If the folder was moved "
-            f"with its files, leave a link where it was (ln -s {shlex.quote(now)} {shlex.quote(was)})."
+            f" Of {counted(read, 'file that was', 'files that were')} read, {counted(there, 'is', 'are')} in {here}, "
+            f"as old as then. If the folder was moved with its files, leave "
+            f"a link where it was (ln -s {shlex.quote(now)} {shlex.quote(was)})."
         )
     return CheckpointError(
         f"source.path: the checkpoint {checkpoint} has read {known}, the configuration names {here}, which is another "

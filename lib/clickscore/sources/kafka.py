@@ -11,6 +11,7 @@ from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from clickscore.config.source import EARLIEST, LATEST, KafkaSource
+from clickscore.console import counted
 from clickscore.sources import kafka_records
 from clickscore.sources.gap_detection import TopicWatch
 from clickscore.sources.kafka_admin import read_topic_state
@@ -162,7 +163,7 @@ def plan_of(spark: SparkSession, _source: KafkaSource, checkpoint: str, batch_id
     named = [f"{topic}-{number} {first:,} to {upto - 1:,}" for (topic, number), (first, upto) in spans.items()]
     count = sum(upto - first for first, upto in spans.values())
     return BatchPlan(
-        f"{count:,} records, at these offsets: {shortened(named)}",
+        f"{counted(count, 'record')}, at these offsets: {shortened(named)}",
         "delete these records from the topics (kafka-delete-records.sh), and start with --accept-loss, which writes "
         "the gap to the table source_gaps",
     )

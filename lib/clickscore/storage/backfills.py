@@ -6,7 +6,7 @@ knows what the tables must hold.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from itertools import groupby
 from typing import NamedTuple
@@ -23,22 +23,28 @@ BACKFILLS = T.StructType(
     [
         column("backfill_id", T.LongType(), "Number of the backfill", nullable=False),
         column("batch_id", T.LongType(), "Chunk, as in the rows that it wrote", nullable=False),
-        column("event", T.StringType(), "planned: one row for each file or partition; done: one row", nullable=False),
+        column(
+            "event",
+            T.StringType(),
+            "planned: one row for each file or partition; pinned: one row, the version of "
+            "the plan is gone, and another one takes its place; done: one row",
+            nullable=False,
+        ),
         column("place", T.StringType(), "Folder of the file; null for a partition"),
-        column("source", T.StringType(), "File, or topic and partition; null for done"),
+        column("source", T.StringType(), "File, or topic and partition; null for pinned and done"),
         column("first_offset", T.LongType(), "First offset of the chunk; null for a file"),
         column("last_offset", T.LongType(), "Last offset of the chunk; null for a file"),
         column("changed_at", T.TimestampType(), "When the file had been changed last, UTC; null for a partition"),
         column("model_name", T.StringType(), "Registered model that scores the chunk", nullable=False),
         column("model_version", T.StringType(), "Its version", nullable=False),
-        column("scored", T.LongType(), "Clicks that got a score; null for planned"),
-        column("rejected", T.LongType(), "Records that were rejected; null for planned"),
+        column("scored", T.LongType(), "Clicks that got a score; null unless done"),
+        column("rejected", T.LongType(), "Records that were rejected; null unless done"),
         column("written_at", T.TimestampType(), "When the job decided or finished it, UTC", nullable=False),
     ]
 )
 
 NAME = "backfills"
-PLANNED, DONE = "planned", "done"
+PLANNED, PINNED, DONE = "planned", "pinned", "done"
 
 
 class Part(NamedTuple):
@@ -82,6 +88,11 @@ class Chunk:
         """Number of the chunk among all of the tables, from 1; Delta's transactions have it."""
         return self.batch_id - FIRST_CHUNK + 1
 
+    @property
+    def model(self) -> tuple[str, str]:
+        """Name and version of the model that scores it."""
+        return self.model_name, self.model_version
+
 
 @dataclass(frozen=True)
 class Backfills:
@@ -122,14 +133,14 @@ class Backfills:
         if not self.table.exists(self.spark):
             return []
         done = self.read().where(F.col("event") == DONE).select("batch_id")
-        rows = self.planned().join(done, "batch_id", "left_anti").orderBy("batch_id", "source", "first_offset")
+        rows = self.read().join(done, "batch_id", "left_anti").orderBy("batch_id", "source", "first_offset")
         found = []
         for _, group in groupby(rows.collect(), lambda row: row.batch_id):
-            parts = list(group)
-            first = parts[0]
+            events = list(group)
+            newest = max(events, key=lambda row: row.written_at)
             found.append(
-                Chunk(first.backfill_id, first.batch_id, first.model_name, first.model_version,
-                      [Part(**{name: row[name] for name in Part._fields}) for row in parts])
+                Chunk(newest.backfill_id, newest.batch_id, newest.model_name, newest.model_version,
+                      [Part(**{name: row[name] for name in Part._fields}) for row in events if row.event == PLANNED])
             )  # fmt: skip
         return found
 
@@ -158,6 +169,21 @@ class Backfills:
         # A transaction that another run was faster with changes nothing and says nothing.
         fence.check()
         return chunks
+
+    def pin(self, chunks: Iterable[Chunk], model: tuple[str, str], fence: Fence) -> list[Chunk]:
+        """Write down that another version scores some chunks, and return them with it; nothing of them is written yet.
+
+        Args:
+            chunks: that are planned.
+            model: name and version of the model that scores them.
+            fence: of this run; one that was replaced pins nothing.
+        """
+        pinned = [replace(chunk, model_name=model[0], model_version=model[1]) for chunk in chunks]
+        now = datetime.now(timezone.utc)
+        rows = [self._row(chunk, PINNED, now, {}) for chunk in pinned]
+        # Said twice, it is as true as said once.
+        self.table.append(fence.guard(self.spark.createDataFrame(rows, BACKFILLS).coalesce(1)))
+        return pinned
 
     def finish(self, chunk: Chunk, scored: int, rejected: int, fence: Fence) -> None:
         """Write down that a chunk is in the tables."""

@@ -11,7 +11,7 @@ from rich.filesize import decimal
 from tenacity import Retrying
 
 from clickscore.config.run import Config
-from clickscore.console import warn
+from clickscore.console import counted, warn
 from clickscore.errors import TableError, gist
 from clickscore.retries import retrying
 from clickscore.spark_errors import SPARK_ERRORS
@@ -109,13 +109,13 @@ def _maintain(spark: SparkSession, table: Table, retain_hours: float, patiently:
     began = time.monotonic()
     many, few = patiently(compact, spark, table)
     count = patiently(vacuum, spark, table, retain_hours)
-    deleted = "old ones deleted" if count is None else f"{count:,} old ones deleted"
-    return f"{many:,} files became {few:,}, {deleted}, {_size(spark, table)}{time.monotonic() - began:.0f} s"
+    deleted = "old ones deleted" if count is None else f"{counted(count, 'old one')} deleted"
+    return f"{counted(many, 'file')} became {few:,}, {deleted}, {_size(spark, table)}{time.monotonic() - began:.0f} s"
 
 
 def _size(spark: SparkSession, table: Table) -> str:
     files = measure(spark, table, SMALL_BYTES)
-    return f"{files.files:,} files with {decimal(files.bytes)} now, " if files else ""
+    return f"{counted(files.files, 'file')} with {decimal(files.bytes)} now, " if files else ""
 
 
 def _plan(spark: SparkSession, table: Table, retain_hours: float) -> str:

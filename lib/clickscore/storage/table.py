@@ -8,6 +8,7 @@ from pathlib import Path
 from types import MappingProxyType
 from urllib.parse import urlsplit
 
+from delta.exceptions import ConcurrentTransactionException
 from delta.tables import DeltaTable
 from pyspark.errors import AnalysisException
 from pyspark.sql import DataFrame, DataFrameWriter, SparkSession
@@ -33,7 +34,7 @@ _HIDDEN = "*********(redacted)"
 _PARTS = 3
 """Of a catalog name, at most: catalog, schema and table."""
 _PLAIN = re.compile(r"\w+")
-_HISTORY_PAGE = 50
+HISTORY_PAGE = 50
 """Commits looked at first for the stream's newest one; behind it can only be maintenance and other writers."""
 
 
@@ -117,8 +118,7 @@ class Table:
         if _HIDDEN not in shown.values():
             return shown
         # The table's detail hides nothing, but is a Spark job, and has nothing of the protocol.
-        set_by_hand: dict[str, str] = self.delta(spark).detail().select("properties").collect()[0][0]
-        return shown | set_by_hand
+        return shown | dict(self.delta(spark).detail().select("properties").collect()[0][0])
 
     def found_properties(self, spark: SparkSession) -> dict[str, str]:
         """Return the table's properties, of which an existing table has some; none if there is no such table."""
@@ -146,8 +146,7 @@ class Table:
         """Make sure that the table can take rows of the expected shape, or that its place is free.
 
         Raises:
-            TableError: with all differences, if the name or the path stands for something else than a Delta table, or
-                if there is no such schema in the catalog.
+            TableError: with all differences, or if the name stands for no Delta table, or is in no schema there is.
         """
         if not self.is_path:
             self._check_name(spark)
@@ -198,8 +197,7 @@ class Table:
             schema: columns with comments.
             statistics: columns to keep minima and maxima of; for each file they cost time at every commit.
             properties: whose table it is.
-            clustering: columns that OPTIMIZE puts rows together by, among those with statistics; for a new table of a
-                catalog. Not for tables by path: delta-rs cannot write clustered tables.
+            clustering: columns with statistics to put rows together by; not of a path, as delta-rs cannot write those.
             checks: conditions that every row must meet, whoever writes it, by name; for a new table.
         """
         settings = {
@@ -237,8 +235,11 @@ class Table:
             version: which of them.
             about: what the history of the table says of it.
         """
-        writer = rows.write.option("txnAppId", app).option("txnVersion", version)
-        self._save(writer.option("userMetadata", json.dumps(about)))
+        writer = rows.write.options(txnAppId=app, txnVersion=version, userMetadata=json.dumps(about))
+        try:
+            self._save(writer)
+        except ConcurrentTransactionException:  # another one of the app was faster, perhaps the first of this version
+            self._save(writer)
 
     def _save(self, writer: DataFrameWriter) -> None:
         writer = writer.format("delta").mode("append")
@@ -248,7 +249,7 @@ class Table:
         """Return the last micro-batch that the stream has appended, as far as the history tells, or -1."""
         ours = (F.get_json_object("userMetadata", "$.stream") == stream).cast("boolean")
         batch = F.get_json_object("userMetadata", "$.batch").cast("bigint")
-        for history in (self.delta(spark).history(_HISTORY_PAGE), self.delta(spark).history()):
+        for history in (self.delta(spark).history(HISTORY_PAGE), self.delta(spark).history()):
             newest = history.where(ours).agg(F.max(batch)).first()
             if newest and newest[0] is not None:
                 return int(newest[0])

@@ -16,6 +16,7 @@ from typing import Any
 from pyspark.sql import SparkSession
 from pyspark.sql.streaming.query import StreamingQuery
 
+from clickscore.console import counted
 from clickscore.errors import gist
 from clickscore.monitoring.batch_metrics import Ends, has_batch, with_progress
 from clickscore.storage.fence import RUN_PROPERTY
@@ -133,8 +134,9 @@ class MetricsWriter:
         except Exception as error:  # of Spark, Delta, storage: no common class; else the thread would end unseen
             if not self._is_failing:
                 why = gist(error).rstrip(".")
+                rows = counted(len(self._waiting), "row")
                 self.tell(
-                    f"{self.table.name}: {len(self._waiting):,} rows of micro-batches cannot be {what}: {why}. They "
-                    f"are tried again every {COMMIT_EVERY_S:.0f} s, and by the next run; the stream goes on"
+                    f"{self.table.name}: {rows} of micro-batches cannot be {what}: {why}. That is "
+                    f"tried again every {COMMIT_EVERY_S:.0f} s, and by the next run; the stream goes on"
                 )
             self._is_failing = True

@@ -3,6 +3,7 @@
 from typing import NamedTuple
 
 from clickscore.config.training import Retrain
+from clickscore.console import counted
 
 MOST_NAMED = 5
 """Names of what has drifted that a reason has."""
@@ -50,7 +51,8 @@ def decide(evidence: Evidence, bounds: Retrain, now: bool = False) -> Decision:
         return Decision(True, "it was asked for")
     if (fresh := max(evidence.units - evidence.seen, 0)) < bounds.units:
         since = "since it got a challenger" if evidence.seen else "with clicks that it has scored"
-        return Decision(False, f"{fresh:,} units have closed {since}; retrain.units waits for {bounds.units:,}")
+        closed = counted(fresh, "unit has closed", "units have closed")
+        return Decision(False, f"{closed} {since}; retrain.units waits for {bounds.units:,}")
     reasons = [_calibration(evidence.calibration, bounds.calibration), _drift(evidence.drifted)]
     good = [why for is_good, why in reasons if is_good]
     return Decision(bool(good), "; ".join(good or [why for _, why in reasons]))

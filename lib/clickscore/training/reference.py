@@ -12,6 +12,7 @@ from pyspark.sql import functions as F
 from rich.console import Console
 
 from clickscore.config.run import Config
+from clickscore.console import counted
 from clickscore.drift.baseline import Baseline, baseline_of
 from clickscore.errors import ModelError, SourceError
 from clickscore.registry.baselines import keep_baseline
@@ -81,11 +82,11 @@ def reference(records: pa.BinaryArray, contract: Contract, features: Features, m
     is_fit[[*rejections, *failures, *missing_features(inputs, model.inputs)]] = False
     inputs = inputs.filter(pa.array(is_fit))
     if not len(inputs):
-        raise ModelError(f"none of {len(records):,} records is a click that the model can score")
+        raise ModelError(f"none of {counted(len(records), 'record')} is a click that the model can score")
     try:
         scores = pick(model.predict(inputs), tuple(model.outputs.values()))[:, 0]
     except Exception as error:  # errors of models have no common class; each refuses the version
-        raise ModelError(f"the model fails on {len(inputs):,} clicks: {describe(error)}") from None
+        raise ModelError(f"the model fails on {counted(len(inputs), 'click')}: {describe(error)}") from None
     return baseline_of(inputs, scores)
 
 

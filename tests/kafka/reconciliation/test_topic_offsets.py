@@ -129,13 +129,13 @@ def test_offsets_before_the_stream_are_backfilled_once_and_the_audit_proves_it(
     assert f"offsets 8 to 8 of {topic.name}-0 are still to be read by the stream" in done.err
     done = run_job("score_batch", *config, "--from", first, "--to", "2020-03-01T00:00:00Z")
     assert done.status == 0, done.err
-    assert "2 offsets are missing" in done.out
+    assert "; 2 offsets missing." in done.out
     assert "1 scored, 1 rejected" in done.out
     done = run_job("score_batch", *config)
     assert done.status == 0, done.err
-    assert "4 offsets of the range are in the tables, or planned; 6 offsets are missing" in done.out
+    assert "Of the range, 4 offsets in the tables, or planned; 6 offsets missing." in done.out
     assert "6 records in 2 chunks" in done.out
-    assert "0 offsets are missing" in run_job("score_batch", *config).out
+    assert "; 0 offsets missing." in run_job("score_batch", *config).out
     rows = [*kafka_shop.scored["id"], *kafka_shop.rejected["raw"]]
     assert sorted(rows) == sorted(["c0", "c1", "c2", "rubbish", "c4", "c5", "c6", "c7", "c10", "c11"])
 

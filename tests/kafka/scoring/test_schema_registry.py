@@ -76,7 +76,7 @@ def test_avro_is_scored_over_a_new_schema_and_a_registry_that_was_away_and_the_r
     seen = kafka_shop.run(spark)
     assert f"the schema registry {registry.url} does not answer: HTTP 503" in seen
     assert "attempt 1 failed" in seen
-    assert "7 records in 1 micro-batches: 3 scored, 4 rejected" in seen
+    assert "7 records in 1 micro-batch: 3 scored, 4 rejected" in seen
 
     scored = kafka_shop.scored
     assert list(scored["id"]) == ["c0", "c1", "c2"]
@@ -117,7 +117,7 @@ def test_protobuf_is_scored_over_a_new_schema(
 
     topic.make(1)
     topic.send(record(0, id="c0"), record(1, id="c1", quantity=2), framed(99, b"\0x"), framed(ids[0], b"\0\x0a\xff"))
-    assert "4 records in 1 micro-batches: 2 scored, 2 rejected" in kafka_shop.run(spark)
+    assert "4 records in 1 micro-batch: 2 scored, 2 rejected" in kafka_shop.run(spark)
     assert list(kafka_shop.scored["id"]) == ["c0", "c1"]
     assert list(kafka_shop.scored["quantity"].fillna(0)) == [0, 2]
     reasons = by_reason(kafka_shop.rejected)

@@ -70,7 +70,7 @@ def test_stream_that_looks_for_duplicates_says_which_time_it_cannot_pass_and_the
         kafka_shop.run(spark)
     said = str(caught.value)
     assert "batch 1: a record has a time that Spark cannot hold" in said
-    assert f"1 records, at these offsets: {any_time.name}-0 1 to 1. Let the producers send milliseconds" in said
+    assert f"1 record, at these offsets: {any_time.name}-0 1 to 1. Let the producers send milliseconds" in said
     assert "delete these records from the topics (kafka-delete-records.sh), and start with --accept-loss" in said
     deleted = any_time.broker.admin.delete_records([TopicPartition(any_time.name, 0, 2)])
     [done.result(PATIENCE_S) for done in deleted.values()]

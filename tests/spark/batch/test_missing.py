@@ -62,8 +62,8 @@ def test_file_of_a_name_that_the_stream_will_read_counts_as_that_one(shop: Any, 
     write(shop.home / "archive", "same.jsonl", 10, 0)
     write(shop.home / "archive", "other.jsonl", 10, 0)
     missing = ask(files=str(shop.home / "archive"))
-    assert (len(missing.chunks), missing.what, missing.present) == (1, "1 files", "1 files")
-    assert "1 files have the name of a file that the stream has read, or will read" in missing.warnings[0]
+    assert (len(missing.chunks), missing.what, missing.present) == (1, "1 file", "1 file")
+    assert "1 file has the name of a file that the stream has read, or will read" in missing.warnings[0]
 
 
 def test_what_the_stream_reads_itself_is_refused_with_the_way_out(shop: Any, ask: Any) -> None:

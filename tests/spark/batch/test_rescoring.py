@@ -1,11 +1,11 @@
-from collections.abc import Callable
 from datetime import datetime, timezone
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pyarrow as pa
-from pyspark.sql import SparkSession
+from pyspark.sql import Column, SparkSession
+from pyspark.sql import functions as F
 
 from clickscore.batch.rescoring import Period, features_digest, plain, rescored, rescored_clicks
 from clickscore.stream.definition import Definition
@@ -13,16 +13,20 @@ from clickscore.stream.definition import Definition
 NOON = datetime(2026, 3, 1, 12)
 
 
-def test_each_click_gets_a_second_score_beside_its_first(
-    spark: SparkSession, definition: Definition, column_scorer: Callable[..., Any]
-) -> None:
+def test_each_click_gets_a_second_score_beside_its_first(spark: SparkSession, definition: Definition) -> None:
     layout = definition.layout
     common = {"at": NOON, "visitor": "v", "quantity": None, "model_name": "small", "model_version": "1",
               "scored_at": NOON, "source": "a.jsonl", "batch_id": 4}  # fmt: skip
     clicks = [{**common, "id": "c1", "price": 5.25, "score": 0.5}, {**common, "id": "c2", "price": 6.0, "score": 0.25}]
     scored = spark.createDataFrame([tuple(c.get(name) for name in layout.scored.names) for c in clicks], layout.scored)
     model: Any = SimpleNamespace(label="small version 2")
-    rows = rescored(scored, layout, column_scorer(layout), model, "abc")
+
+    def score(click: Column) -> Column:
+        failed = F.when(click["price"] == 6, "scoring_failed")
+        return F.struct(F.when(failed.isNull(), click["price"]).alias("score"), failed.alias("reason"),
+                        F.lit(None).cast("string").alias("detail"))  # fmt: skip
+
+    rows = rescored(scored, layout, score, model, "abc")
     assert rows.columns == rescored_clicks(layout).names
     one, two = rows.orderBy("id").collect()
     assert (one.price, one.at, one.old_score, one.new_score, one.reason) == (5.25, NOON, 0.5, 5.25, None)

@@ -36,10 +36,10 @@ def test_model_that_has_scored_nothing_or_little_is_called_into_question() -> No
 def test_run_that_has_rejected_everything_says_why() -> None:
     causes = ["malformed_json: a", "missing_field: id is missing", "missing_field: id is missing"]
     assert run_of(*(Report(n, 4, 0, 4, 1, 0.5, None, *MODEL, cause=cause) for n, cause in enumerate(causes))) == [
-        "all 12 records were rejected, most often: missing_field: id is missing. Do they fit the click schema?"
+        "all 12 records were rejected, most often: missing_field: id is missing. Does the click schema fit?"
     ]
     assert run_of(Report(0, 1, 0, 1, 1, 0.5, None, *MODEL)) == [
-        "all 1 records were rejected. Do they fit the click schema?"
+        "the only record was rejected. Does the click schema fit?"
     ]
 
 

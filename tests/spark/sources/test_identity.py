@@ -109,9 +109,7 @@ def test_files_that_another_folder_has_of_those_that_were_read_are_counted(spark
     identity.mkdir()
     (identity / "part-0.txt").write_text(json.dumps({"kind": "folder", "name": f"file:{home}/landing"}))
     shutil.rmtree(home / "landing")
-    counted = (
-        rf"Of 3 files that were read, 1 are in file:{there}, as old as they were\..* \(ln -s '{there}' {home}/landing\)"
-    )
+    counted = rf"Of 3 files that were read, 1 is in file:{there}, as old as then\..* \(ln -s '{there}' {home}/landing\)"
     with pytest.raises(CheckpointError, match=counted):
         settled(spark, home, folder(there))
     with pytest.raises(CheckpointError, match=f"Of 3 files that were read, 0 are in file:{home}/nowhere, as old"):

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 from pyspark.sql import SparkSession
 
-from clickscore.storage.backfills import Backfills, Part
+from clickscore.storage.backfills import Backfills, Chunk, Part
 from clickscore.storage.fence import Fence
 from clickscore.storage.schemas import FIRST_CHUNK
 from clickscore.storage.table import Table
@@ -43,3 +43,21 @@ def test_plan_is_found_again_until_its_chunks_are_done(spark: SparkSession, tmp_
     assert (third.backfill_id, third.number) == (2, 3)
     with pytest.raises(Exception, match=r"FILE_NOT_EXIST|run one has been replaced by another one"):
         backfills.finish(first, 5, 1, fence)
+
+
+def test_chunk_has_the_version_that_it_was_pinned_to_last(spark: SparkSession, tmp_path: Path) -> None:
+    backfills = Backfills.of(spark, Table(f"{tmp_path}/scored_clicks"), "s")
+    fence = Fence.acquire(spark, str(tmp_path), "one")
+    parts = [[OFFSETS, OFFSETS._replace(source="clicks-1")], [OFFSETS._replace(source="clicks-2")]]
+    first, second = backfills.plan(parts, ("small", "3"), fence)
+    for version in ("4", "5"):
+        [pinned] = backfills.pin([first], ("other", version), fence)
+    assert pinned == Chunk(1, FIRST_CHUNK, "other", "5", first.parts)
+    assert backfills.unfinished() == [pinned, second]
+    assert backfills.planned().count() == 3
+    backfills.finish(pinned, 5, 1, fence)
+    assert backfills.unfinished() == [second]
+
+    Fence.acquire(spark, str(tmp_path), "two")
+    with pytest.raises(Exception, match=r"FILE_NOT_EXIST|run one has been replaced by another one"):
+        backfills.pin([second], ("other", "5"), fence)

@@ -1,10 +1,12 @@
 """The ledger: requests that are planned and not done, and two that begin at the same moment."""
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
+from tests.support.waiting import held_back, wait_until
 
 from clickscore.errors import ErasureError
 from clickscore.storage.erasures import ERASURE, RETENTION, Erasures, Request, check_finished, known_visitors, name_of
@@ -107,3 +109,22 @@ def test_erased_visitors_are_known_under_the_key_that_is_asked_for(spark: SparkS
     Erasures.of(spark, scored, "stream", None).plan(expired, VERSIONS, None, 2)
     assert known_visitors(spark, ledger.table, "k1") == (frozenset({"h1"}), 1)
     assert known_visitors(spark, ledger.table, "k2") == (frozenset({"h2"}), 1)
+
+
+def test_of_two_requests_in_the_same_transaction_one_plans_nothing(spark: SparkSession, tmp_path: Path) -> None:
+    ledger = Erasures.of(spark, Table(f"{tmp_path}/scored_clicks"), "stream", "k1")
+    found = counts(spark, ("h1", "scored_clicks", "f", 0, 2))
+    ledger.plan(found, VERSIONS, None, 0)
+    begun, go = tmp_path / "begun", tmp_path / "go"
+    with ThreadPoolExecutor(1) as aside:
+        # Its transaction has begun when its rows are computed, and ends after that of the other one.
+        slow = aside.submit(ledger.plan, held_back(found, begun, go), VERSIONS, "slow", 1)
+        try:
+            wait_until(begun.exists)
+            assert ledger.plan(found, VERSIONS, "fast", 1) == 2
+        finally:
+            go.touch()
+        with pytest.raises(ErasureError, match="another erasure has begun at the same moment as number 2"):
+            slow.result()
+    assert [request.reference for request in ledger.unfinished()] == [None, "fast"]
+    assert ledger.planned(2, "scored_clicks").count() == 1

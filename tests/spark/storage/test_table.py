@@ -1,4 +1,5 @@
 import math
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import deltalake
@@ -6,6 +7,7 @@ import pyarrow as pa
 import pytest
 from pyspark.sql import SparkSession
 from pyspark.sql import types as T
+from tests.support.waiting import held_back, wait_until
 
 from clickscore.errors import TableError
 from clickscore.storage.schemas import FINITE_SCORE
@@ -173,6 +175,29 @@ def test_same_transaction_is_appended_once(spark: SparkSession, table: Table) ->
     for batch_id in (0, 0, 1, 0):
         table.append_once(spark.createDataFrame([("a", batch_id)], SCHEMA), "app", batch_id, {})
     assert sorted(row.batch_id for row in table.read(spark).collect()) == [0, 1]
+
+
+def test_transaction_that_another_one_was_faster_with_meanwhile_changes_nothing(
+    spark: SparkSession, table: Table, tmp_path: Path
+) -> None:
+    table.append(spark.createDataFrame([("a", 0)], SCHEMA))
+    begun, go = tmp_path / "begun", tmp_path / "go"
+
+    def slowly(version: int) -> None:
+        table.append_once(held_back(spark.createDataFrame([("slow", 1)], SCHEMA), begun, go), "app", version, {})
+
+    for version, expected in ((1, ["a", "fast"]), (3, ["a", "fast", "fast", "slow"])):
+        with ThreadPoolExecutor(1) as aside:
+            slow = aside.submit(slowly, version)
+            try:
+                wait_until(begun.exists)
+                table.append_once(spark.createDataFrame([("fast", 1)], SCHEMA), "app", 1 if version == 1 else 2, {})
+            finally:
+                go.touch()
+            slow.result()
+        assert sorted(row[0] for row in table.read(spark).collect()) == expected
+        begun.unlink()
+        go.unlink()
 
 
 def test_last_batch_of_the_stream_is_found_behind_the_commits_of_others(spark: SparkSession, table: Table) -> None:

@@ -58,7 +58,7 @@ def test_records_that_the_model_scores_make_the_baseline() -> None:
     ("records", "message"),
     [
         ([b"rubbish", record(2, None)], "none of 2 records is a click that the model can score"),
-        ([record(1, 13)], "the model fails on 1 clicks: ValueError: what is this"),
+        ([record(1, 13)], "the model fails on 1 click: ValueError: what is this"),
     ],
 )
 def test_model_that_scores_none_of_them_gets_none(records: list[bytes], message: str) -> None:

@@ -10,9 +10,7 @@ from typing import Any
 import deltalake
 import pytest
 from pyspark.sql import SparkSession
-
-from clickscore.errors import StreamError
-from clickscore.storage.table import Table
+from tests.support.interruption import end_within
 
 RunJob = Callable[..., Any]
 MakeClick = Callable[..., dict[str, Any]]
@@ -32,20 +30,6 @@ def archive(shop: Any, spark: SparkSession, make_click: MakeClick) -> Path:
     (folder / "broken.jsonl.gz").write_bytes(b"this is no gzip")
     (folder / "new.jsonl").write_text(json.dumps(make_click(0)) + "\n")  # a copy of what the stream has read
     return folder
-
-
-def end_within(commit: int, patch: pytest.MonkeyPatch) -> None:
-    """Let the process end after so many commits of both tables."""
-    append_once, commits = Table.append_once, 0
-
-    def append_and_end(table: Table, *arguments: Any) -> None:
-        nonlocal commits
-        append_once(table, *arguments)
-        commits += table.name.endswith("_clicks")
-        if commits == commit:
-            raise StreamError("ended between two commits.")
-
-    patch.setattr(Table, "append_once", append_and_end)
 
 
 def test_backfill_whose_folder_is_gone_ends_with_an_empty_one_in_its_place(
@@ -102,7 +86,7 @@ def test_backfill_that_was_killed_goes_on_and_the_audit_proves_it(
     beside.join()
     assert done.status == 0, done.err
     assert "An earlier backfill has left" in done.out
-    assert "1 files have the name of a file that the stream has read" in done.out
+    assert "1 file has the name of a file that the stream has read" in done.out
     old = sorted(f"c{100 + 10 * number + each}" for number in range(3) for each in range(4))
     assert sorted(shop.scored.query("batch_id < 0")["id"]) == old
     assert sorted(shop.rejected.query("batch_id < 0")["reason"]) == ["malformed_json"] * 3 + ["unreadable_file"]
@@ -110,7 +94,7 @@ def test_backfill_that_was_killed_goes_on_and_the_audit_proves_it(
 
     done = run_job("score_batch", *arguments, "--files", str(archive))
     assert (done.status, len(shop.scored)) == (0, len(old) + 6)
-    assert "0 files are missing" in done.out
+    assert "; 0 files missing." in done.out
 
     done = run_job("audit", *arguments)
     assert done.status == 0, done.out

@@ -1,10 +1,13 @@
 """Clicks that a stream has scored are scored again by another version, into a table of their own, and compared."""
 
+import json
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import pytest
 from pyspark.sql import SparkSession
+from tests.support.wire import avro_bytes
 
 from clickscore.batch import rescore
 from clickscore.storage.table import Table
@@ -80,3 +83,35 @@ def test_clicks_are_scored_again_once_and_compared(
     assert "--from, --to:" in refused("--rescore", "--into", str(shop.home / "new"), "--from", "2027-01-01")
     assert not (shop.home / "new").exists()
     assert "--rescore needs --into" in refused("--rescore")
+
+
+def test_click_that_came_as_avro_gets_the_same_score_again_though_as_json_it_would_be_too_large(
+    shop: Any, spark: SparkSession, run_job: RunJob
+) -> None:
+    table, file = str(shop.home / "clicks"), shop.home / "click.avsc"
+    kinds = {"id": "string", "at": {"type": "long", "logicalType": "timestamp-micros"}, "visitor": "string",
+             "prices": {"type": "array", "items": "double"}, "ratio": "float"}  # fmt: skip
+    schema = {"type": "record", "name": "Click", "fields": [{"name": n, "type": kind} for n, kind in kinds.items()]}
+    file.write_text(json.dumps(schema))
+    (shop.home / "click.ddl").write_text("id STRING NOT NULL, at TIMESTAMP NOT NULL, visitor STRING NOT NULL, "
+                                         "prices ARRAY<DOUBLE>, ratio FLOAT")  # fmt: skip
+    (shop.home / "features.sql").write_text("SELECT prices[2] * 100 AS double_price, ratio AS quantity FROM click\n")
+    rng = np.random.default_rng(7)
+    records = [
+        avro_bytes(schema, {"id": f"c{number}", "at": 1_772_366_400_000_001, "visitor": "v", "ratio": rng.uniform(0, 4),
+                            "prices": rng.uniform(0, 2, length).tolist()})
+        for number, length in enumerate([3, 60_000, 4])
+    ]  # fmt: skip
+    spark.createDataFrame([(bytearray(each),) for each in records], "payload BINARY").write.format("delta").save(table)
+    shop.set(
+        source={"kind": "delta", "table": table, "column": "payload", "value": {"format": "avro", "schema": str(file)}},
+        click={"schema": str(shop.home / "click.ddl"), "id": "id", "time": "at", "visitor": "visitor"},
+        features=str(shop.home / "features.sql"),
+    )
+    shop.run(spark)
+    assert shop.scored["id"].tolist() == ["c0", "c1", "c2"]
+    done = run_job("score_batch", "--config", str(shop.config_file), "--rescore", "--into", str(shop.home / "again"))
+    assert done.status == 0, done.err
+    again = shop.table("again").sort_values("id")
+    assert again["detail"].tolist() == [None] * 3
+    assert again["new_score"].tolist() == again["old_score"].tolist() == shop.scored["score"].tolist()

@@ -37,5 +37,5 @@ def test_stream_tells_files_rows_and_version_and_goes_on_without_the_server(
     shop.land("2.jsonl", make_click(3))  # nobody listens at that port any more
     seen = shop.run(spark)
     assert "does not take events" in seen
-    assert "has not been told of 1 micro-batches" in seen
+    assert "has not been told of 1 micro-batch;" in seen
     assert shop.scored["id"].tolist() == ["c1", "c2", "c3"]

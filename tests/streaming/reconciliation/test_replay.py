@@ -106,7 +106,7 @@ def test_clicks_that_a_mended_contract_accepts_are_scored_once_and_the_others_st
 
     # The stream goes on where it was, and scores the same click in the same way.
     shop.land("c.jsonl", strays[0], "more rubbish")
-    assert "2 records in 1 micro-batches: 1 scored, 1 rejected" in shop.run(spark)
+    assert "2 records in 1 micro-batch: 1 scored, 1 rejected" in shop.run(spark)
     scored = shop.scored
     assert (len(scored), len(shop.rejected)) == (8, 9)
     assert scored[scored["id"] == "c10"]["score"].nunique() == 1

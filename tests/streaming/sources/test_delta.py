@@ -138,7 +138,7 @@ def test_binary_column_may_hold_avro_and_a_text_column_may_not(spark: SparkSessi
     with pytest.raises(SourceError, match=r"source\.column: expected a BINARY column for .* avro, found body of"):
         shop.run(spark)
     shop.set(source={**source, "column": "payload"})
-    assert "3 records in 1 micro-batches: 1 scored, 2 rejected" in shop.run(spark)
+    assert "3 records in 1 micro-batch: 1 scored, 2 rejected" in shop.run(spark)
     assert list(shop.scored["id"]) == ["c1"]
     assert sorted(shop.rejected["reason"]) == ["malformed_avro", "tombstone"]
     seen = StringIO()

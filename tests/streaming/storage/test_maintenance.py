@@ -39,7 +39,7 @@ def test_small_files_become_one_with_the_same_rows_and_the_stream_goes_on(
     assert "stay as they are" in late
     assert files(shop, "scored_clicks") == 3
     seen = maintained(shop, spark)
-    assert "scored_clicks    3 files became 1, 0 old ones deleted, 1 files with " in seen
+    assert "scored_clicks    3 files became 1, 0 old ones deleted, 1 file with " in seen
     assert "rejected_clicks  3 files became 1" in seen
     assert "source_gaps" not in seen
     assert files(shop, "scored_clicks") == 1

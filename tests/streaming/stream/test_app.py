@@ -227,7 +227,7 @@ def test_person_sees_a_line_per_micro_batch_and_a_summary(
     assert "1 rejected" in line
     assert "clicks/s" in line
     assert "small_model v1" in line
-    assert "2 records in 1 micro-batches: 1 scored, 1 rejected" in seen
+    assert "2 records in 1 micro-batch: 1 scored, 1 rejected" in seen
     assert str(shop.home / "scored_clicks") in seen
     assert "c1" in seen
     assert "█" in seen

@@ -40,7 +40,7 @@ def test_same_id_is_scored_once_within_a_batch_over_batches_and_over_restarts(
     assert "3 in          2 scored       0 rejected       1 duplicates" in first
     assert "3 in          1 scored       1 rejected       1 duplicates" in second
     assert "2 in          0 scored       0 rejected       2 duplicates" in third
-    assert "2 records in 1 micro-batches: 0 scored, 0 rejected, 2 duplicates" in third
+    assert "2 records in 1 micro-batch: 0 scored, 0 rejected, 2 duplicates" in third
 
 
 def test_late_click_is_scored_not_dropped(spark: SparkSession, thrifty_shop: Any, make_click: MakeClick) -> None:
@@ -89,7 +89,7 @@ def test_click_without_a_feature_is_rejected_with_its_raw_record(
     assert thrifty_shop.rejected[["reason", "raw"]].values.tolist() == [
         ["missing_feature", json.dumps(make_click(1, quantity=None))]
     ]
-    assert "1 scored, 1 rejected, 1 duplicates" in said
+    assert "1 scored, 1 rejected, 1 duplicate\n" in said
 
 
 def test_id_is_forgotten_after_the_window(spark: SparkSession, shop: Any, make_click: MakeClick) -> None:

@@ -99,7 +99,7 @@ def test_rows_that_a_run_could_not_append_or_remove_are_in_the_table_once_after_
     with monkeypatch.context() as broken:
         broken.setattr(Table, "create", _refusing(Table.create, "stream_metrics"))
         seen = shop.run(spark)
-    assert "stream_metrics: 1 rows of micro-batches cannot be appended: the disk is full" in seen
+    assert "stream_metrics: 1 row of micro-batches cannot be appended: the disk is full" in seen
     assert kept(shop) == ["0.json"]
     assert not (shop.home / "stream_metrics").exists()
     Path(shop.config.checkpoint, "clickscore-metrics", "1.json").write_text('{"batch_id": 1, "be')  # killed here

@@ -64,7 +64,7 @@ def test_server_that_refuses_costs_one_line_and_the_end_counts_what_it_has_not_h
     assert len(said) == 2
     assert "does not take events: 401" in said[0]
     assert "lineage.token" in said[0]
-    assert said[1].endswith("has not been told of 3 micro-batches; their clicks are scored")
+    assert said[1].endswith("has not been told of 3 micro-batches; the clicks are scored")
 
 
 def test_slow_server_holds_no_micro_batch_up(server: Gateway, monkeypatch: pytest.MonkeyPatch) -> None:
