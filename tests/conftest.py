@@ -14,6 +14,9 @@ from typing import Any
 os.environ.setdefault("SPARK_SUBMIT_OPTS", "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC")
 os.environ.setdefault("SPARK_LAUNCHER_OPTS", os.environ["SPARK_SUBMIT_OPTS"])
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+# uv leaves the bytecode of packages to their first import. Where that must not write it, as in many containers, each of
+# the processes that tests start compiles MLflow and pandas anew: more than half of its start.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 import pytest
 import yaml
@@ -37,6 +40,7 @@ from shopsim.records import Faults
 
 # The main module of a pytest-xdist process has no file, which PySpark takes for a run of its own doctests, and exits.
 sys.modules["__main__"].__dict__.setdefault("__file__", __file__)
+sys.dont_write_bytecode = False  # as for the processes that tests start
 
 MARCH_MS = 1_772_323_200_000
 DAY_MS = 86_400_000
