@@ -53,7 +53,7 @@ if ARCHIVE.exists():  # `make test` makes it
     os.environ.setdefault("PYSPARK_SUBMIT_ARGS", SUBMIT_ARGUMENTS)
     LONG_LIVED += f" {USES_ARCHIVE}"
 
-SLOWEST_FIRST = ("chaos", "kafka", "cluster", "connect", "streaming", "spark", "browser", "unit")
+SLOWEST_FIRST = ("chaos", "kafka", "cluster", "connect", "unit/service", "streaming", "spark", "browser", "unit")
 """Folders in the order in which they run: what takes minutes in one piece is not left for the end."""
 
 settings.register_profile("repo", max_examples=200, derandomize=True, deadline=None)
@@ -79,8 +79,8 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadFileSche
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     def place(item: pytest.Item) -> int:
-        folder = item.path.relative_to(Path(__file__).parent).parts[0]
-        return SLOWEST_FIRST.index(folder) if folder in SLOWEST_FIRST else -1
+        file = item.path.relative_to(Path(__file__).parent)
+        return next((number for number, folder in enumerate(SLOWEST_FIRST) if file.is_relative_to(folder)), -1)
 
     items.sort(key=place)
 
