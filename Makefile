@@ -7,6 +7,8 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 JOB    := $(BIN)/python
 CONFIG ?= conf/local.yaml
+# uv installs packages without bytecode; a process that must not write it would compile MLflow and pandas at each start.
+unexport PYTHONDONTWRITEBYTECODE
 
 RATE       ?= 1000
 KAFKA_PORT ?= 9092

@@ -14,6 +14,9 @@ from typing import Any
 os.environ.setdefault("SPARK_SUBMIT_OPTS", "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC")
 os.environ.setdefault("SPARK_LAUNCHER_OPTS", os.environ["SPARK_SUBMIT_OPTS"])
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+# uv leaves the bytecode of packages to their first import. Where that must not write it, as in many containers, each of
+# the processes that tests start compiles MLflow and pandas anew: more than half of its start.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 import pytest
 import yaml
@@ -37,6 +40,7 @@ from shopsim.records import Faults
 
 # The main module of a pytest-xdist process has no file, which PySpark takes for a run of its own doctests, and exits.
 sys.modules["__main__"].__dict__.setdefault("__file__", __file__)
+sys.dont_write_bytecode = False  # as for the processes that tests start
 
 MARCH_MS = 1_772_323_200_000
 DAY_MS = 86_400_000
@@ -49,7 +53,7 @@ if ARCHIVE.exists():  # `make test` makes it
     os.environ.setdefault("PYSPARK_SUBMIT_ARGS", SUBMIT_ARGUMENTS)
     LONG_LIVED += f" {USES_ARCHIVE}"
 
-SLOWEST_FIRST = ("chaos", "kafka", "cluster", "connect", "streaming", "spark", "browser", "unit")
+SLOWEST_FIRST = ("chaos", "kafka", "cluster", "connect", "unit/service", "streaming", "spark", "browser", "unit")
 """Folders in the order in which they run: what takes minutes in one piece is not left for the end."""
 
 settings.register_profile("repo", max_examples=200, derandomize=True, deadline=None)
@@ -75,8 +79,8 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadFileSche
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     def place(item: pytest.Item) -> int:
-        folder = item.path.relative_to(Path(__file__).parent).parts[0]
-        return SLOWEST_FIRST.index(folder) if folder in SLOWEST_FIRST else -1
+        file = item.path.relative_to(Path(__file__).parent)
+        return next((number for number, folder in enumerate(SLOWEST_FIRST) if file.is_relative_to(folder)), -1)
 
     items.sort(key=place)
 

@@ -90,12 +90,25 @@ def test_challenger_is_compared_through_the_server(remote: str, run_file: Path) 
     assert "agreement" in done.stdout
 
 
-@pytest.mark.parametrize("name", ["score_stream", "replay_rejected", "audit", "maintain_tables", "join_outcomes"])
-def test_job_that_needs_its_own_driver_says_so(name: str, remote: str, run_file: Path) -> None:
-    done = job(name, remote, run_file)
-    assert done.returncode == 2, done.stdout + done.stderr
-    assert "it goes through a Spark Connect server" in done.stderr
-    assert "Traceback" not in done.stderr
+NEED_A_DRIVER = ("score_stream", "replay_rejected", "audit", "maintain_tables", "join_outcomes")
+ONE_BY_ONE = """
+import sys
+from tests.support.jobs import job_module
+
+for name in sys.argv[2:]:
+    sys.stderr.write(f"\\f{name} {job_module(name).main(['--config', sys.argv[1]])}\\v")
+"""
+
+
+def test_job_that_needs_its_own_driver_says_so(remote: str, run_file: Path) -> None:
+    command = [sys.executable, "-c", ONE_BY_ONE, str(run_file), *NEED_A_DRIVER]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE_S, check=False,
+                          env=fresh(SPARK_REMOTE=remote))  # fmt: skip
+    said = done.stderr.split("\v")[:-1]
+    assert [text.partition("\f")[2] for text in said] == [f"{name} 2" for name in NEED_A_DRIVER], done.stderr
+    for text in said:
+        assert "it goes through a Spark Connect server" in text
+        assert "Traceback" not in text
 
 
 def write_scored(folder: Path) -> None:

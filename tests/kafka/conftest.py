@@ -99,10 +99,15 @@ class Topic:
         return Producer({"bootstrap.servers": self.broker.servers, **limits, **config})
 
 
-@pytest.fixture
-def topic(broker: Broker) -> Topic:
+@pytest.fixture(scope="session")
+def new_topic(broker: Broker) -> Callable[[], Topic]:
     # Spark hides properties of tables that have `url` in them; what is remembered of a topic must come back.
-    return Topic(broker, f"url-clicks-{uuid.uuid4().hex[:8]}")
+    return lambda: Topic(broker, f"url-clicks-{uuid.uuid4().hex[:8]}")
+
+
+@pytest.fixture
+def topic(new_topic: Callable[[], Topic]) -> Topic:
+    return new_topic()
 
 
 @pytest.fixture

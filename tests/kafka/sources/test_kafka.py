@@ -2,8 +2,10 @@
 
 import time
 from collections.abc import Callable
-from typing import Any
+from pathlib import Path
+from typing import Any, NamedTuple
 
+import pandas as pd
 import pytest
 from pyspark.sql import SparkSession
 
@@ -20,80 +22,106 @@ def source(**keys: Any) -> KafkaSource:
     return KafkaSource(kind="kafka", bootstrap_servers="127.0.0.1:9092", topics=("clicks",), **keys)
 
 
-def test_click_carries_topic_partition_and_offset(
-    spark: SparkSession, kafka_shop: Any, topic: Any, make_click: MakeClick
-) -> None:
-    topic.make()
-    topic.send(make_click(1), b"rubbish", make_click(2), partition=3)
-    kafka_shop.run(spark)
-    scored, rejected = kafka_shop.scored, kafka_shop.rejected
-    assert scored[["id", "source", "source_offset"]].values.tolist() == [
-        ["c1", f"{topic.name}-3", 0],
-        ["c2", f"{topic.name}-3", 2],
+class Scored(NamedTuple):
+    """A topic that was scored in one run, what that has printed, and its tables."""
+
+    topic: Any
+    said: str
+    scored: pd.DataFrame
+    rejected: pd.DataFrame
+
+    def of(self, partition: int) -> tuple[pd.DataFrame, pd.DataFrame]:
+        """Return what has become of the records of a partition."""
+        source = f"{self.topic.name}-{partition}"
+        return self.scored[self.scored["source"] == source], self.rejected[self.rejected["source"] == source]
+
+
+FAULTS, TRANSACTIONS, HUGE, PLAIN, KEYED = range(5)
+"""What the partitions of the topic hold."""
+
+
+@pytest.fixture(scope="module")
+def scored(
+    spark: SparkSession, new_topic: Callable[[], Any], make_shop: Callable[[Path], Any], make_click: MakeClick,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Scored:  # fmt: skip
+    """A topic with records of two hours ago, of another kind in each partition."""
+    topic, shop = new_topic(), make_shop(tmp_path_factory.mktemp("scored") / "shop")
+    at = int(time.time() * 1000) - 7_200_000
+    topic.make(5, max_message_bytes="8000000")
+    topic.send(None, b"", make_click(1), partition=FAULTS, timestamp=at)
+    producer = topic.producer(**{"transactional.id": topic.name})
+    producer.init_transactions()
+    for number, commit in ((1, True), (2, False), (3, True)):
+        producer.begin_transaction()
+        topic.put(producer, make_click(number), partition=TRANSACTIONS, timestamp=at)
+        producer.flush(30)
+        producer.commit_transaction() if commit else producer.abort_transaction()
+    huge = make_click(2, padding="x" * 3_000_000)
+    topic.send(make_click(1, padding="x" * 1_040_000), huge, partition=HUGE, timestamp=at)
+    topic.send(make_click(1), b"rubbish", make_click(2), partition=PLAIN, timestamp=at)
+    topic.send(make_click(1), b"rubbish", partition=KEYED, timestamp=at, key=b"k1", headers=[("from", b"shop")])
+    shop.set(source={"kind": "kafka", "bootstrap_servers": topic.broker.servers, "topics": [topic.name],
+                     "keep": ["key", "headers"]})  # fmt: skip
+    said = shop.run(spark)
+    return Scored(topic, said, shop.scored, shop.rejected)
+
+
+def test_click_carries_topic_partition_and_offset(scored: Scored) -> None:
+    found, rejected = scored.of(PLAIN)
+    assert found[["id", "source", "source_offset"]].values.tolist() == [
+        ["c1", f"{scored.topic.name}-3", 0],
+        ["c2", f"{scored.topic.name}-3", 2],
     ]
-    assert rejected[["reason", "source", "source_offset"]].values.tolist() == [["malformed_json", f"{topic.name}-3", 1]]
+    assert rejected[["reason", "source", "source_offset"]].values.tolist() == [
+        ["malformed_json", f"{scored.topic.name}-3", 1]
+    ]
 
 
-def test_tombstone_and_empty_value_are_rejected_with_reasons_of_their_own(
-    spark: SparkSession, kafka_shop: Any, topic: Any, make_click: MakeClick
-) -> None:
-    topic.make()
-    topic.send(None, b"", make_click(1))
-    kafka_shop.run(spark)
-    assert kafka_shop.scored["id"].tolist() == ["c1"]
-    assert kafka_shop.rejected[["reason", "source_offset"]].values.tolist() == [["empty_record", 1], ["tombstone", 0]]
+def test_tombstone_and_empty_value_are_rejected_with_reasons_of_their_own(scored: Scored) -> None:
+    found, rejected = scored.of(FAULTS)
+    assert found["id"].tolist() == ["c1"]
+    assert rejected[["reason", "source_offset"]].values.tolist() == [["empty_record", 1], ["tombstone", 0]]
 
 
-def test_key_and_headers_are_kept_on_demand(
-    spark: SparkSession, kafka_shop: Any, topic: Any, make_click: MakeClick
-) -> None:
-    kafka_shop.set(
-        source={**kafka_shop.config.source.model_dump(mode="json", exclude_none=True), "keep": ["key", "headers"]}
-    )
-    topic.make()
-    topic.send(make_click(1), b"rubbish", key=b"k1", headers=[("from", b"shop")])
-    kafka_shop.run(spark)
-    for table in (kafka_shop.scored, kafka_shop.rejected):
+def test_key_and_headers_are_kept_on_demand(scored: Scored) -> None:
+    for table in scored.of(KEYED):
         assert table["source_key"].tolist() == [b"k1"]
         assert table["source_headers"].tolist()[0].tolist() == [{"key": "from", "value": b"shop"}]
+    for table in scored.of(PLAIN):
+        assert table["source_key"].isna().all()
 
 
-def test_seconds_behind_come_from_the_broker(
-    spark: SparkSession, kafka_shop: Any, topic: Any, make_click: MakeClick
-) -> None:
-    topic.make()
-    topic.send(make_click(1), timestamp=int(time.time() * 1000) - 7_200_000)
-    assert "2 h behind" in kafka_shop.run(spark)
+def test_seconds_behind_come_from_the_broker(scored: Scored) -> None:
+    assert "2 h behind" in scored.said
+
+
+def test_aborted_transactions_are_not_scored(scored: Scored) -> None:
+    found, rejected = scored.of(TRANSACTIONS)
+    assert found[["id", "source_offset"]].values.tolist() == [["c1", 0], ["c3", 4]]
+    assert rejected.empty
+
+
+def test_message_of_more_than_a_megabyte_is_scored_and_one_beyond_the_limit_is_kept(scored: Scored) -> None:
+    found, rejected = scored.of(HUGE)
+    assert found["id"].tolist() == ["c1"]
+    assert rejected["reason"].tolist() == ["too_large"]
+    assert len(rejected["raw"].iloc[0]) > 3_000_000
 
 
 def test_backlog_is_read_in_micro_batches_of_limited_size_and_every_offset_once(
     spark: SparkSession, kafka_shop: Any, topic: Any, make_click: MakeClick, rows_of_offsets: Offsets
 ) -> None:
     settings = kafka_shop.config.source.model_dump(mode="json", exclude_none=True)
-    kafka_shop.set(source={**settings, "max_records": 80_000, "min_partitions": 2})
+    kafka_shop.set(source={**settings, "max_records": 8_000, "min_partitions": 2})
     topic.make()
     producer = topic.producer()
     for partition in range(4):
-        topic.put(producer, *(make_click(number) for number in range(50_000)), partition=partition)
+        topic.put(producer, *(make_click(number) for number in range(5_000)), partition=partition)
         producer.flush(60)
     said = kafka_shop.run(spark)
-    assert "200,000 records in 3 micro-batches: 200,000 scored" in said
-    assert rows_of_offsets(kafka_shop) == {f"{topic.name}-{partition}": list(range(50_000)) for partition in range(4)}
-
-
-def test_aborted_transactions_are_not_scored(
-    spark: SparkSession, kafka_shop: Any, topic: Any, make_click: MakeClick
-) -> None:
-    topic.make()
-    producer = topic.producer(**{"transactional.id": topic.name})
-    producer.init_transactions()
-    for number, commit in ((1, True), (2, False), (3, True)):
-        producer.begin_transaction()
-        topic.put(producer, make_click(number))
-        producer.flush(30)
-        producer.commit_transaction() if commit else producer.abort_transaction()
-    kafka_shop.run(spark)
-    assert kafka_shop.scored[["id", "source_offset"]].values.tolist() == [["c1", 0], ["c3", 4]]
+    assert "20,000 records in 3 micro-batches: 20,000 scored" in said
+    assert rows_of_offsets(kafka_shop) == {f"{topic.name}-{partition}": list(range(5_000)) for partition in range(4)}
 
 
 def test_compacted_topic_has_gaps_that_are_no_loss(
@@ -115,18 +143,6 @@ def test_compacted_topic_has_gaps_that_are_no_loss(
     assert offsets[-2:] == [19, 20]
     assert len(offsets) < 21
     assert "nothing new to read" in kafka_shop.run(spark)  # And no complaint about a loss.
-
-
-def test_message_of_more_than_a_megabyte_is_scored_and_one_beyond_the_limit_is_kept(
-    spark: SparkSession, kafka_shop: Any, topic: Any, make_click: MakeClick
-) -> None:
-    topic.make(1, max_message_bytes="8000000")
-    huge = make_click(2, padding="x" * 3_000_000)
-    topic.send(make_click(1, padding="x" * 1_040_000), huge)
-    kafka_shop.run(spark)
-    assert kafka_shop.scored["id"].tolist() == ["c1"]
-    assert kafka_shop.rejected["reason"].tolist() == ["too_large"]
-    assert len(kafka_shop.rejected["raw"][0]) > 3_000_000
 
 
 def test_new_stream_begins_where_the_configuration_says(

@@ -37,45 +37,32 @@ def test_gzip_nested_folders_bom_and_carriage_returns_are_read(
     assert len(shop.rejected) == 0
 
 
-def test_file_with_an_old_time_is_not_silently_ignored(spark: SparkSession, shop: Any, make_click: MakeClick) -> None:
-    shop.land("new.jsonl", make_click(1))
-    shop.run(spark)
-    old = shop.land("old.jsonl", make_click(2))
-    a_year_ago = time.time() - 365 * 86_400
-    os.utime(old, (a_year_ago, a_year_ago))
-    shop.run(spark)
-    assert shop.scored["id"].tolist() == ["c1", "c2"]
-
-
-def test_file_with_a_time_of_another_century_hides_no_other_file(
-    spark: SparkSession, shop: Any, make_click: MakeClick
-) -> None:
-    ahead = shop.land("ahead.jsonl", make_click(1))
-    in_centuries = time.time() + 270 * 365 * 86_400
-    os.utime(ahead, (in_centuries, in_centuries))
-    shop.run(spark)
-    shop.land("today.jsonl", make_click(2))
-    shop.run(spark)
-    assert shop.scored["id"].tolist() == ["c1", "c2"]
-    is_whole, said = proven(spark, shop)
-    assert is_whole, said
-
-
-def test_file_that_is_being_written_is_read_only_when_it_has_its_name(
+def test_file_is_read_once_it_has_its_name_whatever_its_time(
     spark: SparkSession, shop: Any, make_click: MakeClick
 ) -> None:
     whole = lines(make_click(1), make_click(2))
     halves = [shop.landing / name for name in (".a.jsonl.tmp", "_b.jsonl", "c.jsonl.part", "d.jsonl.tmp")]
     for half in halves:
         half.write_bytes(whole[:70])
-    shop.land("z.jsonl", make_click(9))
+    ahead = shop.land("ahead.jsonl", make_click(9))
+    in_centuries = time.time() + 270 * 365 * 86_400
+    os.utime(ahead, (in_centuries, in_centuries))
     shop.run(spark)
     assert shop.scored["id"].tolist() == ["c9"]
     halves[2].write_bytes(whole)
     halves[2].rename(shop.landing / "c.jsonl")
     shop.run(spark)
     assert shop.scored["id"].tolist() == ["c9", "c1", "c2"]
+    old = shop.land("old.jsonl", make_click(3))
+    a_year_ago = time.time() - 365 * 86_400
+    os.utime(old, (a_year_ago, a_year_ago))
+    shop.run(spark)
+    assert shop.scored["id"].tolist() == ["c9", "c1", "c2", "c3"]
     assert len(shop.rejected) == 0
+    for half in halves:
+        half.unlink(missing_ok=True)
+    is_whole, said = proven(spark, shop)
+    assert is_whole, said
 
 
 def test_bad_gzip_is_rejected_as_a_file_and_the_stream_goes_on(

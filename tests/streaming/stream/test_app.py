@@ -56,28 +56,19 @@ def test_every_record_is_scored_or_rejected_and_knows_where_it_came_from(
     assert set(scored["model_version"]) == {"1"}
 
 
-def test_late_click_is_scored_not_dropped(spark: SparkSession, shop: Any, make_click: MakeClick) -> None:
+def test_click_at_the_edge_of_time_is_scored(spark: SparkSession, shop: Any, make_click: MakeClick) -> None:
+    shop.land("a.jsonl", make_click(1, at="0001-01-01T00:00:00Z"), make_click(2, at="9999-12-31T23:59:59Z"))
+    assert "2 scored" in shop.run(spark)
+    assert spark.read.format("delta").load(str(shop.home / "scored_clicks")).count() == 2
+
+
+def test_second_run_only_reads_what_is_new_however_late_it_is(
+    spark: SparkSession, shop: Any, make_click: MakeClick
+) -> None:
     shop.land("a.jsonl", make_click(1, at="2026-03-01T12:00:00Z"))
     shop.run(spark)
-    shop.land("b.jsonl", make_click(2, at="2019-01-01T00:00:00Z"))
-    shop.run(spark)
-    assert shop.scored["id"].tolist() == ["c1", "c2"]
-
-
-@pytest.mark.parametrize("moment", ["0001-01-01T00:00:00Z", "9999-12-31T23:59:59Z"])
-def test_click_at_the_edge_of_time_is_scored(
-    spark: SparkSession, shop: Any, make_click: MakeClick, moment: str
-) -> None:
-    shop.land("a.jsonl", make_click(1, at=moment))
-    assert "1 scored" in shop.run(spark)
-    assert spark.read.format("delta").load(str(shop.home / "scored_clicks")).count() == 1
-
-
-def test_second_run_only_reads_what_is_new(spark: SparkSession, shop: Any, make_click: MakeClick) -> None:
-    shop.land("a.jsonl", make_click(1))
-    shop.run(spark)
     assert "0 records in 0 micro-batches" in shop.run(spark)
-    shop.land("b.jsonl", make_click(2))
+    shop.land("b.jsonl", make_click(2, at="2019-01-01T00:00:00Z"))
     shop.run(spark)
     assert shop.scored[["id", "batch_id"]].to_numpy().tolist() == [["c1", 0], ["c2", 1]]
     assert len(shop.table("model_timeline")) == 1
@@ -306,11 +297,13 @@ def test_table_of_another_schema_is_refused(spark: SparkSession, shop: Any, make
     assert len(shop.table("scored_clicks")) == 1
 
 
-def test_new_checkpoint_for_tables_that_are_written_is_refused(
+def test_checkpoint_and_tables_that_do_not_belong_together_are_refused(
     spark: SparkSession, shop: Any, make_click: MakeClick
 ) -> None:
     shop.land("a.jsonl", make_click(1))
     shop.run(spark)
+    first, own = shop.config.output, shop.config.checkpoint
+
     shop.set(checkpoint=str(shop.home / "other_checkpoint"))
     with pytest.raises(PreflightError) as caught:
         shop.run(spark)
@@ -318,6 +311,22 @@ def test_new_checkpoint_for_tables_that_are_written_is_refused(
     assert all("is new: clicks that are in the table" in str(problem) for problem in caught.value.problems)
     assert len(shop.scored) == 1
     assert not (shop.home / "other_checkpoint").exists()
+
+    shop.set(checkpoint=own, deduplicate={"window": "10 minutes"})
+    with pytest.raises(CheckpointError, match=r"began without it.*Remove deduplicate"):
+        shop.run(spark)
+
+    outputs = {name: str(shop.home / "second" / f"{name}_clicks") for name in ("scored", "rejected")}
+    shop.set(checkpoint=str(shop.home / "second" / "checkpoint"), output=outputs, deduplicate=None)
+    shop.run(spark)
+    shop.set(output=first.model_dump())
+    with pytest.raises(PreflightError, match="belongs to stream"):
+        shop.run(spark)
+
+    shop.set(checkpoint=own)
+    (shop.home / "rejected_clicks").rename(shop.home / "moved")
+    with pytest.raises(CheckpointError, match="rejected_clicks does not exist"):
+        shop.run(spark)
 
 
 def test_checkpoint_of_an_earlier_version_is_taken_over_and_keeps_its_id(
@@ -353,28 +362,6 @@ def bind_commit_to(table: Path, stream: str) -> None:
     commit.write_text(commit.read_text().replace(was, stream))
     for checksum in (commit.with_suffix(".crc"), commit.with_name(f".{commit.name}.crc")):
         checksum.unlink(missing_ok=True)
-
-
-def test_foreign_checkpoint_is_refused(spark: SparkSession, shop: Any, make_click: MakeClick) -> None:
-    shop.land("a.jsonl", make_click(1))
-    shop.run(spark)
-    outputs = {name: str(shop.home / "second" / f"{name}_clicks") for name in ("scored", "rejected")}
-    first = shop.config.output
-    shop.set(checkpoint=str(shop.home / "second" / "checkpoint"), output=outputs)
-    shop.run(spark)
-    shop.set(output=first.model_dump())
-    with pytest.raises(PreflightError, match="belongs to stream"):
-        shop.run(spark)
-
-
-def test_tables_that_are_gone_are_not_silently_begun_anew(
-    spark: SparkSession, shop: Any, make_click: MakeClick
-) -> None:
-    shop.land("a.jsonl", make_click(1))
-    shop.run(spark)
-    (shop.home / "rejected_clicks").rename(shop.home / "moved")
-    with pytest.raises(CheckpointError, match="rejected_clicks does not exist"):
-        shop.run(spark)
 
 
 def test_catalog_tables_work_like_paths(spark: SparkSession, shop: Any, make_click: MakeClick) -> None:

@@ -11,8 +11,6 @@ import pytest
 from pyspark.sql import SparkSession
 from tests.support.interruption import run_until
 
-from clickscore.errors import CheckpointError
-
 MakeClick = Callable[..., dict[str, Any]]
 
 
@@ -58,23 +56,21 @@ def test_late_click_is_scored_not_dropped(spark: SparkSession, thrifty_shop: Any
     assert sorted(thrifty_shop.scored["id"]) == ["c1", "c2", "c3", "c4", "c5"]
 
 
-def test_rejected_record_holds_no_id(spark: SparkSession, thrifty_shop: Any, make_click: MakeClick) -> None:
-    thrifty_shop.land("a.jsonl", make_click(1, price="cheap"), make_click(1), "rubbish", "rubbish")
-    thrifty_shop.run(spark)
-    assert thrifty_shop.scored["id"].tolist() == ["c1"]
-    assert thrifty_shop.rejected["reason"].tolist() == ["malformed_json", "malformed_json", "wrong_type"]
-
-
-def test_more_rejections_than_the_first_pass_carries_are_all_written(
+def test_rejected_record_holds_no_id_and_more_rejections_than_the_first_pass_carries_are_all_written(
     spark: SparkSession, thrifty_shop: Any, make_click: MakeClick
 ) -> None:
     rubbish = [f"rubbish {number} " + "x" * 2_000 for number in range(500)]
-    thrifty_shop.land("a.jsonl", make_click(1), make_click(1), make_click(2, quantity=None), *rubbish)
+    cheap = make_click(4, price="cheap")
+    thrifty_shop.land("a.jsonl", make_click(1), make_click(1), make_click(2, quantity=None), cheap, make_click(4),
+                      *rubbish, rubbish[0])  # fmt: skip
     thrifty_shop.run(spark)
     thrifty_shop.land("b.jsonl", make_click(1), make_click(3))
     thrifty_shop.run(spark)
-    assert sorted(thrifty_shop.scored["id"]) == ["c1", "c2", "c3"]
-    assert sorted(thrifty_shop.rejected["raw"]) == sorted(rubbish)
+    assert sorted(thrifty_shop.scored["id"]) == ["c1", "c2", "c3", "c4"]
+    rejected = thrifty_shop.rejected
+    assert sorted(rejected["raw"]) == sorted([*rubbish, rubbish[0], json.dumps(cheap)])
+    assert rejected.loc[rejected["raw"] == json.dumps(cheap), "reason"].tolist() == ["wrong_type"]
+    assert set(rejected["reason"]) == {"malformed_json", "wrong_type"}
 
 
 def test_click_without_a_feature_is_rejected_with_its_raw_record(
@@ -112,11 +108,3 @@ def test_interrupted_batch_neither_loses_nor_repeats(
     assert sorted(thrifty_shop.scored["id"]) == ["c1", "c2", "c3"]
     assert thrifty_shop.rejected["raw"].tolist() == ["rubbish"]
     assert "6 records in 2 micro-batches: 3 scored, 1 rejected, 2 duplicates" in said
-
-
-def test_checkpoint_that_began_without_it_is_refused(spark: SparkSession, shop: Any, make_click: MakeClick) -> None:
-    shop.land("a.jsonl", make_click(1))
-    shop.run(spark)
-    shop.set(deduplicate={"window": "10 minutes"})
-    with pytest.raises(CheckpointError, match=r"began without it.*Remove deduplicate"):
-        shop.run(spark)

@@ -157,20 +157,18 @@ def test_too_many_waiting_records_are_refused(gated: Served, gate: Path, make_cl
         assert slow.result().status_code == 200
 
 
-def test_swap_under_load_fails_no_request(shop: Shop, registry_uri: str, make_click: MakeClick) -> None:
+def test_swap_and_stop_under_load_fail_no_request(shop: Shop, registry_uri: str, make_click: MakeClick) -> None:
     first = register_booster(registry_uri, 1, "swapped")
     second = register_booster(registry_uri, 2, "swapped")
     shop.set(model={"uri": "models:/swapped@champion", "registry": registry_uri, "poll": "200 milliseconds"})
-    with served(shop) as running, Load(running, make_click(1)).running() as load:
-        Registry(registry_uri).set_alias("swapped", "champion", second)
-        wait_until(lambda: load.answers[-1][1] == second, "the second version")
-    versions = [version for _, version, _ in load.answers]
-    assert set(versions) == {first, second}
-    assert max(seconds for _, _, seconds in load.answers) < 2
-
-
-def test_stop_under_load_answers_all_that_was_accepted(shop: Shop, make_click: MakeClick) -> None:
     with served(shop) as running:
+        with Load(running, make_click(1)).running() as load:
+            Registry(registry_uri).set_alias("swapped", "champion", second)
+            wait_until(lambda: load.answers[-1][1] == second, "the second version")
+        versions = [version for _, version, _ in load.answers]
+        assert set(versions) == {first, second}
+        assert max(seconds for _, _, seconds in load.answers) < 2
+
         with Load(running, make_click(1)).running() as load:
             assert running.stop(signal.SIGTERM) == 0
         assert len(load.answers) > CLIENTS
@@ -178,11 +176,26 @@ def test_stop_under_load_answers_all_that_was_accepted(shop: Shop, make_click: M
         assert "Traceback" not in "\n".join(running.said)
 
 
-def test_interrupt_stops_as_well_and_waits_for_a_slow_answer(
+def test_service_is_not_ready_until_its_model_has_answered_and_an_interrupt_waits_for_a_slow_answer(
     poison_shop: Shop, make_click: MakeClick, tmp_path: Path
 ) -> None:
-    gate = tmp_path / "gate"
-    with served(poison_shop, {GATE: str(gate)}, time_limit=PATIENT) as running, ThreadPoolExecutor(1) as pool:
+    gate, port = tmp_path / "gate", free_ports(1)
+    url = f"http://127.0.0.1:{port}"
+    with ThreadPoolExecutor(1) as pool, ExitStack() as stack:
+        # A client for each question would read the certificates of all authorities each time.
+        client = stack.enter_context(httpx.Client(base_url=url))
+        with closed(gate):
+            start = pool.submit(
+                lambda: stack.enter_context(served(poison_shop, {GATE: str(gate)}, port=port, time_limit=PATIENT))
+            )
+            wait_until(lambda: is_answering(client), "the server")
+            assert client.get("/healthz").status_code == 200
+            assert client.get("/readyz").status_code == 503
+            refused = client.post("/score", json=make_click(1))
+            assert (refused.status_code, refused.json()) == (503, {"detail": "the service is not ready"})
+        running = start.result()
+        assert running.version
+
         with closed(gate):
             slow = pool.submit(running.ask, [make_click(1)])
             wait_until(lambda: running.metric("clickscore_records_waiting") == 1, poll_s=0.1)
@@ -192,28 +205,9 @@ def test_interrupt_stops_as_well_and_waits_for_a_slow_answer(
         assert slow.result().json()["outcomes"][0]["verdict"] == "scored"
 
 
-def test_service_is_not_ready_until_its_model_has_answered(
-    poison_shop: Shop, make_click: MakeClick, tmp_path: Path
-) -> None:
-    gate, port = tmp_path / "gate", free_ports(1)
-    gate.touch()
-    url = f"http://127.0.0.1:{port}"
-    with ThreadPoolExecutor(1) as pool, ExitStack() as stack:
-        start = pool.submit(lambda: stack.enter_context(served(poison_shop, {GATE: str(gate)}, port=port)))
-        try:
-            wait_until(lambda: is_answering(url), "the server")
-            assert httpx.get(f"{url}/healthz").status_code == 200
-            assert httpx.get(f"{url}/readyz").status_code == 503
-            refused = httpx.post(f"{url}/score", json=make_click(1))
-            assert (refused.status_code, refused.json()) == (503, {"detail": "the service is not ready"})
-        finally:
-            gate.unlink()
-        assert start.result().version
-
-
-def is_answering(url: str) -> bool:
+def is_answering(client: httpx.Client) -> bool:
     try:
-        return httpx.get(f"{url}/healthz").status_code == 200
+        return client.get("/healthz").status_code == 200
     except httpx.ConnectError:
         return False
 
