@@ -96,7 +96,7 @@ class ClickScorer:
         """Score raw records.
 
         Args:
-            records: one JSON object each; null is a record without a value.
+            records: one JSON object each; null is a record without a value. Or clicks of a table, a structure each.
 
         Returns:
             The outcomes, ``outcome_type``, of the same length and in the same order.
