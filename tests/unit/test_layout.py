@@ -50,8 +50,7 @@ CLASSIC_ONLY = {
     "deployment": "models travel as broadcast variables, which can be taken away again",
     "files": "Hadoop's FileSystem looks at a file without a Spark job, and sees those that Spark's listings hide",
     "protocol": "only Delta's own classes say which table features they know",
-    "table_files": "only Delta's own classes know the sizes of a table's files without opening them",
-    "transactions": "only Delta's own classes know a transaction whose commit has left the history",
+    "table_files": "only Delta's own classes know the sizes of files without opening them, and old transactions",
     "kafka_records": "records that Spark cannot read are read by Kafka's own client",
     "kafka_admin": "the broker is asked by the client, and with the login, that Spark reads with",
 }

@@ -36,14 +36,20 @@ def measure(spark: SparkSession, table: Table, small_bytes: int) -> TableFiles |
     Returns:
         The numbers; None where Delta is not the one of the open project, whose classes are asked.
     """
+    if (snapshot := newest_snapshot(spark, table)) is None:
+        return None
+    is_small = F.col("size") < small_bytes
+    found = DataFrame(snapshot.allFiles().toDF(), spark).agg(
+        F.count("*"), F.sum("size"), F.count_if(is_small), F.sum(F.when(is_small, F.col("size")))
+    )
+    return TableFiles(*[int(number or 0) for number in found.collect()[0]])
+
+
+def newest_snapshot(spark: SparkSession, table: Table) -> Any:
+    """Return Delta's own view of a table's newest version; None where Delta is not the one of the open project."""
     jvm: Any = spark.sparkContext._jvm
     log = jvm.org.apache.spark.sql.delta.DeltaLog
     if not isinstance(log, JavaClass):
         return None
     session: Any = spark
-    snapshot = log.forTableWithSnapshot(session._jsparkSession, table.folder(spark))._2()
-    is_small = F.col("size") < small_bytes
-    found = DataFrame(snapshot.allFiles().toDF(), session).agg(
-        F.count("*"), F.sum("size"), F.count_if(is_small), F.sum(F.when(is_small, F.col("size")))
-    )
-    return TableFiles(*[int(number or 0) for number in found.collect()[0]])
+    return log.forTableWithSnapshot(session._jsparkSession, table.folder(spark))._2()

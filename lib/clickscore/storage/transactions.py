@@ -1,12 +1,10 @@
 """Delta's transactions of an app: which one of them is the newest, and which run has made it."""
 
-from typing import Any
-
-from py4j.java_gateway import JavaClass
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
 from clickscore.storage.table import HISTORY_PAGE, Table
+from clickscore.storage.table_files import newest_snapshot
 
 RUN = "run"
 """What a commit calls the run that has made it."""
@@ -25,12 +23,8 @@ def newest_transaction(spark: SparkSession, table: Table, app: str) -> int | Non
     Returns:
         Its number, 0 where there is none; None where Delta is not the one of the open project, whose classes are asked.
     """
-    jvm: Any = spark.sparkContext._jvm
-    log = jvm.org.apache.spark.sql.delta.DeltaLog
-    if not isinstance(log, JavaClass):
+    if (snapshot := newest_snapshot(spark, table)) is None:
         return None
-    session: Any = spark
-    snapshot = log.forTableWithSnapshot(session._jsparkSession, table.folder(spark))._2()
     found = snapshot.transactions().get(app)
     return int(found.get()) if found.isDefined() else 0
 
