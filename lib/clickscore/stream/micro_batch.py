@@ -189,8 +189,8 @@ class MicroBatches:
             files = [file for file in files if file.path not in read_before]
         if gone:
             self.batch_scorer.tell(
-                f"batch {stamp.batch_id}: {len(gone):,} of its files moved or deleted before it was read, and rejected "
-                f"as a whole: {shortened(gone)}. Land what is missing once more, under another name"
+                f"batch {stamp.batch_id} rejects as a whole what was moved or deleted before it was read "
+                f"({len(gone):,}): {shortened(gone)}. Land it once more, under another name"
             )
         files += [UnreadableFileError(stamp.batch_id, path, GONE) for path in gone]
         return replace(counts, files=files)

@@ -187,8 +187,8 @@ def test_file_that_is_gone_between_planning_and_reading_is_rejected_by_name(
             shop.run(spark)
     aside = lost.rename(shop.home / "aside.jsonl")
     seen = shop.run(spark)
-    assert "1 of its files moved or deleted before it was read, and rejected as a whole" in seen
-    assert "b%20100%25.jsonl. Land them once more, under other names" in seen
+    assert "rejects as a whole what was moved or deleted before it was read (1): " in seen
+    assert "b%20100%25.jsonl. Land it once more, under another name" in seen
     assert shop.scored["id"].tolist() == ["c1"]
     assert shop.rejected[["reason", "detail"]].to_numpy().tolist() == [["unreadable_file", GONE]]
     assert shop.rejected["source"][0] == f"file:{shop.landing}/b%20100%25.jsonl"
@@ -209,7 +209,7 @@ def test_file_that_is_gone_between_the_two_commits_is_rejected_unless_its_clicks
     run_until("scored", shop, spark, monkeypatch)
     for file in files:
         file.unlink()
-    assert "1 of its files moved or deleted before it was read" in shop.run(spark)
+    assert "rejects as a whole what was moved or deleted before it was read (1)" in shop.run(spark)
     assert shop.scored["id"].tolist() == ["c1"]
     assert shop.rejected[["reason", "source"]].to_numpy().tolist() == [
         ["unreadable_file", f"file:{shop.landing}/rubbish.jsonl"]

@@ -67,6 +67,6 @@ def test_file_that_is_moved_away_lets_the_stream_go_on(
         with pytest.raises(StreamingQueryException):
             shop.run(spark)
     bad.rename(shop.home / "aside")
-    assert "1 of its files moved or deleted before it was read" in shop.run(spark)
+    assert "rejects as a whole what was moved or deleted before it was read (1)" in shop.run(spark)
     assert shop.scored["id"].tolist() == ["c1"]
     assert shop.rejected["reason"].tolist() == ["unreadable_file"]
