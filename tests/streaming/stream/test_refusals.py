@@ -3,6 +3,7 @@
 import json
 import threading
 from collections.abc import Callable
+from functools import partial
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -51,6 +52,10 @@ def erase(shop: Any, spark: SparkSession, visitor: str) -> None:
 
 def audited(shop: Any, spark: SparkSession) -> tuple[object, str]:
     return said(lambda console: audit.run(shop.config, lambda: spark, console, None, None))
+
+
+def is_scored(shop: Any, click: str) -> bool:
+    return click in shop.scored["id"].tolist()
 
 
 def names(shop: Any, visitor: str) -> bool:
@@ -114,12 +119,12 @@ def test_running_stream_refuses_clicks_soon_after_an_erasure(
     beside = threading.Thread(target=stream)
     beside.start()
     try:
-        wait_until(lambda: "c3" in left.scored["id"].tolist(), patience_s=120)
+        wait_until(partial(is_scored, left, "c3"), patience_s=120)
         erase(left, spark, "other")
         number = 4
         while not (left.rejected["reason"] == "erased_visitor").any() and number < 30:
             left.land(f"c{number}.jsonl", make_click(number, visitor="other"), make_click(100 + number))
-            wait_until(lambda at=number: f"c{100 + at}" in left.scored["id"].tolist(), patience_s=120)  # type: ignore[misc]
+            wait_until(partial(is_scored, left, f"c{100 + number}"), patience_s=120)
             number += 1
     finally:
         for query in spark.streams.active:
