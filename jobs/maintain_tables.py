@@ -1,10 +1,11 @@
-"""Remove old rows, compact the tables, delete files that no recent version needs, move read landing files away.
+"""Remove old rows, compact the tables, delete files and commits that no recent version needs, move landing files away.
 
 For a schedule, such as every night; may run alongside the stream. Rows go where the configuration says so, under
 retention, with an entry in the table erasures for the audit; a run that was killed is finished by the next. Time travel
 reaches back as far as --retain-hours, and a stream that was stopped in the middle of a micro-batch should be started
-again within them. --archive first audits the whole landing folder, and moves nothing unless each record is in exactly
-one row. --dry-run says what would be done, and why.
+again within them. Commits leave the log of a table as its property delta.logRetentionDuration says. --archive first
+audits the whole landing folder, and moves nothing unless each record is in exactly one row. --dry-run says what would
+be done, and why.
 Exit status: 0 done; 1 the audit has found something, and no landing file was moved, or old rows could not be removed
 beside the stream; 2 wrong configuration, source or table, or Delta refuses.
 """

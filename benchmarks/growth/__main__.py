@@ -2,9 +2,10 @@
 
 Small micro-batches of the product, one landing file each, are measured around some commits of one table. Those between
 are appended without the streaming engine, in the same shape (see `growth.table.Filler`), and the table is maintained
-after every 500 of them, as `jobs/maintain_tables.py` does it; `--unmaintained` leaves that out. A second table stays
-young, and is measured at the end once more: what has changed there has other reasons than growth, such as a warmer JVM.
-Then small micro-batches are measured while the landing folder holds more and more files that were processed before.
+after every 500 of them, as `jobs/maintain_tables.py` does it, with a log that keeps a minute; `--unmaintained` leaves
+that out. A second table stays young, and is measured at the end once more: what has changed there has other reasons
+than growth, such as a warmer JVM. Then small micro-batches are measured while the landing folder holds more and more
+files that were processed before.
 Run it with `make bench-growth`; `GROWTH="--commits 100 300 --files 1000"` makes it shorter.
 """
 
@@ -24,6 +25,7 @@ from pyspark.sql import SparkSession
 
 from clickscore.console import make_console
 from clickscore.session import build_session
+from clickscore.storage import table_log
 from clickscore.storage.maintenance import compact, vacuum
 from clickscore.storage.table import Table
 
@@ -36,6 +38,9 @@ WARM_UP = 60
 LOOK_EVERY = 500
 """Commits between two looks at the memory, and between two runs of maintenance."""
 BENCH = Path("build/bench")
+RETENTION = dict.fromkeys(("delta.logRetentionDuration", "delta.deletedFileRetentionDuration"), "interval 1 minute")
+"""So long does the table keep old commits and files, if it is maintained: some hundred commits, as many as a stream
+with a trigger of ten seconds makes in an hour."""
 SIGNALLED = 128
 """Exit status of a program that a signal ends: this and the number of the signal."""
 
@@ -81,9 +86,13 @@ def grow_table(bench: Bench, commits: list[int], young: SmallStream) -> None:
         if bench.is_maintained:
             many, few = compact(bench.spark, Table(str(old.table)))
             vacuum(bench.spark, Table(str(old.table)), None)
-            results.say(f"maintenance at commit {commit:,}: {many:,} files became {few:,}")
+            log = table_log.trim(bench.spark, Table(str(old.table)))
+            kept = f", {log.before:,} commits in the log became {log.now:,}" if log else ""
+            results.say(f"maintenance at commit {commit:,}: {many:,} files became {few:,}{kept}")
 
     filler = Filler(bench.spark, old.table)
+    if bench.is_maintained:
+        Table(str(old.table)).set_properties(bench.spark, RETENTION)
     look(newest_version(old.table))
     for commit in commits:
         # So that half of the micro-batches that count come before the commit, and half of them behind it.

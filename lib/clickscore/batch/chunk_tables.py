@@ -16,7 +16,7 @@ from clickscore.errors import StreamError
 from clickscore.storage.backfills import Chunk
 from clickscore.storage.schemas import FIRST_CHUNK
 from clickscore.storage.table import Table, of_batch
-from clickscore.storage.transactions import RUN, newest_transaction, run_of
+from clickscore.storage.transactions import RUN, last_batch, newest_transaction, run_of
 from clickscore.stream.output_tables import Tables
 
 
@@ -65,5 +65,5 @@ def begun_in(spark: SparkSession, table: Table, app: str, chunks: Collection[Chu
     found = {row[0] for row in rows.select("batch_id").distinct().collect()} & ids
     newest = newest_transaction(spark, table, app)
     if newest is None:
-        return found | ({table.last_batch(spark, app)} & ids)
+        return found | ({last_batch(spark, table, app)} & ids)
     return found | {chunk.batch_id for chunk in chunks if chunk.number <= newest}

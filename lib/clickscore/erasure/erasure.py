@@ -23,6 +23,7 @@ from clickscore.erasure.visitor_rows import NUMBER, Holder, count_rows
 from clickscore.erasure.wiring import Wiring
 from clickscore.errors import ErasureError
 from clickscore.reconciliation.audit_report import say
+from clickscore.storage import turns
 from clickscore.storage.erasures import Erasures, Request, newest_version
 
 NAME_WIDTH = 16
@@ -103,6 +104,9 @@ def _carry_out(
     console: Console,
 ) -> None:  # fmt: skip
     for holder in tables:
+        if holder.awaited and holder.name in request.tables:  # before the first row of any table goes
+            turns.take(spark, holder.table)
+    for holder in tables:
         if holder.name in request.tables:
             delete(spark, holder, request, ledger, hashes, checkpoint, partial(warn, console))
 
@@ -113,7 +117,8 @@ def _count(spark: SparkSession, holder: Holder, version: int, hashes: DataFrame)
 
 def _show(console: Console, counts: DataFrame, tables: list[Holder], site: Wiring, known: list[str]) -> int:
     """Print how many rows there are in each table, and whose ids have none; return how many rows in all."""
-    sums = counts.groupBy("table_name").agg(
+    there = counts.where("rows > 0")
+    sums = there.groupBy("table_name").agg(
         F.sum("rows"), F.count_distinct("batch_id"), F.count_distinct("visitor_hash")
     )
     by_table = {row[0]: tuple(row)[1:] for row in sums.collect()}
@@ -121,8 +126,8 @@ def _show(console: Console, counts: DataFrame, tables: list[Holder], site: Wirin
         rows, batches, visitors = by_table.get(holder.name, (0, 0, 0))
         where = f" in {batches:,} micro-batches" if holder.known_by is None else ""
         say(console, f"{holder.name:<{NAME_WIDTH}} {rows:,} rows of {visitors:,} visitors{where}")
-    there = {row[0] for row in counts.select("visitor_hash").distinct().collect()}
-    absent = [place for place, known_as in zip(site.visitors.places, known, strict=True) if known_as not in there]
+    named = {row[0] for row in there.select("visitor_hash").distinct().collect()}
+    absent = [place for place, known_as in zip(site.visitors.places, known, strict=True) if known_as not in named]
     if absent:
         more = ", ..." if len(absent) > MOST_NAMED else ""
         say(console, f"{len(absent):,} of {len(known):,} visitors have no row: {', '.join(absent[:MOST_NAMED])}{more}")

@@ -12,11 +12,12 @@ from clickscore.config.source import DeltaSource, FolderSource, KafkaSource
 from clickscore.errors import SourceError
 from clickscore.outcomes.joined import NAME as OUTCOMES
 from clickscore.sources.kafka_admin import read_retention
-from clickscore.storage.table import Table
+from clickscore.storage.table import LOG_PROPERTY, Table
+from clickscore.storage.table_log import DELTA_RETENTION
 
-FILES_PROPERTY, LOG_PROPERTY = "delta.deletedFileRetentionDuration", "delta.logRetentionDuration"
-"""How long Delta keeps files that a table has removed, and commits in its log."""
-_DEFAULTS = {FILES_PROPERTY: "interval 1 week", LOG_PROPERTY: "interval 30 days"}
+FILES_PROPERTY = "delta.deletedFileRetentionDuration"
+"""How long Delta keeps files that a table has removed."""
+_DEFAULTS = {FILES_PROPERTY: "interval 1 week", LOG_PROPERTY: DELTA_RETENTION}
 _DATE = "%Y-%m-%d %H:%M UTC"
 
 

@@ -1,7 +1,8 @@
 """The outcomes of visitors: whose unit a row of ``outcomes`` is, also when the clicks of the unit are gone.
 
 A session has no visitor of its own: whose it is, only its clicks tell, and they leave ``scored_clicks`` first. So the
-plan of an erasure has a keyed hash of each unit, by which one that was killed in between finds the rows.
+plan of an erasure has a keyed hash of each unit, by which one that was killed in between finds the rows. Units without
+a row are in the plan as well: a job that joins outcomes at this moment may be about to write it.
 """
 
 import json
@@ -49,13 +50,20 @@ def all_holders(
     else:
         field = definition.get("session", contract.id)
         units = partial(_units_of_clicks, scored=found[0], field=field)
-    with_hash = partial(with_unit_hash, key=key) if key else None
 
     def find(rows: DataFrame) -> DataFrame:
-        mine = rows.join(F.broadcast(units(rows.sparkSession)), UNIT_ID)
-        return with_hash(mine) if with_hash else mine
+        return rows.join(F.broadcast(units(rows.sparkSession)), UNIT_ID)
 
-    return [*found, Holder(table, (UNIT_ID,), find, (UNIT_HASH,), with_hash)]
+    if key is None:
+        return [*found, Holder(table, (UNIT_ID,), find)]
+    with_hash = partial(with_unit_hash, key=key)
+    return [
+        *found,
+        Holder(
+            table, (UNIT_ID,), lambda rows: with_hash(find(rows)), (UNIT_HASH,), with_hash,
+            lambda session: with_hash(units(session)).select(NUMBER, UNIT_HASH),
+        ),
+    ]  # fmt: skip
 
 
 def _visitors(spark: SparkSession, visitors: Visitors) -> DataFrame:

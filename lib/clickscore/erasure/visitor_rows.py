@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import cast
 
 import pyarrow as pa
-from pyspark.sql import Column, DataFrame
+from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 from pyspark.sql.pandas.functions import arrow_udf
@@ -36,6 +36,8 @@ class Holder:
         find: adds ``NUMBER`` to rows of the table, and leaves out those of other visitors.
         counted_by: columns that the ledger counts its rows by, beside whose they are, as far as the table has them.
         known_by: adds the column of ``counted_by`` that tells a planned row by itself; None where the visitor does.
+        awaited: what another job may still make rows of: ``NUMBER`` and the columns of ``counted_by``; None for
+            nothing.
     """
 
     table: Table
@@ -43,6 +45,7 @@ class Holder:
     find: Callable[[DataFrame], DataFrame]
     counted_by: tuple[str, ...] = ("source", "batch_id")
     known_by: Callable[[DataFrame], DataFrame] | None = None
+    awaited: Callable[[SparkSession], DataFrame] | None = None
 
     @property
     def name(self) -> str:
@@ -146,11 +149,16 @@ def kept_texts(rows: DataFrame) -> list[Column]:
 def count_rows(found: DataFrame, holder: Holder, hashes: DataFrame) -> DataFrame:
     """Count the rows of visitors by ``visitor_hash, table_name`` and, of ``counted_by``, the columns that they have.
 
+    What is awaited and has no row yet is among them, with 0.
+
     Args:
         found: rows with ``NUMBER``.
         holder: their table.
         hashes: ``NUMBER`` and ``visitor_hash``.
     """
-    named = found.join(F.broadcast(hashes), NUMBER).withColumn("table_name", F.lit(holder.name))
     by = [name for name in holder.counted_by if name in found.columns]
-    return named.groupBy("visitor_hash", "table_name", *by).agg(F.count(F.lit(1)).alias("rows"))
+    counted = found.groupBy(NUMBER, *by).agg(F.count(F.lit(1)).alias("rows"))
+    if holder.awaited:
+        counted = counted.unionByName(holder.awaited(found.sparkSession).withColumn("rows", F.lit(0).cast("bigint")))
+    named = counted.join(F.broadcast(hashes), NUMBER).withColumn("table_name", F.lit(holder.name))
+    return named.groupBy("visitor_hash", "table_name", *by).agg(F.sum("rows").alias("rows"))

@@ -2,7 +2,8 @@
 
 One commit holds all that a run changes, and says up to which version of ``scored_clicks`` it has looked. The next run
 begins there: it looks again at the units of rows that were added since, and at those that were not closed. Rows are the
-same whenever they are computed, so a run that is killed, repeated, or overtaken by another one changes nothing twice.
+same whenever they are computed, so a run that is killed or repeated changes nothing twice. One that is overtaken, by
+another run or by an erasure, begins anew: what it has read may be gone.
 """
 
 import json
@@ -22,8 +23,9 @@ from clickscore.outcomes.label_table import LabelTable, follow_all, read_labels
 from clickscore.outcomes.units import CENSORED, CLOSED, UNIT, follow, newest, outcomes, with_unit
 from clickscore.retries import persistently
 from clickscore.spark_errors import SPARK_ERRORS
+from clickscore.storage import turns
 from clickscore.storage.commit_settings import USER_METADATA, commit_settings
-from clickscore.storage.erasures import check_finished
+from clickscore.storage.erasures import check_finished, newest_version
 from clickscore.storage.protocol import check_changeable
 from clickscore.storage.schemas import OUTCOMES
 from clickscore.storage.table import STREAM_PROPERTY, Table
@@ -89,14 +91,16 @@ def join(spark: SparkSession, config: Config, outcome: Outcome, has_ended: bool)
     if not scored.exists(spark):
         raise TableError(f"output.scored: {scored.name} does not exist. Run jobs/score_stream.py first.")
     table, field = scored.beside(NAME), outcome.field(config.click.id, config.click.visitor)
-    version = int(scored.delta(spark).history(1).select("version").collect()[0][0])
-    rows = scored.read(spark, version)
-    clicks = with_unit(rows, field)
     labels = read_labels(spark, outcome, config.click.id, config.click.visitor, config.click.time)
-    follow(clicks, outcome, config.click.time)  # before anything is made
+    follow(with_unit(scored.read(spark), field), outcome, config.click.time)  # before anything is made
     bind(spark, table, scored.stream(spark) or "", outcome)
+    # In this order: an erasure that is not seen here takes a turn before its first row goes.
+    turn = turns.newest(spark, table)
     for planned in (scored, table):
         check_finished(spark, scored, planned)
+    version = newest_version(spark, scored)
+    rows = scored.read(spark, version)
+    clicks = with_unit(rows, field)
     before = table.read(spark)
     since = looked_up_to(spark, table)
     clock_us = rows.agg(newest(config.click.time, SCORED_AT)).collect()[0][0]
@@ -112,8 +116,10 @@ def join(spark: SparkSession, config: Config, outcome: Outcome, has_ended: bool)
         followed = follow_all(clicks, outcome, config.click.time, labels)
         found = outcomes(followed, config.click.time, clock_us, has_ended)
         read = {_LOOKED_UP_TO: version, _LABELS_UP_TO: labels.version if labels else None}
-        with commit_settings(spark, {USER_METADATA: json.dumps(read)}):
+        with commit_settings(spark, {USER_METADATA: json.dumps(read), **turns.after(turn)}):
             written = merge(spark, table, found.unionByName(without_clicks(before, clicks)))
+        if written is None:
+            return join(spark, config, outcome, has_ended)
     else:
         written = 0
     states = table.read(spark).groupBy("state").count().collect()
@@ -200,8 +206,8 @@ def without_clicks(before: DataFrame, clicks: DataFrame) -> DataFrame:
     ).select(OUTCOMES.names)  # fmt: skip
 
 
-def merge(spark: SparkSession, table: Table, found: DataFrame) -> int:
-    """Write the outcomes that differ from those in the table, and return how many did.
+def merge(spark: SparkSession, table: Table, found: DataFrame) -> int | None:
+    """Write the outcomes that differ from those in the table, and return how many did; None if the turn was over.
 
     A unit of which clicks were deleted since keeps the outcome it had, or is ``censored`` if it had none yet. Late
     clicks only add to a unit, or let it begin, and so end, earlier.
@@ -218,4 +224,5 @@ def merge(spark: SparkSession, table: Table, found: DataFrame) -> int:
         .whenNotMatchedInsertAll()
         .execute()
     )
-    return int(done.collect()[0].num_affected_rows)
+    counts = done.first()
+    return None if counts is None else int(counts.num_affected_rows)

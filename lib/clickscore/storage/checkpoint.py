@@ -14,6 +14,7 @@ from clickscore.storage.offset_log import COMMITS, LINES, OFFSETS
 from clickscore.storage.protocol import check_readable
 from clickscore.storage.stream_id import read_stream_id
 from clickscore.storage.table import STREAM_PROPERTY, Table
+from clickscore.storage.transactions import last_batch
 
 
 @dataclass(frozen=True)
@@ -74,7 +75,7 @@ def written_upto(spark: SparkSession, checkpoint: Checkpoint, table: Table, mome
     """
     if checkpoint.last_planned == checkpoint.last_done:
         return checkpoint.last_done
-    last = table.last_batch(spark, stream)
+    last = last_batch(spark, table, stream)
     if last >= 0:
         return last
     # Its rows may be there all the same: the commits were cleaned away, or the table is a copy of the one that it has
@@ -132,7 +133,7 @@ def check_logs(spark: SparkSession, checkpoint: Checkpoint, tables: Iterable[Tab
 
 def _holds(spark: SparkSession, table: Table, batch_id: int) -> bool:
     stream = table.stream(spark)
-    return stream is not None and table.last_batch(spark, stream) >= batch_id
+    return stream is not None and last_batch(spark, table, stream) >= batch_id
 
 
 def check_belongs(spark: SparkSession, checkpoint: Checkpoint, table: Table, properties: Mapping[str, str]) -> None:
@@ -166,7 +167,7 @@ def check_belongs(spark: SparkSession, checkpoint: Checkpoint, table: Table, pro
             f"and this table all the same, release the table with\n"
             f"  ALTER TABLE {table.sql_name} UNSET TBLPROPERTIES ('{STREAM_PROPERTY}')"
         )
-    last = table.last_batch(spark, bound)
+    last = last_batch(spark, table, bound)
     if last > checkpoint.last_planned:
         raise CheckpointError(
             f"{table.name} holds batch {last}, but the checkpoint {checkpoint.path} only reached batch "

@@ -1,4 +1,4 @@
-"""Maintenance of the tables, outside the path of the stream: compaction, and deletion of old files."""
+"""Maintenance of the tables, outside the path of the stream: compaction, and deletion of old files and commits."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -15,9 +15,9 @@ from clickscore.console import counted, warn
 from clickscore.errors import TableError, gist
 from clickscore.retries import retrying
 from clickscore.spark_errors import SPARK_ERRORS
-from clickscore.storage import model_decisions, stream_metrics
+from clickscore.storage import model_decisions, stream_metrics, table_log
 from clickscore.storage.commit_settings import commit_settings
-from clickscore.storage.table import Table
+from clickscore.storage.table import LOG_PROPERTY, Table
 from clickscore.storage.table_files import TableFiles, measure
 
 CONFLICT_LIMIT_S = 300.0
@@ -30,6 +30,8 @@ COMMIT_BYTES = 1024**3
 """So much of a compaction is committed at a time: what is done stays done, if the job is ended."""
 MOST_LISTED = 1_000
 """So many files does Delta list that VACUUM would delete, at most."""
+MANY_COMMITS = 10_000
+"""A log of so many is worth a hint: a local disk takes half a second to list it, at each append."""
 _SETTINGS = {
     "spark.databricks.delta.optimize.minFileSize": str(SMALL_BYTES),
     "spark.databricks.delta.optimize.batchSize": str(COMMIT_BYTES),
@@ -40,7 +42,7 @@ def run(
     config: Config, make_session: Callable[[], SparkSession], console: Console, retain_hours: float,
     dry_run: bool = False, time_limit_s: float | None = None,
 ) -> None:  # fmt: skip
-    """Compact and vacuum all tables of a run that exist; rows stay as they are.
+    """Compact and vacuum all tables of a run that exist, and shorten their logs; rows stay as they are.
 
     Args:
         config: the run.
@@ -110,7 +112,20 @@ def _maintain(spark: SparkSession, table: Table, retain_hours: float, patiently:
     many, few = patiently(compact, spark, table)
     count = patiently(vacuum, spark, table, retain_hours)
     deleted = "old ones deleted" if count is None else f"{counted(count, 'old one')} deleted"
-    return f"{counted(many, 'file')} became {few:,}, {deleted}, {_size(spark, table)}{time.monotonic() - began:.0f} s"
+    log = _log(table_log.trim(spark, table))
+    size = _size(spark, table)
+    return f"{counted(many, 'file')} became {few:,}, {deleted}, {size}{log}{time.monotonic() - began:.0f} s"
+
+
+def _log(commits: table_log.Trimmed | None) -> str:
+    """Say how many commits a log has, and how many were removed."""
+    if commits is None:
+        return ""
+    removed = commits.before - commits.now
+    done = f" after {removed:,} were removed" if removed else ""
+    many = f" (an append may list them all; {LOG_PROPERTY} says how long they stay)"
+    hint = many if commits.now > MANY_COMMITS else ""
+    return f"{counted(commits.now, 'commit')} in the log{done}{hint}, "
 
 
 def _size(spark: SparkSession, table: Table) -> str:
@@ -119,10 +134,12 @@ def _size(spark: SparkSession, table: Table) -> str:
 
 
 def _plan(spark: SparkSession, table: Table, retain_hours: float) -> str:
+    commits, kept = table_log.count_commits(spark, table), table_log.kept(spark, table)
+    log = f"; {counted(commits, 'commit')} in the log, those older than {kept} would be removed" if commits else ""
     old = spark.sql(f"VACUUM {table.sql_name} RETAIN {retain_hours} HOURS DRY RUN").count()
     files = measure(spark, table, SMALL_BYTES)
     advice = f"{_advice(files)}; " if files else ""
-    return f"{advice}{old:,}{' or more' if old == MOST_LISTED else ''} old ones would be deleted"
+    return f"{advice}{old:,}{' or more' if old == MOST_LISTED else ''} old ones would be deleted{log}"
 
 
 def _advice(files: TableFiles) -> str:

@@ -12,7 +12,6 @@ from delta.exceptions import ConcurrentTransactionException
 from delta.tables import DeltaTable
 from pyspark.errors import AnalysisException
 from pyspark.sql import DataFrame, DataFrameWriter, SparkSession
-from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from clickscore.errors import TableError, gist
@@ -27,6 +26,10 @@ STREAM_PROPERTY = "clickscore.stream"
 CHECKPOINT_INTERVAL = 50
 """Commits between two checkpoints of the Delta log; each costs a batch time that grows with the table's files."""
 
+LOG_PROPERTY, LOG_RETENTION = "delta.logRetentionDuration", "interval 7 days"
+"""How long a table keeps the commits in its log: as long as Delta keeps the files of its older versions. Delta's own 30
+days are a quarter of a million commits with a trigger of ten seconds, and some stores list them all for each."""
+
 NO_CHECKS: Mapping[str, str] = MappingProxyType({})
 
 _HIDDEN = "*********(redacted)"
@@ -34,12 +37,10 @@ _HIDDEN = "*********(redacted)"
 _PARTS = 3
 """Of a catalog name, at most: catalog, schema and table."""
 _PLAIN = re.compile(r"\w+")
-HISTORY_PAGE = 50
-"""Commits looked at first for the stream's newest one; behind it can only be maintenance and other writers."""
 
 
 def of_batch(stream: str, batch_id: int) -> dict[str, object]:
-    """Return what the commit says that holds all rows of a stream's micro-batch; ``last_batch`` looks for it."""
+    """Return what a commit says that holds all rows of a stream's micro-batch: `transactions` looks for it."""
     return {"stream": stream, "batch": batch_id}
 
 
@@ -202,6 +203,7 @@ class Table:
         """
         settings = {
             "delta.checkpointInterval": str(CHECKPOINT_INTERVAL),
+            LOG_PROPERTY: LOG_RETENTION,
             "delta.dataSkippingStatsColumns": ",".join(
                 name if _PLAIN.fullmatch(name) else quoted(name) for name in with_order(schema, statistics)
             ),
@@ -244,16 +246,6 @@ class Table:
     def _save(self, writer: DataFrameWriter) -> None:
         writer = writer.format("delta").mode("append")
         writer.save(self.location) if self.is_path else writer.saveAsTable(self.sql_name)
-
-    def last_batch(self, spark: SparkSession, stream: str) -> int:
-        """Return the last micro-batch that the stream has appended, as far as the history tells, or -1."""
-        ours = (F.get_json_object("userMetadata", "$.stream") == stream).cast("boolean")
-        batch = F.get_json_object("userMetadata", "$.batch").cast("bigint")
-        for history in (self.delta(spark).history(HISTORY_PAGE), self.delta(spark).history()):
-            newest = history.where(ours).agg(F.max(batch)).first()
-            if newest and newest[0] is not None:
-                return int(newest[0])
-        return -1
 
 
 def _pairs(properties: Mapping[str, str]) -> str:

@@ -1,13 +1,15 @@
-"""Delta's transactions of an app: which one of them is the newest, and which run has made it."""
+"""What a table says of its commits: the newest micro-batch of a stream, transactions of an app, and their run."""
 
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
-from clickscore.storage.table import HISTORY_PAGE, Table
+from clickscore.storage.table import Table
 from clickscore.storage.table_files import newest_snapshot
 
 RUN = "run"
 """What a commit calls the run that has made it."""
+HISTORY_PAGE = 50
+"""Commits looked at first for the stream's newest one; behind it can only be maintenance and other writers."""
 
 
 def newest_transaction(spark: SparkSession, table: Table, app: str) -> int | None:
@@ -27,6 +29,17 @@ def newest_transaction(spark: SparkSession, table: Table, app: str) -> int | Non
         return None
     found = snapshot.transactions().get(app)
     return int(found.get()) if found.isDefined() else 0
+
+
+def last_batch(spark: SparkSession, table: Table, stream: str) -> int:
+    """Return the last micro-batch that a stream has appended, as far as the history tells, or -1."""
+    ours = (F.get_json_object("userMetadata", "$.stream") == stream).cast("boolean")
+    batch = F.get_json_object("userMetadata", "$.batch").cast("bigint")
+    for history in (table.delta(spark).history(HISTORY_PAGE), table.delta(spark).history()):
+        newest = history.where(ours).agg(F.max(batch)).first()
+        if newest and newest[0] is not None:
+            return int(newest[0])
+    return -1
 
 
 def run_of(spark: SparkSession, table: Table, stream: str, batch_id: int) -> str | None:

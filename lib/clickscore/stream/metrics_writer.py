@@ -22,6 +22,7 @@ from clickscore.monitoring.batch_metrics import Ends, has_batch, with_progress
 from clickscore.storage.fence import RUN_PROPERTY
 from clickscore.storage.stream_metrics import STREAM_METRICS, KeptRows, as_frame
 from clickscore.storage.table import STREAM_PROPERTY, Table, of_batch
+from clickscore.storage.transactions import last_batch
 from clickscore.stream.output_tables import Binding
 
 COMMIT_EVERY_S = 60.0
@@ -117,7 +118,7 @@ class MetricsWriter:
         # A run that was replaced can append only to a table that was there before the fence was put up.
         is_new = not self.table.exists(self.spark)
         self.table.create(self.spark, STREAM_METRICS, ["batch_id"], ours)
-        return -1 if is_new else self.table.last_batch(self.spark, self.binding.stream)
+        return -1 if is_new else last_batch(self.spark, self.table, self.binding.stream)
 
     def _with_progress(self, rows: Mapping[int, Row]) -> dict[int, Row]:
         told = [json.loads(each.json) for each in self._query.recentProgress] if self._query and rows else []

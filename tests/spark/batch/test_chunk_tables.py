@@ -8,6 +8,7 @@ from clickscore.storage.backfills import Chunk
 from clickscore.storage.fence import Fence
 from clickscore.storage.schemas import FIRST_CHUNK
 from clickscore.storage.table import Table
+from clickscore.storage.transactions import last_batch
 
 APP = "backfills"
 CHUNKS = [Chunk(1, FIRST_CHUNK + number, "small", "1", []) for number in range(3)]
@@ -26,7 +27,7 @@ def test_chunk_is_committed_once_and_not_by_a_run_that_was_replaced(spark: Spark
         first.append(first.scored, rows, FIRST_CHUNK)
     first.append(first.scored, rows, FIRST_CHUNK + 1)
     assert first.scored.read(spark).count() == 6
-    assert first.scored.last_batch(spark, APP) == FIRST_CHUNK + 1
+    assert last_batch(spark, first.scored, APP) == FIRST_CHUNK + 1
     chunk_tables(spark, tmp_path, "two")
     with pytest.raises(Exception, match=r"FILE_NOT_EXIST|run one has been replaced by another one"):
         first.append(first.scored, rows, FIRST_CHUNK + 2)

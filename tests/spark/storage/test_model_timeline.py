@@ -15,6 +15,7 @@ from clickscore.storage.fence import Fence
 from clickscore.storage.model_timeline import CHALLENGER, CHAMPION, REFUSED, WITHDRAWN, Timeline, read_pin
 from clickscore.storage.schemas import MODEL_TIMELINE
 from clickscore.storage.table import Table
+from clickscore.storage.transactions import last_batch
 
 V1 = ModelVersion("m", "1", "run", "d" * 64, T.StructType([]), Path(), BOOSTER)
 V2 = replace(V1, version="2")
@@ -157,7 +158,7 @@ def test_notes_are_no_micro_batches_of_the_stream(
     spark: SparkSession, table: Table, open_timeline: Callable[[], Timeline[ModelVersion]]
 ) -> None:
     open_timeline().note(7, CHAMPION, REFUSED, V2, "no")
-    assert table.last_batch(spark, "s") == -1
+    assert last_batch(spark, table, "s") == -1
 
 
 def test_promise_is_read_by_micro_batch_and_not_by_the_clock(

@@ -12,6 +12,7 @@ from tests.support.waiting import held_back, wait_until
 from clickscore.errors import TableError
 from clickscore.storage.schemas import FINITE_SCORE
 from clickscore.storage.table import STREAM_PROPERTY, Table, of_batch
+from clickscore.storage.transactions import last_batch
 
 SCHEMA = T.StructType(
     [T.StructField("id", T.StringType(), False, {"comment": "who"}), T.StructField("batch_id", T.LongType())]
@@ -43,6 +44,7 @@ def test_created_table_has_comments_statistics_and_its_stream(spark: SparkSessio
     properties = deltalake.DeltaTable(table.name).metadata().configuration
     assert properties["delta.dataSkippingStatsColumns"] == "batch_id"
     assert properties["delta.checkpointInterval"] == "50"
+    assert properties["delta.logRetentionDuration"] == "interval 7 days"
 
 
 def test_columns_of_all_depths_keep_their_comments_and_their_not_null(spark: SparkSession, tmp_path: Path) -> None:
@@ -157,7 +159,7 @@ def test_catalog_name_that_sql_takes_for_a_number_is_quoted(spark: SparkSession)
         assert table.delta(spark).detail().select("clusteringColumns").collect()[0][0] == ["batch_id"]
         assert table.stream(spark) == "stream-1"
         assert table.read(spark).count() == 1
-        assert table.last_batch(spark, "stream-1") == 1
+        assert last_batch(spark, table, "stream-1") == 1
     finally:
         spark.sql("DROP SCHEMA `2026` CASCADE")
 
@@ -201,11 +203,11 @@ def test_transaction_that_another_one_was_faster_with_meanwhile_changes_nothing(
 
 
 def test_last_batch_of_the_stream_is_found_behind_the_commits_of_others(spark: SparkSession, table: Table) -> None:
-    assert table.last_batch(spark, "stream-1") == -1
+    assert last_batch(spark, table, "stream-1") == -1
     table.append(spark.createDataFrame([("a", 4)], SCHEMA), of_batch("stream-1", 4))
     spark.createDataFrame([("b", 9)], SCHEMA).write.format("delta").mode("append").save(table.name)
-    assert table.last_batch(spark, "stream-1") == 4
-    assert table.last_batch(spark, "stream-2") == -1
+    assert last_batch(spark, table, "stream-1") == 4
+    assert last_batch(spark, table, "stream-2") == -1
 
 
 def test_folder_with_other_files_is_refused(spark: SparkSession, tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from clickscore.errors import ErasureError
 from clickscore.storage import pause
 from clickscore.storage.pause import Pauses
 from clickscore.storage.table import Table, of_batch
+from clickscore.storage.transactions import last_batch
 
 LATER = 2
 """Micro-batches that the tables of the site do not have yet."""
@@ -63,7 +64,7 @@ def test_rows_go_beside_a_stream_that_appends_without_a_break_but_waits_when_it_
     assert sorted(ids) == ["c3", "c7", "c8"]
     later = site.table("scored_clicks").query(f"batch_id >= {LATER}")
     assert (later["id"] == "c3").sum() == len(appended)
-    assert scored.last_batch(site.spark, "s") == appended[-1]
+    assert last_batch(site.spark, scored, "s") == appended[-1]
 
 
 def test_reader_that_skips_changes_goes_on_over_an_erasure(site: Any, tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """Erasures in the tables of a real stream: what goes, what stays, and what the audit says then."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,9 @@ from tests.support.kills import KilledError, killed_after
 
 from clickscore.erasure import deletion
 from clickscore.errors import CheckpointError, ConfigError, ErasureError
+from clickscore.outcomes import joined
 from clickscore.scoring.privacy_rules import hashed
+from clickscore.storage import turns
 from clickscore.storage.erasures import Erasures
 
 LEFT = ["c3", "c8"], ["", "rubbish visitor-two-", '{"id": "c6", "at": "']
@@ -105,6 +108,43 @@ def test_outcomes_of_the_visitors_go_also_after_a_kill_and_do_not_come_back(
     planned = site.ledger("planned").query("table_name == 'outcomes'")
     assert planned["rows"].tolist() == [1, 1]
     assert set(planned["unit_hash"]) == {hashed(unit, site.KEY.encode()) for unit in ("c1", "c2")}
+
+
+@pytest.mark.parametrize("is_first", [False, True], ids=["erasure is first", "outcomes are first"])
+def test_outcomes_that_are_joined_while_an_erasure_begins_do_not_come_back(
+    site: Any, monkeypatch: pytest.MonkeyPatch, is_first: bool
+) -> None:
+    with monkeypatch.context() as patch, pytest.raises(KilledError):
+        killed_after(patch, joined, "bind")  # the table is there, without a row
+        site.join()
+    merge, take, written = joined.merge, turns.take, list[int | None]()
+    another_job = replace(site, spark=site.spark.newSession())
+
+    def overlap(*arguments: Any) -> int | None:
+        """Erase a visitor when the clicks are read and nothing of them is written."""
+        monkeypatch.setattr(joined, "merge", merge)
+
+        def take_turn(*where: Any) -> None:
+            if is_first:
+                written.append(merge(*arguments))
+            take(*where)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(turns, "take", take_turn)
+            another_job.erase(site.GONE)
+        if not is_first:
+            written.append(merge(*arguments))
+        return written[0]
+
+    monkeypatch.setattr(joined, "merge", overlap)
+    site.join()
+    assert written == [5 if is_first else None]
+    assert sorted(site.table("outcomes")["unit_id"]) == ["c3", "c7", "c8"]
+    planned = site.ledger("planned").query("table_name == 'outcomes'")
+    assert planned["rows"].tolist() == [0, 0]
+    assert set(planned["unit_hash"]) == {hashed(unit, site.KEY.encode()) for unit in ("c1", "c2")}
+    is_green, report = site.audit()
+    assert is_green, report
 
 
 def test_row_of_another_visitor_in_the_place_of_an_erased_one_is_missed(site: Any) -> None:

@@ -19,6 +19,7 @@ from clickscore.reconciliation.replay_commit import Resolution
 from clickscore.reconciliation.rescoring import RECORD
 from clickscore.storage.schemas import rejected_clicks, scored_clicks
 from clickscore.storage.table import STREAM_PROPERTY, Table, of_batch
+from clickscore.storage.transactions import last_batch
 from clickscore.stream.definition import Definition
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=timezone.utc)
@@ -114,7 +115,7 @@ def test_marks_and_clicks_come_and_a_second_time_changes_nothing(site: Site) -> 
     assert json.loads(newest["userMetadata"]) == {"replay": "1", "app": first.app, **ABOUT}
     assert site.spark.conf.get("spark.databricks.delta.write.txnAppId", None) is None
     # What the stream asks of the tables' histories is answered as before.
-    assert (site.rejected.last_batch(site.spark, "stream"), site.scored.last_batch(site.spark, "stream")) == (0, -1)
+    assert (last_batch(site.spark, site.rejected, "stream"), last_batch(site.spark, site.scored, "stream")) == (0, -1)
     assert site.rejected.stream(site.spark) == "stream"
     # Somebody deletes the clicks by and by: their records do not come back.
     site.scored.delta(site.spark).delete("batch_id < 0")
@@ -183,4 +184,4 @@ def test_stream_is_never_disturbed_and_the_marks_come_between_two_of_its_appends
     beside.join()
     assert "attempt 1 failed, the next one is in" in site.told[0]
     assert site.marks == [1, 1] + [None] * len(appended)
-    assert site.rejected.last_batch(site.spark, "stream") == len(appended)
+    assert last_batch(site.spark, site.rejected, "stream") == len(appended)
