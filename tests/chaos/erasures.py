@@ -149,7 +149,7 @@ def killed_while_it_finishes(site: Site) -> float:
     moment = time.monotonic()
     again = site.erasing("--finish")
     site.ended(again)
-    if "Nothing is left of 1 visitors." not in again.said:
+    if "Nothing is left of 1 visitor." not in again.said:
         raise UnsurvivedError(f"there is no certificate: {again.last_words()}")
     there = [file for name in NAMES for file in (site.tables / name).glob("*.parquet")]
     if left := [file for file in there if site.gone[-1] in str(pq.read_table(file).to_pylist())]:

@@ -12,6 +12,7 @@ from pyspark.sql import types as T
 from rich.console import Console
 
 from clickscore.config.run import Config
+from clickscore.console import counted
 from clickscore.erasure import wiring
 from clickscore.erasure.visitor_outcomes import all_holders
 from clickscore.erasure.visitor_rows import NUMBER
@@ -47,13 +48,13 @@ def run(
         for number, row in as_json(holder.find(holder.table.read(spark))).toLocalIterator():
             held[number].setdefault(holder.name, []).append(json.loads(row))
             count += 1
-        say(console, f"{holder.name}: {count:,} rows")
+        say(console, f"{holder.name}: {counted(count, 'row')}")
     visitors = [
         {"visitor": visitor, "tables": tables} for visitor, tables in zip(site.visitors.ids, held, strict=True)
     ]  # fmt: skip
     whole = {"exported_at": datetime.now(timezone.utc).isoformat(), "visitors": visitors}
     _write(file, json.dumps(whole, indent=2, ensure_ascii=False) + "\n")
-    say(console, f"{file}: what is held about {len(visitors):,} visitors; it is personal data, keep it safe")
+    say(console, f"{file}: what is held about {counted(len(visitors), 'visitor')}; it is personal data, keep it safe")
 
 
 def as_json(found: DataFrame) -> DataFrame:

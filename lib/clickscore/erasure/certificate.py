@@ -14,7 +14,7 @@ from rich.console import Console
 
 from clickscore import __version__
 from clickscore.config.run import Config
-from clickscore.console import warn
+from clickscore.console import counted, warn
 from clickscore.erasure import wiring
 from clickscore.erasure.leftovers import Leftovers, look
 from clickscore.erasure.unreached import FILES_PROPERTY, kept_until, unreached
@@ -61,7 +61,7 @@ def run(
         )
     requests = _requests(ledger, hashes)
     if not requests:
-        say(console, f"{ledger.table.name} has no request for any of these {len(hashes):,} visitors.")
+        say(console, f"{ledger.table.name} has no request for {counted(len(hashes), 'such visitor')}.")
         return True
     tables = all_holders(spark, config, site.contract, site.visitors)
     erased_at = max(request["done_at"] for request in requests).astimezone(timezone.utc)
@@ -75,7 +75,7 @@ def run(
         "not_reached": [*unreached(spark, config, [each.table for each in tables], erased_at, is_finished=True)],
     }  # fmt: skip
     text = json.dumps(certificate, indent=2, default=_as_text)
-    say(console, f"Nothing is left of {len(hashes):,} visitors.\n{text}")
+    say(console, f"Nothing is left of {counted(len(hashes), 'visitor')}.\n{text}")
     if file:
         file.write_text(f"{text}\n", encoding="utf-8")
     return True
@@ -116,10 +116,12 @@ def _say_left(
         left, name = kept[holder.name], holder.table.name
         if left.old_files:
             until = kept_until(spark, holder.table, FILES_PROPERTY, erased_at)
-            say(console, f"{name}: {left.old_files:,} files of older versions stay until {until:%Y-%m-%d %H:%M} UTC "
+            files = counted(left.old_files, "file of older versions stays", "files of older versions stay")
+            say(console, f"{name}: {files} until {until:%Y-%m-%d %H:%M} UTC "
                 f"({FILES_PROPERTY}), or an hour or two longer; run --finish again then")  # fmt: skip
         if left.rows:
-            say(console, f"{name}: {left.rows:,} rows in live files name a visitor: they came after the erasure, or "
+            rows = counted(left.rows, "row in a live file names", "rows in live files name")
+            say(console, f"{name}: {rows} a visitor: they came after the erasure, or "
                 f"name it in a field of another visitor; run --apply again, or look for them")  # fmt: skip
     say(console, "There is no certificate yet.", "bold red")
 

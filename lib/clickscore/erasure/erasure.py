@@ -14,7 +14,7 @@ from pyspark.sql import functions as F
 from rich.console import Console
 
 from clickscore.config.run import Config
-from clickscore.console import warn
+from clickscore.console import counted, warn
 from clickscore.erasure import retention, wiring
 from clickscore.erasure.deletion import delete
 from clickscore.erasure.unreached import unreached
@@ -73,13 +73,13 @@ def run(
     counts = reduce(partial(DataFrame.unionByName, allowMissingColumns=True), found).localCheckpoint()
     total = _show(console, counts, tables, site, known)
     if not is_applied:
-        say(console, f"Nothing has changed; with --apply, {total:,} rows would be erased.")
+        say(console, f"Nothing has changed; with --apply, {counted(total, 'row')} would be erased.")
     elif total:
         erasure_id = ledger.plan(counts, versions, reference, newest)
         names = [row.table_name for row in counts.select("table_name").distinct().collect()]
         request = Request(erasure_id, reference, ledger.key_id, frozenset(known), tuple(names))
         _carry_out(spark, tables, request, ledger, hashes, config.checkpoint, console)
-        say(console, f"Request {erasure_id}: {total:,} rows are erased.")
+        say(console, f"Request {erasure_id}: {counted(total, 'row is', 'rows are')} erased.")
     if total:
         say(console, "Not reached:")
         for line in unreached(spark, config, [holder.table for holder in tables], datetime.now(timezone.utc)):
@@ -124,11 +124,12 @@ def _show(console: Console, counts: DataFrame, tables: list[Holder], site: Wirin
     by_table = {row[0]: tuple(row)[1:] for row in sums.collect()}
     for holder in tables:
         rows, batches, visitors = by_table.get(holder.name, (0, 0, 0))
-        where = f" in {batches:,} micro-batches" if holder.known_by is None else ""
-        say(console, f"{holder.name:<{NAME_WIDTH}} {rows:,} rows of {visitors:,} visitors{where}")
+        where = f" in {counted(batches, 'micro-batch', 'micro-batches')}" if holder.known_by is None else ""
+        say(console, f"{holder.name:<{NAME_WIDTH}} {counted(rows, 'row')} of {counted(visitors, 'visitor')}{where}")
     named = {row[0] for row in there.select("visitor_hash").distinct().collect()}
     absent = [place for place, known_as in zip(site.visitors.places, known, strict=True) if known_as not in named]
     if absent:
         more = ", ..." if len(absent) > MOST_NAMED else ""
-        say(console, f"{len(absent):,} of {len(known):,} visitors have no row: {', '.join(absent[:MOST_NAMED])}{more}")
+        all_of_them = counted(len(known), "visitor has", "visitors have")
+        say(console, f"{len(absent):,} of {all_of_them} no row: {', '.join(absent[:MOST_NAMED])}{more}")
     return sum(rows for rows, _, _ in by_table.values())

@@ -16,7 +16,7 @@ from rich.console import Console
 
 from clickscore.config.fields import interval_text
 from clickscore.config.run import Config
-from clickscore.console import warn
+from clickscore.console import counted, warn
 from clickscore.erasure.deletion import carry_out
 from clickscore.erasure.old_rows import Rule, as_planned, count_old, planned_rows, rules, too_far_behind
 from clickscore.errors import ConfigError
@@ -123,17 +123,18 @@ def _remove(
         counts = count_old(rule, rows, older_than, checkpoint.last_done).localCheckpoint()
         [[number, files]] = counts.agg(F.coalesce(F.sum("rows"), F.lit(0)), F.count_distinct("file")).collect()
         why = f"{older_than:%Y-%m-%d %H:%M} UTC (retention.{rule.key}: {interval_text(rule.kept_ms or 0)})"
-        say(console, f"{rule.name:<{NAME_WIDTH}} {number:,} rows in {files:,} files are from before {why}")
+        old = f"{counted(number, 'row')} in {counted(files, 'file')}"
+        say(console, f"{rule.name:<{NAME_WIDTH}} {old}, from before {why}")
         found += [(counts, number)] if number else []
     total = sum(number for _, number in found)
     if dry_run:
-        say(console, f"Nothing has changed; without --dry-run, {total:,} rows would be removed.")
+        say(console, f"Nothing has changed; without --dry-run, {counted(total, 'row')} would be removed.")
     elif found:
         counts = reduce(DataFrame.unionByName, [counts for counts, _ in found])
         erasure_id = ledger.plan(as_planned(counts), versions, None, newest)
         names = tuple(row.table_name for row in counts.select("table_name").distinct().collect())
         _carry_out(spark, free, Request(erasure_id, None, None, frozenset(), names), ledger, checkpoint.path, console)
-        say(console, f"Removal {erasure_id}: {total:,} rows are removed.")
+        say(console, f"Removal {erasure_id}: {counted(total, 'row is', 'rows are')} removed.")
 
 
 def _carry_out(

@@ -13,6 +13,7 @@ from rich.console import Console
 
 from clickscore.config.run import Config
 from clickscore.config.source import FolderSource
+from clickscore.console import counted
 from clickscore.errors import ConfigError, SourceError
 from clickscore.reconciliation import audit, audit_report
 from clickscore.reconciliation.batch_range import find_range
@@ -71,10 +72,10 @@ def run(
             if not move(spark, f"{places.qualified(spark, source.path)}/{name}", f"{archive}/{name}"):
                 raise SourceError(
                     f"{name} cannot be moved from {source.path} to {folder}: the archive must be on the same file "
-                    f"system, and the job must be allowed to write there. {number:,} files were moved before."
+                    f"system, and the job must be allowed to write there. {counted(number, 'file')} moved before."
                 )
-    done = "would be moved" if dry_run else "were moved"
-    audit_report.say(console, f"{len(free):,} files that the stream has read {done} to {folder}.")
+    verb = "would be moved" if dry_run else "was moved" if len(free) == 1 else "were moved"
+    audit_report.say(console, f"{counted(len(free), 'file')} that the stream has read {verb} to {folder}.")
     if taken:
         audit_report.say(
             console, f"{len(taken):,} stay, as files of their names are there already, for instance {taken[0]}."

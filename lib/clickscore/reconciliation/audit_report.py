@@ -7,6 +7,7 @@ from pyspark.sql import functions as F
 from rich.console import Console
 from rich.table import Table as Grid
 
+from clickscore.console import counted
 from clickscore.reconciliation.batch_range import Range
 from clickscore.reconciliation.discrepancies import FINDINGS, by_batch, has_finding
 from clickscore.reconciliation.erased import REFUSED, Erased
@@ -22,18 +23,27 @@ MOST_CHANGES = 5
 
 _COLUMNS = ("records", "scored", "rejected", "duplicates", "accepted", "erased", "expired", "refused", *FINDINGS)
 _WORDS = {
-    "missing": "{n} missing: the source has them, the tables do not",
-    "vanished": "{n} missing, and no longer in the source: no longer verifiable",
-    "twice": "{n} rows too many: these records are there more than once",
-    "unexplained": "{n} rows unexplained: the source has no such records",
+    "missing": ("missing: the source has them, the tables do not",) * 2,
+    "vanished": ("missing, and no longer in the source: no longer verifiable",) * 2,
+    "twice": (
+        "row too many: this record is there more than once",
+        "rows too many: these records are there more than once",
+    ),
+    "unexplained": (
+        "row unexplained: the source has no such record",
+        "rows unexplained: the source has no such records",
+    ),
 }
+"""What a finding says of one record, and of several."""
 _GONE = {
     "erased": (
-        "erased: {rows} rows by {n} requests",
+        "erased: {rows} by {requests}",
+        "request",
         "erasure {n} is planned and not done. Run jobs/erase_visitors.py again with its ids.",
     ),
     "expired": (
-        "expired: {rows} rows in {n} removals, as they were older than retention says",
+        "expired: {rows} in {requests}, as they were older than retention says",
+        "removal",
         "removal {n} is planned and not done. Run jobs/maintain_tables.py again.",
     ),
 }
@@ -58,18 +68,18 @@ def show(
     Returns:
         Whether there is no finding.
     """
-    counted = by_batch(parts).persist()
+    sums = by_batch(parts).persist()
     try:
-        total = counted.groupBy().agg(*[F.sum(name).alias(name) for name in counted.columns if name != "batch_id"])
+        total = sums.groupBy().agg(*[F.sum(name).alias(name) for name in sums.columns if name != "batch_id"])
         whole = total.fillna(0).collect()[0]
-        _show_batches(console, counted, whole, evidence.batches, evidence.floor, checkpoint)
+        _show_batches(console, sums, whole, evidence.batches, evidence.floor, checkpoint)
         gone = parts.where("is_gone").agg(
             F.count_if(F.expr("scored + rejected > 0")), F.count_if(F.expr("scored + rejected = 0"))
         )
         _show_gone(console, whole, gone.collect()[0])
         findings = _show_parts(console, parts)
     finally:
-        counted.unpersist()
+        sums.unpersist()
     if whole.missing or whole.vanished:
         for name, changes in histories:
             _show_history(console, name, changes)
@@ -84,7 +94,8 @@ def show(
     settled += f", and {whole.refused:,} refused" if whole.refused else ""
     if erased:
         _show_erased(console, erased)
-    verdict = f"{findings:,} findings" if findings else f"{_found(whole):,} records, each in exactly one row{settled}"
+    proved = f"{counted(_found(whole), 'record')}, each in exactly one row{settled}"
+    verdict = counted(findings, "finding") if findings else proved
     say(console, f"\n{verdict}.", "bold red" if findings else "bold green")
     return not findings
 
@@ -109,8 +120,8 @@ def show_no_batch(console: Console, checkpoint: str, has_backfills: bool) -> boo
 
 def say_unfinished(console: Console, chunks: int) -> None:
     """Say how many chunks of backfills are planned and not done."""
-    say(console, f"Backfills: {chunks:,} chunks are planned and not done, and were not checked. If no backfill is "
-        f"running now, start jobs/score_batch.py again to finish them.")  # fmt: skip
+    say(console, f"Backfills: {counted(chunks, 'chunk is', 'chunks are')} planned and not done, and not checked. If no "
+        f"backfill is running now, start jobs/score_batch.py again to finish them.")  # fmt: skip
 
 
 def _found(row: Row) -> int:
@@ -118,12 +129,10 @@ def _found(row: Row) -> int:
 
 
 def _show_batches(
-    console: Console, counted: DataFrame, total: Row, batches: Range, floor: int, checkpoint: Checkpoint
+    console: Console, sums: DataFrame, total: Row, batches: Range, floor: int, checkpoint: Checkpoint
 ) -> None:
     newest = batches.last - NEWEST_BATCHES
-    shown = counted.where(has_finding() | (F.col("batch_id") > newest) | F.expr(IS_BACKFILL)).orderBy(
-        F.desc("batch_id")
-    )
+    shown = sums.where(has_finding() | (F.col("batch_id") > newest) | F.expr(IS_BACKFILL)).orderBy(F.desc("batch_id"))
     rows = shown.head(MOST_BATCHES + NEWEST_BATCHES)[::-1]
     names = [name for name in _COLUMNS if name in ("records", "scored", "rejected", "missing", "twice") or total[name]]
     grid = Grid("micro-batch", title=f"micro-batches {batches.first} to {batches.last}", title_justify="left",
@@ -155,9 +164,11 @@ def _cell(row: Row, name: str) -> str:
 def _show_gone(console: Console, total: Row, gone: Row) -> None:
     with_rows, without = gone
     if with_rows:
-        say(console, f"{with_rows:,} files can no longer be counted: their {total.unchecked:,} rows are not checked.")
+        unchecked = counted(total.unchecked, "row is", "rows are")
+        say(console, f"{counted(with_rows, 'file')} can no longer be counted: {unchecked} not checked.")
     if without:
-        say(console, f"{without:,} files were empty, or no longer exist, and have no rows.")
+        one, many = "file was empty, or is gone", "files were empty, or are gone"
+        say(console, f"{counted(without, one, many)}: no rows in the tables.")
 
 
 def _show_parts(console: Console, parts: DataFrame) -> int:
@@ -171,7 +182,7 @@ def _show_parts(console: Console, parts: DataFrame) -> int:
         say(console, f"{what}{_name(row.batch_id)}, {row.source}{rewritten}", "red")
         for name in FINDINGS:
             if row[name]:
-                say(console, f"  {_WORDS[name].format(n=f'{row[name]:,}')}{_examples(row.asDict(), name)}")
+                say(console, f"  {counted(row[name], *_WORDS[name])}{_examples(row.asDict(), name)}")
     if findings > MOST_BATCHES:
         say(console, f"and so on; only {MOST_BATCHES} files or partitions are named.")
     return int(findings)
@@ -186,7 +197,7 @@ def _examples(row: dict[str, Any], finding: str) -> str:
 
 def _show_history(console: Console, name: str, changes: DataFrame) -> None:
     for row in changes.orderBy(F.desc("version")).head(MOST_CHANGES):
-        deleted = f", {int(row.deleted):,} rows deleted" if row.deleted else ""
+        deleted = f", {counted(int(row.deleted), 'row')} deleted" if row.deleted else ""
         say(console, f"  {name} was changed: version {row.version}, {row.timestamp:%Y-%m-%d %H:%M:%S}, {row.operation}"
             f"{deleted}")  # fmt: skip
 
@@ -200,25 +211,29 @@ def _show_replays(console: Console, replays: DataFrame) -> int:
 
 
 def _show_erased(console: Console, erased: Erased) -> None:
-    for name, (done, open_one) in _GONE.items():
+    for name, (done, request, open_one) in _GONE.items():
         if rows := erased.rows.get(name):
-            say(console, done.format(rows=f"{rows:,}", n=f"{erased.requests[name]:,}"))
+            requests = counted(erased.requests[name], request)
+            say(console, done.format(rows=counted(rows, "row"), requests=requests))
         for number in erased.unfinished[name]:
             say(console, open_one.format(n=number))
     if refused := erased.rows.get(REFUSED):
-        say(console, f"refused: {refused:,} records that came after their visitors were erased")
+        say(console, f"refused: {counted(refused, 'record')} of visitors who had been erased before")
 
 
 def _show_strays(console: Console, strays: Strays) -> int:
     if strays.waiting:
-        say(console, f"{strays.waiting:,} files wait to be read.")
+        say(console, f"{counted(strays.waiting, 'file waits', 'files wait')} to be read.")
     if strays.unfinished:
-        say(console, f"{len(strays.unfinished):,} files are being written: {_some(strays.unfinished)}")
+        files = counted(len(strays.unfinished), "file is", "files are")
+        say(console, f"{files} being written: {_some(strays.unfinished)}")
     if strays.overdue:
-        say(console, f"{strays.overdue:,} files were never ingested, although the stream continued with later ones: "
+        files = counted(strays.overdue, "file was", "files were")
+        say(console, f"{files} never ingested, although the stream continued with later ones: "
             f"{_some(strays.overdue_names, strays.overdue)}. The next run reads them.", "red")  # fmt: skip
     if strays.unread:
-        say(console, f"{len(strays.unread):,} files were never ingested: the stream does not read such names: "
+        files = counted(len(strays.unread), "file was", "files were")
+        say(console, f"{files} never ingested: the stream does not read such names: "
             f"{_some(strays.unread)}. Rename them.", "red")  # fmt: skip
     return strays.overdue + len(strays.unread)
 
@@ -226,8 +241,9 @@ def _show_strays(console: Console, strays: Strays) -> int:
 def _show_rejected_files(console: Console, files: DataFrame) -> None:
     if count := files.count():
         names = _some([row.source for row in files.orderBy("source").head(EXAMPLES)], count)
-        say(console, f"{count:,} files could not be read, or were gone before, and are rejected as a whole (detail in "
-            f"rejected_clicks says why): {names}. Land what is good of them under other names.")  # fmt: skip
+        said = f"{counted(count, 'file was', 'files were')} unreadable, or gone before, and rejected as a whole"
+        say(console, f"{said} (detail in rejected_clicks says why): {names}. Land what is good of them under other "
+            f"names.")  # fmt: skip
 
 
 def _some(names: list[str], count: int | None = None) -> str:

@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.table import Table as Grid
 
 from clickscore.config.run import Config
-from clickscore.console import warn
+from clickscore.console import counted, warn
 from clickscore.errors import ConfigError, ReplayError, StreamError, TableError
 from clickscore.reasons import ERASED_VISITOR, TOMBSTONE, UNREADABLE_FILE
 from clickscore.reconciliation.replay_commit import Resolution
@@ -93,7 +93,9 @@ def run(
         counts: Tally = [tuple(row) for row in tally(verdicts).collect()]
         if dry_run:
             passing = sum(count for _, becomes, count in counts if becomes is None)
-            done = f"Nothing has changed; without --dry-run, {passing:,} clicks would be scored by {model.label}."
+            done = (
+                f"Nothing has changed; without --dry-run, {counted(passing, 'click')} would be scored by {model.label}."
+            )
         else:
             layout, tell = definition.layout, partial(warn, console)
             unwritable = Unwritable(spark, layout, scored, config.checkpoint, tell)
@@ -125,7 +127,8 @@ def _carry_out(
             f"twice: run one replay at a time, and start again."
         )
     count = resolution.scored.read(resolution.spark).where(F.col("batch_id") == -replay_id).count()
-    return f"Replay {replay_id}: {count:,} clicks are scored by {model.label}, with batch_id {-replay_id}."
+    clicks = counted(count, "click is", "clicks are")
+    return f"Replay {replay_id}: {clicks} scored by {model.label}, with batch_id {-replay_id}."
 
 
 def check(spark: SparkSession, config: Config, model: ModelVersion) -> Definition:

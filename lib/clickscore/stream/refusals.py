@@ -12,6 +12,7 @@ from math import inf
 from pyspark.sql import SparkSession
 
 from clickscore.config.run import Config
+from clickscore.console import counted
 from clickscore.errors import gist
 from clickscore.reasons import ERASED_VISITOR
 from clickscore.scoring.contract import Contract
@@ -90,7 +91,7 @@ class Refusals:
         self._version = version
         if others and not self._is_told:
             self._is_told = True
-            self.tell(f"{self.ledger.name} knows {others:,} visitors under other keys than {key_id}, which "
+            self.tell(f"{self.ledger.name} knows {counted(others, 'visitor')} under other keys than {key_id}, which "
                       f"erasure.key names: their later clicks are accepted")  # fmt: skip
 
 

@@ -87,7 +87,7 @@ def test_offsets_are_proven_and_those_without_a_row_explained(
     here = lines.index(f"micro-batch 1, {topic.name}-1")
     assert lines[here + 1 : here + 3] == [
         "  1 missing: the source has them, the tables do not (11)",
-        "  1 rows too many: these records are there more than once (12)",
+        "  1 row too many: this record is there more than once (12)",
     ]
     assert "DELETE, 3 rows deleted" in said
 

@@ -98,7 +98,7 @@ def test_avro_is_scored_over_a_new_schema_and_a_registry_that_was_away_and_the_r
     shown = StringIO()
     console = Console(file=shown, width=200)
     replay.run(kafka_shop.config, lambda: spark, console, Selection(), dry_run=False)
-    assert "1 clicks are scored" in shown.getvalue()
+    assert "1 click is scored" in shown.getvalue()
     assert list(kafka_shop.scored["id"]) == ["c3", "c0", "c1", "c2"]
     assert audit.run(kafka_shop.config, lambda: spark, console, None, None), shown.getvalue()
 

@@ -38,6 +38,6 @@ def test_many_micro_batches_are_cut_to_the_newest_and_those_with_findings(spark:
     assert shown == ["7", "8", *map(str, range(980, 1_000)), "all"]
     assert "10,000" in said
     assert "micro-batch 7, /f7\n  1 missing: the source has them, the tables do not\n" in said
-    assert "micro-batch 8, /f8\n  1 rows too many: these records are there more than once\n" in said
+    assert "micro-batch 8, /f8\n  1 row too many: this record is there more than once\n" in said
     assert "3 files wait to be read." in said
     assert "5 findings." in said

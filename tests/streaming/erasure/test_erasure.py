@@ -52,7 +52,7 @@ def test_rows_of_the_visitors_go_and_all_others_stay(site: Any) -> None:
 
     is_green, report = site.audit()
     assert is_green, report
-    assert "erased: 6 rows by 1 requests" in report
+    assert "erased: 6 rows by 1 request" in report
     assert "5 records, each in exactly one row, and 6 erased." in report
     assert "2 of 2 visitors have no row" in site.erase(site.GONE, site.ALSO_GONE)
     assert len(site.ledger("done")) == 2

@@ -35,7 +35,7 @@ def test_read_files_are_moved_after_their_audit_and_neither_stream_nor_audit_mis
     (there / "day").mkdir(parents=True)
     (there / "2.jsonl").write_text("of another time")
     is_clean, seen = archived(shop, spark)
-    assert is_clean and "1 files that the stream has read were moved" in seen
+    assert is_clean and "1 file that the stream has read was moved" in seen
     assert "1 stay, as files of their names are there already, for instance 2.jsonl" in seen
     assert (there / "day" / "1 %41#.jsonl").read_text().count("\n") == 2
     assert (there / "2.jsonl").read_text() == "of another time"
@@ -45,7 +45,7 @@ def test_read_files_are_moved_after_their_audit_and_neither_stream_nor_audit_mis
     assert shop.scored["id"].tolist() == ["c1", "c2", "c3"]
     out = StringIO()
     assert audit.run(shop.config, lambda: spark, Console(file=out, width=200), None, None)
-    assert "1 files can no longer be counted: their 2 rows are not checked" in out.getvalue()
+    assert "1 file can no longer be counted: 2 rows are not checked" in out.getvalue()
 
 
 def test_nothing_is_moved_while_an_audit_has_findings_and_the_archive_stands_apart(

@@ -160,15 +160,15 @@ def test_rows_that_were_tampered_with_are_named(spark: SparkSession, damaged: Da
     assert not is_whole
     assert findings(said) == {
         "0 a%20b.jsonl": ["2 missing: the source has them, the tables do not (c2 … no id, hash",
-                          "1 rows unexplained: the source has no such records (c77)"],
-        "0 d%20%5B1%5D.jsonl.gz": ["1 rows too many: these records are there more than once (c11)"],
+                          "1 row unexplained: the source has no such record (c77)"],
+        "0 d%20%5B1%5D.jsonl.gz": ["1 row too many: this record is there more than once (c11)"],
         "1 no_end.jsonl": ["3 missing: the source has them, the tables do not (c20 … c22)"],
-        "1 a%20b.jsonl": ["1 rows unexplained: the source has no such records (c1)"],
+        "1 a%20b.jsonl": ["1 row unexplained: the source has no such record (c1)"],
         "1 twice.jsonl": ["1 missing: the source has them, the tables do not (c30)",
-                          "1 rows too many: these records are there more than once (c31)"],
+                          "1 row too many: this record is there more than once (c31)"],
     }  # fmt: skip
     assert "DELETE, 6 rows deleted" in said
-    assert "DELETE, 1 rows deleted" in said
+    assert "DELETE, 1 row deleted" in said
     assert re.search(r"/rejected_clicks was changed: version \d+, [-0-9: ]+, WRITE\n", said)
     assert "\n7 findings.\n" in said
     _, said = look(spark, damaged, 1, 1)
@@ -209,8 +209,8 @@ def test_rewritten_file_is_named_so_and_one_that_is_gone_is_not_checked(
     assert not is_whole
     assert "twice.jsonl; the file was changed after the stream had read it" in said
     assert "1 missing: the source has them, the tables do not (c32)" in said
-    assert "1 rows unexplained: the source has no such records (c31)" in said
-    assert "1 files can no longer be counted: their 3 rows are not checked." in said
+    assert "1 row unexplained: the source has no such record (c31)" in said
+    assert "1 file can no longer be counted: 3 rows are not checked." in said
 
 
 def test_replay_that_is_not_finished_is_found(spark: SparkSession, damaged: Damaged) -> None:
@@ -222,7 +222,7 @@ def test_replay_that_is_not_finished_is_found(spark: SparkSession, damaged: Dama
     assert not is_whole
     assert "replay 4 is not finished: 1 rejected rows are resolved and 0 scored" in said
     assert "replay 3" not in said
-    assert "1 findings." in said
+    assert "1 finding." in said
 
 
 def test_wrong_wiring_is_told(spark: SparkSession, scored_folder: Any, damaged: Damaged) -> None:

@@ -195,7 +195,7 @@ def test_rejected_click_that_cannot_be_written_for_another_reason_stays_rejected
     shop.land("a.jsonl", without_quantity(make_click(1)), without_quantity(make_click(2, visitor="v0")))
     shop.run(spark)
     mend()
-    assert "1 clicks are scored" in replayed(shop, spark)
+    assert "1 click is scored" in replayed(shop, spark)
     clicks = spark.read.format("delta").load(str(shop.home / "scored_clicks"))
     assert [row.id for row in clicks.collect()] == ["c1"]
     assert sorted(shop.rejected["reason"]) == ["missing_field", "unwritable"]

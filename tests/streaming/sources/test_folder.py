@@ -194,7 +194,7 @@ def test_file_that_is_gone_between_planning_and_reading_is_rejected_by_name(
     assert shop.rejected["source"][0] == f"file:{shop.landing}/b%20100%25.jsonl"
     is_whole, said = proven(spark, shop)
     assert is_whole, said
-    assert "1 files could not be read, or were gone before, and are rejected as a whole" in said
+    assert "1 file was unreadable, or gone before, and rejected as a whole" in said
     assert f"{shop.landing}/b%20100%25.jsonl" in said
     aside.rename(shop.landing / "once more.jsonl")
     assert "moved or deleted" not in shop.run(spark)

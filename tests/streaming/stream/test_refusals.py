@@ -78,7 +78,7 @@ def test_later_click_of_an_erased_visitor_is_refused_and_nothing_of_it_is_kept(
 
     is_green, report = audited(left, spark)
     assert is_green, report
-    assert "refused: 2 records that came after their visitors were erased" in report
+    assert "refused: 2 records of visitors who had been erased before" in report
     assert "3 records, each in exactly one row, and 1 erased, and 2 refused." in report
 
     Table(left.config.output.scored).delta(spark).delete("id = 'c5'")
@@ -167,7 +167,7 @@ def test_visitors_under_another_key_are_accepted_and_the_run_says_so(
     monkeypatch.setenv(VARIABLE, "deadbeef" * 8)
     left.land("b.jsonl", make_click(3, visitor=GONE))
     seen = " ".join(left.run(spark).split())
-    assert "erasures knows 1 visitors under other keys than" in seen
+    assert "erasures knows 1 visitor under other keys than" in seen
     assert left.scored["id"].tolist() == ["c2", "c3"]
     plan = said(lambda console: app.plan(left.config, lambda: spark, console))[1]
     assert "later clicks of 0 erased visitors; those of 1, known under other keys, are accepted" in plan
