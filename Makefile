@@ -244,7 +244,7 @@ bench-latency: setup-bench ## Measure how old a click is when its score can be r
 	$(JOB) -m benchmarks.latency $(LATENCY)
 
 .PHONY: bench-growth
-bench-growth: setup-bench ## Measure small micro-batches while table and folder grow, 70 min; GROWTH="--commits 100"
+bench-growth: setup-bench ## Measure small micro-batches while table and folder grow, an hour; GROWTH="--commits 100"
 	$(JOB) -m benchmarks.growth $(GROWTH)
 
 .PHONY: bench-service
