@@ -11,7 +11,8 @@ from functools import partial
 
 from clickscore.cli import job_parser, run_job, utc
 from clickscore.config.run import Config
-from clickscore.console import make_console
+from clickscore.console import make_console, warn
+from clickscore.errors import WiringError
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -39,7 +40,10 @@ def _promote(arguments: argparse.Namespace, config: Config) -> int:
     session = partial(build_session, "clickscore-promotion")
     if arguments.pin:
         promotion.pin(config, arguments.pin, console)
-        reference.keep_reference(config, arguments.pin, session, console)
+        try:
+            reference.keep_reference(config, arguments.pin, session, console)
+        except WiringError as error:  # the version is pinned, and scores without a baseline
+            warn(console, f"{arguments.pin} gets no baseline, so its drift cannot be told: {error}")
         return 0
     if arguments.rollback:
         promotion.roll_back(config, console, arguments.to, is_dry_run)

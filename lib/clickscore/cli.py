@@ -97,4 +97,8 @@ def utc(text: str) -> datetime:
         ValueError: if the text is not such a time.
     """
     moment = datetime.fromisoformat(text)
-    return moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)
+    moment = moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)
+    try:
+        return moment.astimezone(timezone.utc)
+    except OverflowError:
+        raise ValueError(f"expected a time within the years 1 to 9999 of UTC, found {text}") from None

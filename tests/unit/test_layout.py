@@ -51,6 +51,7 @@ CLASSIC_ONLY = {
     "files": "Hadoop's FileSystem looks at a file without a Spark job, and sees those that Spark's listings hide",
     "protocol": "only Delta's own classes say which table features they know",
     "table_files": "only Delta's own classes know the sizes of files without opening them, and old transactions",
+    "table_log": "only Delta's own classes remove commits to the minute",
     "kafka_records": "records that Spark cannot read are read by Kafka's own client",
     "kafka_admin": "the broker is asked by the client, and with the login, that Spark reads with",
 }

@@ -61,6 +61,7 @@ def run(config: Config, make_session: Callable[[], SparkSession], console: Conso
             deployment.warm_up(model, picks)
             fence = Fence.acquire(spark, f"{config.checkpoint}/{FENCE}", str(uuid.uuid4()))
             left = backfills.unfinished()
+            landed_files(spark, left)  # a folder that is gone is refused before anything is planned
             # With the fence up, no other run plans anything; until then, one may have.
             if backfills.newest() != newest:
                 missing = find_missing(spark, wiring, backfills, asked)
@@ -74,13 +75,12 @@ def run(config: Config, make_session: Callable[[], SparkSession], console: Conso
                 config, model, Path(folder), partial(deployment.warm_up, picks=picks), scorer.batch_scorer, tell
             )
             left = versions.settle(left, scorer.begun, partial(backfills.pin, fence=fence)) if left else []
-            landed = {part.source for chunk in chunks for part in chunk.parts} | landed_files(spark, left)
             began = time.monotonic()
             with ChunkLines(console, len(left) + len(chunks)) as lines:
                 for chunk, is_new in [*((chunk, False) for chunk in left), *((chunk, True) for chunk in chunks)]:
                     if signals:
                         break
-                    lines.report(scorer.score(chunk, *versions.of(chunk), landed, is_new))
+                    lines.report(scorer.score(chunk, *versions.of(chunk), is_new))
         say(lines.summary(time.monotonic() - began))
         if signals:
             say("It was asked to stop. Start it again for the chunks that are left.")

@@ -81,16 +81,13 @@ class ChunkScorer:
             suspend=_nobody, withdraw=_nobody, tell=self.tell,
         )  # fmt: skip
 
-    def score(
-        self, chunk: Chunk, model: ModelVersion, batch_scorer: BatchScorer, landed: Collection[str], is_new: bool
-    ) -> Report:
+    def score(self, chunk: Chunk, model: ModelVersion, batch_scorer: BatchScorer, is_new: bool) -> Report:
         """Score a chunk, each record exactly once, whatever an earlier run has done of it.
 
         Args:
             chunk: the chunk.
             model: the version that the plan names.
             batch_scorer: counts the failures of the version.
-            landed: the files that are still there.
             is_new: whether no run can have begun it.
 
         Raises:
@@ -99,7 +96,7 @@ class ChunkScorer:
         is_first = iter([is_new])
         try:
             report = persistently(
-                lambda: self._score(chunk, model, batch_scorer, landed, next(is_first, False)),
+                lambda: self._score(chunk, model, batch_scorer, next(is_first, False)),
                 self.tell,
                 BatchError,
                 STREAM_LIMIT_S,
@@ -117,10 +114,9 @@ class ChunkScorer:
             raise
         return report
 
-    def _score(
-        self, chunk: Chunk, model: ModelVersion, batch_scorer: BatchScorer, landed: Collection[str], is_new: bool
-    ) -> Report:
+    def _score(self, chunk: Chunk, model: ModelVersion, batch_scorer: BatchScorer, is_new: bool) -> Report:
         is_file = chunk.parts[0].first_offset is None
+        landed = landed_files(self.spark, [chunk]) if is_file else set()
         gone = [part.source for part in chunk.parts if part.source not in landed] if is_file else []
         unreadable = [UnreadableFileError(chunk.batch_id, path, "it is no longer there") for path in gone]
         while True:

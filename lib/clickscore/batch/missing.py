@@ -111,7 +111,9 @@ def _of_files(spark: SparkSession, wiring: Wiring, backfills: Backfills, asked: 
     if not total:
         named = f" of the time from {since or 'the beginning'} to {until or 'now'}" if since or until else ""
         raise SourceError(f"--files: {folder} has no file{named} with a name that is read, such as *.jsonl.")
-    planned = {plain_uri(row.source) for row in backfills.planned().select("source").collect()}
+    earlier = backfills.planned().where("place IS NOT NULL").select("source", "changed_at").collect()
+    planned = {plain_uri(row.source) for row in earlier}
+    moved = {(_name(row.source), row.changed_at) for row in earlier}
     known = read_log(spark, wiring.checkpoint.path).select("source")
     if isinstance(wiring.config.source, FolderSource):
         known = known.unionByName(list_landed(spark, wiring.config.source.path).select("source"))
@@ -119,6 +121,8 @@ def _of_files(spark: SparkSession, wiring: Wiring, backfills: Backfills, asked: 
     rows = [row for row in rows if plain_uri(row.source) not in planned]
     alike = [row.source for row in rows if _name(row.source) in names]
     rows = [row for row in rows if _name(row.source) not in names]
+    same = [row.source for row in rows if (_name(row.source), row.changed_at) in moved]
+    rows = [row for row in rows if (_name(row.source), row.changed_at) not in moved]
     max_bytes = wiring.config.source.max_bytes if isinstance(wiring.config.source, FolderSource) else MAX_BYTES
     parts = ((Part(row.source, place, row.changed_at), row.bytes) for row in rows)
     warnings = []
@@ -126,6 +130,12 @@ def _of_files(spark: SparkSession, wiring: Wiring, backfills: Backfills, asked: 
         warnings.append(
             f"{counted(len(alike), 'file has', 'files have')} the name of a file that the stream has read, or will "
             f"read, which is taken for the same: {shortened(sorted(alike))}. Rename those that hold other clicks."
+        )
+    if same:
+        warnings.append(
+            f"{counted(len(same), 'file has', 'files have')} the name and the time of change of a file that an earlier "
+            f"backfill has read from another folder, which is taken for the same: {shortened(sorted(same))}. Touch "
+            f"those that hold other clicks."
         )
     chunks = list(ranges.packed(parts, MICRO_BATCHES * max_bytes))
     return Missing(chunks, counted(len(rows), "file"), counted(total - len(rows), "file"), warnings)
@@ -155,6 +165,7 @@ def _of_topics(spark: SparkSession, wiring: Wiring, source: KafkaSource, backfil
     start = planned_offsets(spark, wiring.checkpoint.path, BEFORE_STREAM)
     reached = planned_offsets(spark, wiring.checkpoint.path, wiring.checkpoint.last_planned)
     upto = {p: min(max(reached.get(p, 0), start.get(p, 0)), end) for p, end in topics.latest.items()}
+    ranges.check_same_topics(start, reached)
     first = _offsets(spark, source, "--from", asked.first, topics.earliest, topics.earliest)
     last = _offsets(spark, source, "--to", asked.last, upto, topics.latest)
     kept = {p: max(offset, topics.earliest[p]) for p, offset in first.items()}

@@ -67,6 +67,25 @@ def as_time(option: str, bound: datetime | Offsets | None) -> datetime | None:
     raise SourceError(f"{option}: expected a time in ISO 8601, found offsets, which only topics have.")
 
 
+def check_same_topics(start: Offsets, reached: Offsets) -> None:
+    """Make sure that no topic was made anew since the stream began, as its offsets begin again at 0.
+
+    Args:
+        start: where the stream began to read each partition.
+        reached: up to where it has read, or has planned to read, each partition.
+
+    Raises:
+        SourceError: if one was; its offsets do not say what the stream has read.
+    """
+    for partition, began in sorted(start.items()):
+        if (now := reached.get(partition, began)) < began:
+            raise SourceError(
+                f"{partition[0]}-{partition[1]}: the stream began at offset {began:,} and is at {now:,} now, so the "
+                f"topic was made anew, and what the stream has read of it cannot be told. Read it with a stream of its "
+                f"own, with new tables and a new checkpoint."
+            )
+
+
 def find_missing(first: Offsets, last: Offsets, start: Offsets, reached: Offsets) -> Missing:
     """Divide a range of offsets into what the stream has read, is still to read, and never reads.
 

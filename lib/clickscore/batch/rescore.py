@@ -10,6 +10,7 @@ from math import inf
 from pathlib import Path
 
 from pyspark import StorageLevel
+from pyspark.errors import AnalysisException
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 from rich.console import Console
@@ -20,7 +21,7 @@ from clickscore.batch.rescoring import NEW, Period, features_digest, plain, resc
 from clickscore.batch.wiring import check_model, check_whole
 from clickscore.config.run import Config
 from clickscore.console import warn
-from clickscore.errors import BatchError, TableError
+from clickscore.errors import BatchError, TableError, gist
 from clickscore.monitoring.report import Report
 from clickscore.registry.registry import fetch_current
 from clickscore.registry.version import ModelVersion
@@ -194,10 +195,20 @@ def _kept(scorer: Scorer, clicks: DataFrame) -> Iterator[DataFrame]:
             rows.unpersist()
 
 
+def _clicks_of(spark: SparkSession, scored: Table, version: int, table: Table) -> DataFrame:
+    try:
+        return scored.read(spark, version)
+    except AnalysisException as error:
+        raise TableError(
+            f"{table.name} is not complete, and is made of version {version} of {scored.name}, which cannot be read "
+            f"any more: {gist(error)} Drop {table.name}, and start again."
+        ) from error
+
+
 def _write(spark: SparkSession, config: Config, console: Console, scorer: Scorer, table: Table, period: Period) -> None:
     """Write the chunks that are not in the table yet, of the clicks as they were when it was made."""
     version = rescored_table.version_of(spark, table)
-    clicks = period.of(Table(config.output.scored).read(spark, version), scorer.definition.layout.time)
+    clicks = period.of(_clicks_of(spark, Table(config.output.scored), version, table), scorer.definition.layout.time)
     sizes = clicks.groupBy("batch_id").count().orderBy("batch_id").collect()
     done = {row[0] for row in table.read(spark).select("batch_id").distinct().collect()}
     chunks = list(ranges.packed(((row[0], row[1]) for row in sizes if row[0] not in done), CHUNK_CLICKS))

@@ -10,6 +10,10 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 _UNITS_MS = {"millisecond": 1, "second": 1_000, "minute": 60_000, "hour": 3_600_000, "day": 86_400_000}
 _INTERVAL = re.compile(rf"(\d+) ({'|'.join(_UNITS_MS)})s?")
+LARGEST = 2**63 - 1
+"""The largest number that Spark, Delta and Kafka take for a size or a count."""
+_LONGEST_MS = 36_500 * _UNITS_MS["day"]
+"""Longer than any run; times so far away still have a date."""
 _SIZE = re.compile(r"(\d+) ?(KiB|MiB|GiB)")
 _BYTES = {"KiB": 1024, "MiB": 1024**2, "GiB": 1024**3}
 _PATTERN = "{}[]*?\\"
@@ -76,7 +80,10 @@ def interval_ms(value: object) -> int:
     match = _INTERVAL.fullmatch(value) if isinstance(value, str) else None
     if not match:
         raise ValueError(f'expected an interval such as "10 minutes", found {value!r}')
-    return int(match[1]) * _UNITS_MS[match[2]]
+    milliseconds = int(match[1]) * _UNITS_MS[match[2]]
+    if milliseconds > _LONGEST_MS:
+        raise ValueError(f"expected an interval of {interval_text(_LONGEST_MS)} at most, found {value!r}")
+    return milliseconds
 
 
 def interval_text(milliseconds: int) -> str:
@@ -99,7 +106,7 @@ def _reference(text: str) -> str:
 
 
 ExistingFile = Annotated[Path, AfterValidator(existing_file), Field(strict=False)]
-Size = Annotated[int, BeforeValidator(_size), Field(gt=0)]
+Size = Annotated[int, BeforeValidator(_size), Field(gt=0, le=LARGEST)]
 Text = Annotated[str, Field(min_length=1)]
 FolderPath = Annotated[Text, AfterValidator(_path)]
 """A folder on any file system, never a pattern of several."""

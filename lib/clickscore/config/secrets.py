@@ -20,6 +20,10 @@ def resolve(reference: str, key: str) -> str:
     if kind == "env":
         if place not in os.environ:
             raise ConfigError(key, [f"the environment variable {place} is not set; export it before the start"])
+        try:
+            os.environ[place].encode()
+        except UnicodeEncodeError:
+            raise ConfigError(key, [f"the environment variable {place} is not UTF-8; write bytes in hex"]) from None
         return os.environ[place]
     if kind == "file":
         try:

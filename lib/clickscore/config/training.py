@@ -6,6 +6,9 @@ from pydantic import Field
 
 from clickscore.config.fields import Section, Text
 
+MOST_WEEKS = 5_200
+"""A century."""
+
 
 class Training(Section):
     """How a model is trained, beyond the contract.
@@ -42,5 +45,5 @@ class Retrain(Section):
     """
 
     units: Annotated[int, Field(gt=0)] = 10_000
-    weeks: Annotated[float, Field(gt=0)] = 8
+    weeks: Annotated[float, Field(gt=0, allow_inf_nan=False, le=MOST_WEEKS)] = 8
     calibration: Annotated[float, Field(gt=0, lt=1)] = 0.15

@@ -97,7 +97,7 @@ def read_baseline(text: str) -> Baseline:
             raise BaselineError(f"expected a baseline of format {FORMAT}, found {tree['format']!r}")
         columns = {"score": tree["score"], **{f"features.{name}": each for name, each in tree["features"].items()}}
         found = [_read(name, each) for name, each in columns.items()]
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError, OverflowError) as error:
         if isinstance(error, BaselineError):
             raise
         raise BaselineError(f"expected the JSON of a baseline, found something else: {error!r}") from None

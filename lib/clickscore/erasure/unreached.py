@@ -12,6 +12,7 @@ from clickscore.config.source import DeltaSource, FolderSource, KafkaSource
 from clickscore.errors import SourceError
 from clickscore.outcomes.joined import NAME as OUTCOMES
 from clickscore.sources.kafka_admin import read_retention
+from clickscore.storage.backfills import Backfills
 from clickscore.storage.table import LOG_PROPERTY, Table
 from clickscore.storage.table_log import DELTA_RETENTION
 
@@ -43,6 +44,10 @@ def unreached(
         yield f"{table.name}: the log has the least and the greatest visitor of old files until {log:{_DATE}} or later"
     if is_beyond_clicks(config) and (outcomes := Table(config.output.scored).beside(OUTCOMES)).exists(spark):
         yield f"{outcomes.name}: units whose clicks retention has removed, as nobody can tell whose they were"
+    if (backfills := Backfills.of(spark, Table(config.output.scored), "")).newest() is not None:
+        places = backfills.planned().where("place IS NOT NULL").select("place").distinct().collect()
+        for place in sorted(row.place for row in places):
+            yield f"{place}: the files that a backfill has read; delete or rewrite them yourself"
     if config.training:
         yield f"{config.training.clicks}: the clicks that models are trained on"
     yield f"{config.model.uri}: models that were trained on clicks of these visitors; train them again without"

@@ -9,6 +9,7 @@ from clickscore.erasure.visitors import Visitors, visitors_of
 from clickscore.errors import CheckpointError, ConfigError
 from clickscore.outcomes.joined import NAME as OUTCOMES
 from clickscore.scoring.contract import Contract
+from clickscore.scoring.erased_visitors import check_visitor
 from clickscore.scoring.privacy import id_of_key, read_ledger_key
 from clickscore.scoring.wire import check_registry
 from clickscore.storage.checkpoint import check_bound, read_checkpoint
@@ -69,6 +70,7 @@ def check(spark: SparkSession, config: Config, given: dict[str, str], changes: b
         WiringError: for the first part that does not fit.
     """
     contract = define_contract(config)
+    check_visitor(contract.click, contract.visitor)
     check_registry(contract.click)
     checkpoint = read_checkpoint(spark, config.checkpoint)
     if checkpoint.stream is None:

@@ -119,10 +119,14 @@ def _by_key(suspects: DataFrame, keys: Callable[[DataFrame], DataFrame], evidenc
 
 def _replays(rows: Rows, click_id: ClickId, erased: Erased | None) -> DataFrame | None:
     """Compare what replays have resolved with what they have scored; None where there was no replay."""
-    if "replay_id" not in rows.rejected.columns:
-        return None
-    resolved = rows.rejected.where("replay_id IS NOT NULL").withColumn("batch_id", -F.col("replay_id"))
-    scored = of_scored(rows.scored.where(IS_REPLAY), click_id)
+    replayed, rejected = rows.scored.where(IS_REPLAY), rows.rejected
+    if "replay_id" not in rejected.columns:
+        if replayed.isEmpty():
+            return None
+        # Nothing is marked any more, as after a RESTORE of the table: no row of a replay is accounted for.
+        rejected = rejected.limit(0).withColumn("replay_id", F.lit(None).cast("bigint"))
+    resolved = rejected.where("replay_id IS NOT NULL").withColumn("batch_id", -F.col("replay_id"))
+    scored = of_scored(replayed, click_id)
     gone = erased.replays if erased else None
     return discrepancies.unfinished_replays(scored, of_rejected(resolved, click_id), gone)
 

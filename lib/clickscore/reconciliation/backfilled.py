@@ -16,7 +16,7 @@ from clickscore.reconciliation.record_keys import of_offsets, of_rejected, of_sc
 from clickscore.reconciliation.topic_offsets import Span, explain, hold_offsets
 from clickscore.sources.file_log import list_landed
 from clickscore.sources.kafka_admin import read_topic_state
-from clickscore.storage.backfills import DONE, NAME, Backfills
+from clickscore.storage.backfills import DONE, Backfills
 from clickscore.storage.files import path_exists, plain_source
 from clickscore.storage.schemas import FIRST_CHUNK, IS_BACKFILL
 from clickscore.storage.table import Table
@@ -25,13 +25,15 @@ _OF_FILE, _OF_OFFSETS = "source_offset IS NULL", "source_offset IS NOT NULL"
 
 
 def has_backfills(case: Case) -> bool:
-    """Tell whether the tables of a stream have had a backfill."""
-    return Table(case.config.output.scored).beside(NAME).exists(case.spark)
+    """Tell whether the tables of a stream have had a backfill, or have rows that claim to be of one."""
+    if _backfills(case).table.exists(case.spark):
+        return True
+    return any(not table.where(IS_BACKFILL).isEmpty() for table in (case.rows.scored, case.rows.rejected))
 
 
 def count_unfinished(case: Case) -> int:
     """Return how many chunks of backfills are planned and not done."""
-    return len(_backfills(case).unfinished()) if has_backfills(case) else 0
+    return len(_backfills(case).unfinished())
 
 
 def gather_backfills(case: Case, evidence: Evidence) -> Iterator[Evidence]:
@@ -48,8 +50,10 @@ def gather_backfills(case: Case, evidence: Evidence) -> Iterator[Evidence]:
     events = [(row.batch_id, row.event) for row in backfills.read().select("batch_id", "event").distinct().collect()]
     done = {batch_id for batch_id, event in events if event == DONE}
     unfinished = sorted({batch_id for batch_id, _ in events} - done)
-    newest = max((batch_id for batch_id, _ in events), default=FIRST_CHUNK - 1)
-    is_looked_at = F.expr(IS_BACKFILL) & (F.col("batch_id") <= newest) & ~F.col("batch_id").isin(unfinished)
+    newest = max((batch_id for batch_id, _ in events), default=FIRST_CHUNK)
+    is_looked_at = F.expr(IS_BACKFILL) & ~F.col("batch_id").isin(unfinished)
+    if events:  # where nothing was ever planned, no row has come since
+        is_looked_at &= F.col("batch_id") <= newest
     parts = backfills.planned().where(is_looked_at).withColumn("source", plain_source(F.col("source")))
 
     def rows(table: DataFrame, kind: str) -> DataFrame:
@@ -94,6 +98,8 @@ def _hold_files(case: Case, parts: DataFrame, unreadable: DataFrame) -> Holdings
         return hold_offsets(case.spark, [])
     keyed = [held.keys for held in found if held.keys]
     parts = reduce(DataFrame.unionByName, [held.parts for held in found])
+    if not keyed:
+        return Holdings(parts)
     return Holdings(parts, lambda suspects: reduce(DataFrame.unionByName, [keys(suspects) for keys in keyed]))
 
 

@@ -124,7 +124,8 @@ def read_rows(spark: SparkSession, scored: Table, rejected: Table, last_done: in
 
     def read(table: Table) -> DataFrame:
         rows = table.read(spark).where(F.col("batch_id") <= last_done)
-        return rows.withColumn("source", plain_source(F.col("source")))
+        # A row of no source is of no part of the source, and so a finding; a null would be joined with nothing.
+        return rows.withColumn("source", F.coalesce(plain_source(F.col("source")), F.lit("")))
 
     return Rows(read(scored), read(rejected))
 

@@ -18,10 +18,11 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from clickscore.errors import ReplayError
+from clickscore.reasons import ERASED_VISITOR
 from clickscore.reconciliation.rescoring import RECORD, WAS, changes
 from clickscore.retries import Result, persistently
 from clickscore.storage.commit_settings import USER_METADATA, commit_settings
-from clickscore.storage.schemas import IS_REPLAY, REPLAYED
+from clickscore.storage.schemas import IS_REPLAY, KEPT, REPLAYED
 from clickscore.storage.table import Table
 
 CONFLICT_LIMIT_S = 120.0
@@ -104,13 +105,18 @@ class Resolution:
         nearby = F.col("record.batch_id").between(oldest, newest)
         is_open = F.col("record.replay_id").isNull()
         is_meant = F.struct(*[f"record.{name}" for name in RECORD]).eqNullSafe(F.col(f"news.{WAS}"))
+        forgotten = {
+            name: f"CASE WHEN news.reason <> '{ERASED_VISITOR}' THEN record.{name} END"
+            for name in (field.name for field in KEPT.values())
+            if name in self.rejected.columns(self.spark)
+        }
         marks = {"replay_id": F.lit(replay_id), "resolved_at": F.lit(now)}
         done = (
             self.rejected.delta(self.spark)
             .alias("record")
             .merge(news.alias("news"), nearby & is_open & is_meant)
             .whenMatchedUpdate("news.reason IS NULL", marks)
-            .whenMatchedUpdate(set={name: f"news.{name}" for name in ("raw", "reason", "detail")})
+            .whenMatchedUpdate(set={**{name: f"news.{name}" for name in ("raw", "reason", "detail")}, **forgotten})
             .execute()
         )
         return bool(done.collect())

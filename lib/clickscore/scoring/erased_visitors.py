@@ -6,12 +6,28 @@ from dataclasses import dataclass, field
 import numpy as np
 import pyarrow as pa
 
+from clickscore.errors import ConfigError
 from clickscore.reasons import ERASED_VISITOR
 from clickscore.scoring.decoding import Rejection
 from clickscore.scoring.parsing import parser
 from clickscore.scoring.privacy_rules import hashed
 
 DETAIL = "its visitor was erased, and erasure.later is refuse"
+
+
+def check_visitor(click: pa.Schema, visitor: str) -> None:
+    """Make sure that each visitor has one spelling, in a record and a request as in the tables.
+
+    Raises:
+        ConfigError: if not, as for a DOUBLE, of which 541312140.0 and 5.4131214E8 are the same.
+    """
+    kind = click.field(visitor).type
+    if not (pa.types.is_string(kind) or pa.types.is_integer(kind) or pa.types.is_date(kind)):
+        problem = (
+            f"{visitor}: expected a STRING, a whole number or a DATE, found {kind}, whose values have several "
+            f"spellings: an erasure would not find all of a visitor. Change its type, or leave out erasure"
+        )
+        raise ConfigError("click.visitor", [problem])
 
 
 @dataclass(frozen=True)

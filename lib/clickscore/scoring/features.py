@@ -15,6 +15,7 @@ from clickscore.config.text_file import read_text
 from clickscore.errors import ConfigError, SignatureError
 from clickscore.scoring.feature_engine import FeatureError, engine_of, quoted, sql_type, tried
 from clickscore.scoring.feature_sql import check_select
+from clickscore.scoring.stored_clicks import as_type
 
 _UTC_TIMESTAMP = pa.timestamp("us", tz="UTC")
 
@@ -82,11 +83,11 @@ class Features:
         query = _cast_query(self.select, tuple((name, type_, types[name]) for name, type_ in wanted))
         fields = dict(zip(clicks.type.names, clicks.flatten(), strict=True))
         read = pa.schema([pa.field(name, self.click.field(name).type) for name in self.reads])
-        chunk = pa.RecordBatch.from_arrays([_exact(fields[field.name], field.type) for field in read], schema=read)
+        chunk = pa.RecordBatch.from_arrays([as_type(fields[field.name], field.type) for field in read], schema=read)
         parts, failures = tried(engine_of(read), query, chunk)
         columns = []
         for number, (_, type_) in enumerate(wanted):
-            pieces = [pa.nulls(1, type_) if part is None else _exact(part.column(number), type_) for part in parts]
+            pieces = [pa.nulls(1, type_) if part is None else as_type(part.column(number), type_) for part in parts]
             columns.append(pieces[0] if len(pieces) == 1 else pa.concat_arrays(pieces or [pa.nulls(0, type_)]))
         return columns, failures
 
@@ -156,10 +157,6 @@ def _cast_query(select: str, wanted: tuple[tuple[str, pa.DataType, pa.DataType],
         for number, (name, type_, found) in enumerate(wanted)
     )
     return f"FROM ({select}) SELECT {columns}"
-
-
-def _exact(column: pa.Array, type_: pa.DataType) -> pa.Array:
-    return column if column.type == type_ else column.cast(type_)
 
 
 def _castable(found: pa.DataType, wanted: pa.DataType) -> bool:

@@ -12,8 +12,20 @@ from clickscore.scoring.decoding import Rejection, cut
 
 def columns_of(clicks: pa.StructArray, click: pa.Schema) -> list[pa.Array]:
     """Return the columns of clicks, which are in the order of the schema, with its types."""
-    pairs = zip(clicks.flatten(), click.types, strict=True)
-    return [column if column.type == kind else column.cast(kind) for column, kind in pairs]
+    return [as_type(column, kind) for column, kind in zip(clicks.flatten(), click.types, strict=True)]
+
+
+def as_type(column: pa.Array, kind: pa.DataType) -> pa.Array:
+    """Return a column with another type; a field of a STRUCT may be null in it, also where the type says NOT NULL.
+
+    Rows of a table that are older than the field have none, and Arrow's own cast refuses the whole column for that.
+    """
+    if column.type == kind:
+        return column
+    if not pa.types.is_struct(kind):
+        return column.cast(kind)
+    inner = [as_type(part, field.type) for part, field in zip(column.flatten(), kind, strict=True)]
+    return pa.StructArray.from_arrays(inner, fields=list(kind), mask=column.is_null())
 
 
 def missing(columns: list[pa.Array], click: pa.Schema) -> dict[int, Rejection]:

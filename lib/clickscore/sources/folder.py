@@ -41,7 +41,14 @@ def check_folder(spark: SparkSession, role: str, path: str) -> None:
     if not path_exists(spark, path):
         raise SourceError(f"{role}: no such folder: {path}. Create it, or correct the path.")
     folder = places.local_path(places.qualified(spark, path))
-    if folder and (links := places.links_in(folder)):
+    try:
+        links = places.links_in(folder) if folder else []
+    except OSError as error:
+        raise SourceError(
+            f"{role}: {error.filename} cannot be read: {error.strerror}. Give the job the right to read it, or let its "
+            f"name begin with a dot."
+        ) from None
+    if links:
         raise SourceError(
             f"{role}: {', '.join(links[:EXAMPLES])} {'is a link' if len(links) == 1 else 'are links'} to a folder "
             f"that is read under another name as well: its clicks would be scored twice. Remove the link, or let its "

@@ -65,11 +65,17 @@ def links_in(folder: str) -> list[str]:
     """Return the links in a local folder through which files of it, or of another link, are found a second time.
 
     Folders that Spark passes over, because of the dot or the underscore at the beginning of their names, do not count.
+
+    Raises:
+        OSError: if a folder cannot be read.
     """
     found, waiting, known = [], [folder], [os.path.realpath(folder)]
     while waiting:
-        with os.scandir(waiting.pop()) as entries:
-            visible = [entry for entry in entries if not entry.name.startswith((".", "_"))]
+        try:
+            with os.scandir(waiting.pop()) as entries:
+                visible = [entry for entry in entries if not entry.name.startswith((".", "_"))]
+        except FileNotFoundError:  # somebody has removed it since
+            continue
         waiting += [entry.path for entry in visible if entry.is_dir(follow_symlinks=False)]
         for entry in visible:
             if entry.is_symlink() and Path(entry.path).is_dir():

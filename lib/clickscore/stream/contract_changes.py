@@ -22,6 +22,7 @@ from clickscore.storage.schemas import REPLAYED
 from clickscore.storage.table import Table
 from clickscore.stream.definition import define_contract, define_layout
 from clickscore.stream.pipeline import MOST_LISTED, MOST_LISTED_BYTES
+from clickscore.stream.raw_column import raw_bytes
 
 OF_THE_CONTRACT = (
     reasons.INVALID_ENCODING, reasons.MALFORMED, reasons.NOT_AN_OBJECT, reasons.DUPLICATE_KEY, reasons.MISSING_FIELD,
@@ -103,23 +104,22 @@ def accepted_now(spark: SparkSession, config: Config, contract: Contract, featur
     if REPLAYED.names[0] in rows.columns:
         rows = rows.where("replay_id IS NULL")
     fits = F.col("reason").isin(*OF_THE_CONTRACT) & (F.octet_length("raw") <= MOST_LISTED_BYTES)
-    some = rows.where(fits).select("raw", "reason").limit(MOST_LISTED).collect()
-    return describe_accepted([(row.raw, row.reason) for row in some], contract, features)
+    some = rows.where(fits).select(raw_bytes().alias("record"), "reason").limit(MOST_LISTED).collect()
+    return describe_accepted([(bytes(row.record), row.reason) for row in some], contract, features)
 
 
-def describe_accepted(records: Iterable[tuple[str, str]], contract: Contract, features: Features) -> str | None:
+def describe_accepted(records: Iterable[tuple[bytes, str]], contract: Contract, features: Features) -> str | None:
     """Say how many of some rejected records would be accepted.
 
     Args:
-        records: ``raw`` and ``reason`` of each, as the table has them.
+        records: each as it came from the source, and the reason that it has in the table.
         contract: what a click is.
         features: what is computed from it.
     """
     was = list(records)
     if not was:
         return None
-    values = [raw.encode("latin-1" if reason == reasons.INVALID_ENCODING else "utf-8") for raw, reason in was]
-    clicks, rejections = parser(contract.click).parse(pa.array(values, pa.binary()))
+    clicks, rejections = parser(contract.click).parse(pa.array([record for record, _ in was], pa.binary()))
     refused = rejections.keys() | features.compute(clicks).failures.keys()
     read, taken = Counter(reason for _, reason in was), Counter(
         reason for row, (_, reason) in enumerate(was) if row not in refused

@@ -116,3 +116,4 @@ def _named(config: Config) -> Iterator[tuple[str, Table | str]]:
     yield "backfills, which stands beside output.scored,", scored.beside("backfills")
     yield "erasures, which stands beside output.scored,", scored.beside("erasures")
     yield "outcomes, which stands beside output.scored,", scored.beside("outcomes")
+    yield "model_decisions, which stands beside output.scored,", scored.beside("model_decisions")

@@ -15,8 +15,8 @@ from clickscore.config.run import Config
 from clickscore.console import counted
 from clickscore.errors import gist
 from clickscore.reasons import ERASED_VISITOR
-from clickscore.scoring.contract import Contract
-from clickscore.scoring.erased_visitors import ErasedVisitors
+from clickscore.scoring.contract import Contract, contract_of
+from clickscore.scoring.erased_visitors import ErasedVisitors, check_visitor
 from clickscore.scoring.privacy import id_of_key, read_ledger_key
 from clickscore.spark_errors import SPARK_ERRORS
 from clickscore.storage.erasures import ERASURES, NAME, known_visitors, newest_version
@@ -96,12 +96,13 @@ class Refusals:
 
 
 def check_ledger(spark: SparkSession, config: Config) -> None:
-    """Make sure that a run which refuses clicks has the key of the ledger, and can read it.
+    """Make sure that a run which refuses clicks has the key of the ledger, can read it, and can tell its visitors.
 
     Raises:
         WiringError: if it does not.
     """
     if _key(config) is not None:
+        check_visitor(contract_of(config.click).click, config.click.visitor)
         check_readable(spark, _ledger(config))
         _ledger(config).check(spark, ERASURES)
 

@@ -1,4 +1,5 @@
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime, timezone
 from typing import Any
 
@@ -36,7 +37,13 @@ def test_chunks_that_are_done_are_compared_with_their_files_and_rows_of_no_plan_
     checkpoint = Checkpoint(config.checkpoint, "s", 0, 0)
     case = Case(spark, config, click_id, checkpoint, {}, rows, None, None)
     stream = Evidence(Range(0, 0, {}), 0, Holdings(nothing), nothing, nothing, lambda found: found)
-    assert (has_backfills(case), count_unfinished(case)) == (False, 0)
+    assert (has_backfills(case), count_unfinished(case)) == (True, 0)
+    [claimed] = gather_backfills(case, stream)  # rows that claim to be of a backfill, where there was none
+    assert sorted(row.source for row in claimed.scored.select("source").collect()) == sorted(
+        [*files[1:], "x.jsonl", "later.jsonl"]
+    )
+    of_stream = replace(case, rows=replace(rows, scored=rows.scored.where("batch_id = 0")))
+    assert not has_backfills(of_stream)
 
     backfills = Backfills.of(spark, Table(config.output.scored), "s")
     fence = Fence.acquire(spark, str(shop.home / "fence"), "run")
@@ -62,3 +69,19 @@ def test_chunks_that_are_done_are_compared_with_their_files_and_rows_of_no_plan_
     assert found.held.keys
     suspects = found.held.parts.where(f"batch_id = {FIRST_CHUNK}")
     assert [row.label for row in found.held.keys(suspects).collect()] == ["c0"]
+
+
+def test_backfill_whose_folder_is_gone_is_compared_by_numbers(
+    spark: SparkSession, shop: Any, definition: Definition
+) -> None:
+    rows = Rows(spark.createDataFrame([], ROWS), spark.createDataFrame([], REJECTED))
+    click_id = ClickId(pa.schema([definition.contract.click.field("id")]))
+    case = Case(spark, shop.config, click_id, Checkpoint(shop.config.checkpoint, "s", 0, 0), {}, rows, None, None)
+    backfills = Backfills.of(spark, Table(shop.config.output.scored), "s")
+    fence = Fence.acquire(spark, str(shop.home / "fence"), "run")
+    [chunk] = backfills.plan([[Part("file:///nowhere/d.jsonl", "file:/nowhere", NOON)]], ("small", "1"), fence)
+    backfills.finish(chunk, 1, 0, fence)
+    nothing = spark.createDataFrame([], KEYED)
+    stream = Evidence(Range(0, 0, {}), 0, Holdings(nothing), nothing, nothing, lambda found: found)
+    [found] = gather_backfills(case, stream)
+    assert found.held.keys is None

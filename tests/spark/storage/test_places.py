@@ -1,4 +1,6 @@
+import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pyspark.sql import SparkSession
@@ -82,3 +84,25 @@ def test_links_that_lead_to_files_a_second_time_are_found(tmp_path: Path) -> Non
     # Which of two links to the same folder is the second one does not matter.
     assert found & {"other folder", "once more"}
     assert found - {"other folder", "once more", "other folder/back"} == {"latest", "2026/all", "above"}
+
+
+def test_folder_that_goes_during_the_look_has_no_links_and_one_that_cannot_be_read_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+    scan = os.scandir
+
+    def failing(error: type[OSError]) -> Any:
+        def scan_some(folder: str) -> Any:
+            if Path(folder).name == "b":
+                raise error(1, "no", folder)
+            return scan(folder)
+
+        return scan_some
+
+    monkeypatch.setattr(os, "scandir", failing(FileNotFoundError))
+    assert links_in(str(tmp_path)) == []
+    monkeypatch.setattr(os, "scandir", failing(PermissionError))
+    with pytest.raises(PermissionError, match="/b"):
+        links_in(str(tmp_path))

@@ -110,3 +110,9 @@ def test_pattern_characters_of_the_working_directory_are_told(spark: SparkSessio
 def test_tables_of_a_catalog_are_known_by_their_names() -> None:
     parts = [Part("a", "s.t", "catalog:c.s.t"), Part("b", "s.tt", "catalog:c.s.tt"), Part("c", "/s", "file:/s")]
     assert find_overlaps(parts) == []
+
+
+def test_decisions_about_models_have_a_place_of_their_own(spark: SparkSession, shop: Any) -> None:
+    shop.set(output={"scored": f"{shop.home}/scored_clicks", "rejected": f"{shop.home}/model_decisions"})
+    [said] = problems(spark, shop)
+    assert said.startswith("output.rejected and model_decisions, which stands beside output.scored, are the same place")

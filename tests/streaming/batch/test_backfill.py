@@ -12,6 +12,8 @@ import pytest
 from pyspark.sql import SparkSession
 from tests.support.interruption import end_within
 
+from clickscore.batch.chunks import ChunkScorer
+
 RunJob = Callable[..., Any]
 MakeClick = Callable[..., dict[str, Any]]
 
@@ -60,6 +62,34 @@ def test_backfill_whose_folder_is_gone_ends_with_an_empty_one_in_its_place(
     assert done.status == 0, done.out
 
 
+def test_file_that_goes_while_a_backfill_runs_is_rejected_and_one_that_moves_is_not_scored_again(
+    shop: Any, spark: SparkSession, archive: Path, run_job: RunJob, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    arguments = ("score_batch", "--config", str(shop.config_file), "--files")
+    score = ChunkScorer.score
+
+    def last_file_goes(*chunk: Any) -> Any:
+        report = score(*chunk)
+        (archive / "old-2.jsonl").unlink(missing_ok=True)
+        return report
+
+    with monkeypatch.context() as meanwhile:
+        meanwhile.setattr(ChunkScorer, "score", last_file_goes)
+        done = run_job(*arguments, str(archive))
+    assert done.status == 0, done.err
+    unread = shop.rejected.query("reason == 'unreadable_file'")["source"].map(lambda source: Path(source).name)
+    assert set(unread) == {"broken.jsonl.gz", "old-2.jsonl"}
+    before = sorted(shop.scored["id"])
+
+    archive.rename(shop.home / "moved")
+    done = run_job(*arguments, str(shop.home / "moved"))
+    assert done.status == 0, done.err
+    assert "3 files have the name and the time of change of a file that an earlier backfill has read" in done.err
+    assert sorted(shop.scored["id"]) == before
+    done = run_job("audit", "--config", str(shop.config_file))
+    assert done.status == 0, done.out
+
+
 def test_backfill_that_was_killed_goes_on_and_the_audit_proves_it(
     shop: Any,
     spark: SparkSession,
@@ -76,7 +106,7 @@ def test_backfill_that_was_killed_goes_on_and_the_audit_proves_it(
     assert "ended between two commits. Chunks before it are done; start again to go on." in done.err
     done = run_job("audit", *arguments)
     assert done.status == 0  # what is in flight is no finding
-    assert "chunks are planned and not done, and were not checked. If no backfill is running now, start" in done.out
+    assert "chunks are planned and not done, and not checked. If no backfill is running now, start" in done.out
 
     for number in range(3, 6):
         shop.land(f"new-{number}.jsonl", make_click(number))

@@ -12,7 +12,7 @@ from pyspark.sql import SparkSession
 from rich.console import Console
 
 from clickscore.errors import ModelNotFoundError, TableError
-from clickscore.reconciliation import replay
+from clickscore.reconciliation import audit, replay
 from clickscore.reconciliation.rescoring import Selection
 from clickscore.storage.schemas import rejected_clicks
 from clickscore.storage.table import Table
@@ -200,3 +200,20 @@ def test_rejected_click_that_cannot_be_written_for_another_reason_stays_rejected
     assert [row.id for row in clicks.collect()] == ["c1"]
     assert sorted(shop.rejected["reason"]) == ["missing_field", "unwritable"]
     assert "No click has passed" in replayed(shop, spark)
+
+
+def test_clicks_of_a_replay_whose_marks_were_restored_away_are_found(
+    spark: SparkSession, shop: Any, make_click: MakeClick
+) -> None:
+    mend = ask_for_quantity(shop)
+    shop.land("a.jsonl", make_click(1), without_quantity(make_click(2)))
+    shop.run(spark)
+    mend()
+    spark.sql(f"ALTER TABLE delta.`{shop.home}/scored_clicks` ALTER COLUMN quantity DROP NOT NULL")
+    version = versions(shop)[1]
+    assert "1 click is scored" in replayed(shop, spark)
+    spark.sql(f"RESTORE TABLE delta.`{shop.home}/rejected_clicks` TO VERSION AS OF {version}")
+    assert "replay_id" not in shop.rejected.columns
+    seen = StringIO()
+    assert not audit.run(shop.config, lambda: spark, Console(file=seen, width=200), None, None)
+    assert "replay 1 is not finished: 0 rejected rows are resolved and 1 scored" in seen.getvalue()

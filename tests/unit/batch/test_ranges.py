@@ -2,7 +2,18 @@ from datetime import datetime, timezone
 
 import pytest
 
-from clickscore.batch.ranges import Span, as_bound, as_part, as_span, as_time, cut, find_missing, packed, without
+from clickscore.batch.ranges import (
+    Span,
+    as_bound,
+    as_part,
+    as_span,
+    as_time,
+    check_same_topics,
+    cut,
+    find_missing,
+    packed,
+    without,
+)  # fmt: skip
 from clickscore.errors import SourceError
 from clickscore.storage.backfills import Part
 
@@ -25,6 +36,12 @@ def test_offsets_are_no_bound_of_files() -> None:
     assert as_time("--from", None) is None
     with pytest.raises(SourceError, match="--from: expected a time in ISO 8601, found offsets"):
         as_time("--from", {ONE: 5})
+
+
+def test_topic_that_was_made_anew_since_the_stream_began_is_refused() -> None:
+    check_same_topics({ONE: 500, TWO: 7}, {ONE: 500})
+    with pytest.raises(SourceError, match=r"clicks-0: the stream began at offset 500 and is at 300 now, so the topic"):
+        check_same_topics({ONE: 500}, {ONE: 300})
 
 
 def test_range_is_divided_where_the_stream_began_and_where_it_goes_on() -> None:

@@ -43,3 +43,12 @@ def test_anything_else_may_be_the_secret_itself(text: str) -> None:
 def test_nearest_name_is_hinted_at() -> None:
     assert nearest("topic", ["topics", "start"]) == "; did you mean topics?"
     assert nearest("xyz", ["topics", "start"]) == ""
+
+
+def test_what_nothing_can_count_is_too_much() -> None:
+    with pytest.raises(ValueError, match=r"expected an interval of 36,500 days at most, found '36501 days'"):
+        interval_ms("36501 days")
+    assert interval_ms("36500 days") == 36_500 * 86_400_000
+    for size in ("9000000000 GiB", 2**63):
+        with pytest.raises(ValueError, match="less than or equal to 9223372036854775807"):
+            TypeAdapter(Size).validate_python(size)

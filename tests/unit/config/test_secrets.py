@@ -1,5 +1,6 @@
 """Secrets are read where their references point, and nowhere else."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -31,6 +32,13 @@ def test_file_that_holds_no_text_or_cannot_be_a_file_is_refused_without_what_it_
         with pytest.raises(ConfigError, match="is not readable: ") as caught:
             resolve(f"file:{tmp_path}/{name}", "source.security.password")
         assert "hunter2" not in str(caught.value)
+
+
+def test_variable_that_holds_no_text_is_refused_without_what_it_holds(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(os.environb, b"RAW_KEY", b"hunter2\xff")
+    with pytest.raises(ConfigError, match="the environment variable RAW_KEY is not UTF-8") as caught:
+        resolve("env:RAW_KEY", "privacy.key")
+    assert "hunter2" not in str(caught.value)
 
 
 def test_databricks_secret_without_a_workspace_is_one_clear_error(

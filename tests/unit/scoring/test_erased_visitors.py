@@ -1,9 +1,11 @@
 """Records of erased visitors are told by the keyed hash of their visitor, also where no more of them can be read."""
 
 import pyarrow as pa
+import pytest
 
+from clickscore.errors import ConfigError
 from clickscore.scoring.contract import Contract
-from clickscore.scoring.erased_visitors import DETAIL, ErasedVisitors
+from clickscore.scoring.erased_visitors import DETAIL, ErasedVisitors, check_visitor
 from clickscore.scoring.privacy_rules import hashed
 
 KEY = b"0123456789abcdef0123456789abcdef"
@@ -36,3 +38,15 @@ def test_neither_key_nor_hashes_are_printed(contract: Contract) -> None:
     assert "0123456789abcdef" not in repr(visitors)
     assert hashed("v1", KEY) not in repr(visitors)
     assert visitors.visitor.names == ["visitor"]
+
+
+@pytest.mark.parametrize("kind", [pa.float64(), pa.float32(), pa.timestamp("us", "UTC"), pa.decimal128(38, 20)])
+def test_visitor_with_several_spellings_is_refused(kind: pa.DataType) -> None:
+    click = pa.schema([pa.field("who", kind, nullable=False)])
+    with pytest.raises(ConfigError, match=r"who: expected a STRING, a whole number or a DATE, found .*, whose values"):
+        check_visitor(click, "who")
+
+
+@pytest.mark.parametrize("kind", [pa.string(), pa.int64(), pa.date32()])
+def test_visitor_with_one_spelling_may_be_erased(kind: pa.DataType) -> None:
+    check_visitor(pa.schema([pa.field("who", kind, nullable=False)]), "who")

@@ -75,3 +75,13 @@ def test_times_of_a_session_in_another_zone_are_the_same_times() -> None:
     found = Parser(schema("at TIMESTAMP NOT NULL")).parse(clicks)
     assert found.clicks.field("at").to_pylist() == [NOON]
     assert found.clicks.field("at").type == pa.timestamp("us", tz="UTC")
+
+
+def test_click_that_is_older_than_a_required_field_within_a_struct_is_rejected_alone() -> None:
+    click = schema("id STRING NOT NULL, geo STRUCT<city: STRING, country: STRING NOT NULL>")
+    geo = pa.struct([("city", pa.string()), ("country", pa.string())])  # as Spark reads it: nothing is NOT NULL
+    rows = [{"id": "c1", "geo": {"city": "Ulm"}}, {"id": "c2", "geo": {"country": "de"}}, {"id": "c3", "geo": None}]
+    found = Parser(click).parse(pa.array(rows, pa.struct([("id", pa.string()), ("geo", geo)])))
+    assert found.rejections == {0: Rejection("missing_field", "geo.country is missing")}
+    assert found.clicks.to_pylist()[1:] == [{"id": "c2", "geo": {"city": None, "country": "de"}}, rows[2]]
+    assert found.clicks.type.field("geo").type == click.field("geo").type

@@ -11,9 +11,9 @@ CLICK = {"id": "a", "at": "2026-03-01T12:00:00Z", "visitor": "v"}
 def test_records_that_would_be_accepted_are_counted_by_the_reason_they_had(
     contract: Contract, features: Features
 ) -> None:
-    good, bad = json.dumps(CLICK), json.dumps({**CLICK, "at": "soon"})
+    good, bad = (json.dumps(click).encode() for click in (CLICK, {**CLICK, "at": "soon"}))
     found = [(good, "wrong_type"), (good, "wrong_type"), (bad, "wrong_type"), (good, "invalid_time"),
-             ("\xff", "invalid_encoding")]  # fmt: skip
+             (b"\xff", "invalid_encoding")]  # fmt: skip
     assert describe_accepted(found, contract, features) == (
         "of 5 recent records that click schema or features have rejected, 3 would be accepted now (2 of 3 "
         "wrong_type, 1 of 1 invalid_time); jobs/replay_rejected.py scores them"
@@ -21,7 +21,7 @@ def test_records_that_would_be_accepted_are_counted_by_the_reason_they_had(
 
 
 def test_nothing_is_promised_where_nothing_would_change(contract: Contract, features: Features) -> None:
-    assert describe_accepted([("{", "malformed_json")], contract, features) == (
+    assert describe_accepted([(b"{", "malformed_json")], contract, features) == (
         "of 1 recent records that click schema or features have rejected, none would be accepted now"
     )
     assert describe_accepted([], contract, features) is None
