@@ -107,6 +107,7 @@ def _reference(text: str) -> str:
 
 ExistingFile = Annotated[Path, AfterValidator(existing_file), Field(strict=False)]
 Size = Annotated[int, BeforeValidator(_size), Field(gt=0, le=LARGEST)]
+Count = Annotated[int, Field(gt=0, le=LARGEST)]
 Text = Annotated[str, Field(min_length=1)]
 FolderPath = Annotated[Text, AfterValidator(_path)]
 """A folder on any file system, never a pattern of several."""

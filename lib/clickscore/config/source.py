@@ -5,17 +5,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
-from clickscore.config.fields import (
-    LARGEST,
-    ExistingFile,
-    FolderPath,
-    Reference,
-    Section,
-    Size,
-    TableName,
-    Text,
-    nearest,
-)
+from clickscore.config.fields import Count, ExistingFile, FolderPath, Reference, Section, Size, TableName, Text, nearest
 from clickscore.config.kafka_options import ALLOWED, FORBIDDEN
 from clickscore.config.value import Value
 
@@ -251,7 +241,7 @@ class KafkaSource(Section):
     topics: Annotated[tuple[Text, ...], BeforeValidator(_as_list), Field(min_length=1, strict=False)] | None = None
     pattern: Text | None = None
     start: Annotated[str, BeforeValidator(_position)] = EARLIEST
-    max_records: Annotated[int, Field(gt=0, le=LARGEST)] = 250_000
+    max_records: Count = 250_000
     min_partitions: Annotated[int, Field(gt=0)] | None = None
     value: Value = Value()
     keep: Annotated[tuple[Literal["key", "headers"], ...], Field(strict=False)] = ()
