@@ -20,11 +20,12 @@ def resolve(reference: str, key: str) -> str:
     if kind == "env":
         if place not in os.environ:
             raise ConfigError(key, [f"the environment variable {place} is not set; export it before the start"])
+        secret = os.environ[place]
         try:
-            os.environ[place].encode()
+            secret.encode()
         except UnicodeEncodeError:
             raise ConfigError(key, [f"the environment variable {place} is not UTF-8; write bytes in hex"]) from None
-        return os.environ[place]
+        return secret
     if kind == "file":
         try:
             return Path(place).read_text(encoding="utf-8-sig").rstrip("\r\n")

@@ -44,10 +44,9 @@ def unreached(
         yield f"{table.name}: the log has the least and the greatest visitor of old files until {log:{_DATE}} or later"
     if is_beyond_clicks(config) and (outcomes := Table(config.output.scored).beside(OUTCOMES)).exists(spark):
         yield f"{outcomes.name}: units whose clicks retention has removed, as nobody can tell whose they were"
-    if (backfills := Backfills.of(spark, Table(config.output.scored), "")).newest() is not None:
-        places = backfills.planned().where("place IS NOT NULL").select("place").distinct().collect()
-        for place in sorted(row.place for row in places):
-            yield f"{place}: the files that a backfill has read; delete or rewrite them yourself"
+    planned = Backfills.of(spark, Table(config.output.scored), "").planned()
+    for place in sorted(row.place for row in planned.where("place IS NOT NULL").select("place").distinct().collect()):
+        yield f"{place}: the files that a backfill has read; delete or rewrite them yourself"
     if config.training:
         yield f"{config.training.clicks}: the clicks that models are trained on"
     yield f"{config.model.uri}: models that were trained on clicks of these visitors; train them again without"

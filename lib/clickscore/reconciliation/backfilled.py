@@ -18,7 +18,7 @@ from clickscore.sources.file_log import list_landed
 from clickscore.sources.kafka_admin import read_topic_state
 from clickscore.storage.backfills import DONE, Backfills
 from clickscore.storage.files import path_exists, plain_source
-from clickscore.storage.schemas import FIRST_CHUNK, IS_BACKFILL
+from clickscore.storage.schemas import IS_BACKFILL
 from clickscore.storage.table import Table
 
 _OF_FILE, _OF_OFFSETS = "source_offset IS NULL", "source_offset IS NOT NULL"
@@ -50,10 +50,9 @@ def gather_backfills(case: Case, evidence: Evidence) -> Iterator[Evidence]:
     events = [(row.batch_id, row.event) for row in backfills.read().select("batch_id", "event").distinct().collect()]
     done = {batch_id for batch_id, event in events if event == DONE}
     unfinished = sorted({batch_id for batch_id, _ in events} - done)
-    newest = max((batch_id for batch_id, _ in events), default=FIRST_CHUNK)
     is_looked_at = F.expr(IS_BACKFILL) & ~F.col("batch_id").isin(unfinished)
     if events:  # where nothing was ever planned, no row has come since
-        is_looked_at &= F.col("batch_id") <= newest
+        is_looked_at &= F.col("batch_id") <= max(batch_id for batch_id, _ in events)
     parts = backfills.planned().where(is_looked_at).withColumn("source", plain_source(F.col("source")))
 
     def rows(table: DataFrame, kind: str) -> DataFrame:

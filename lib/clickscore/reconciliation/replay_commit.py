@@ -105,11 +105,8 @@ class Resolution:
         nearby = F.col("record.batch_id").between(oldest, newest)
         is_open = F.col("record.replay_id").isNull()
         is_meant = F.struct(*[f"record.{name}" for name in RECORD]).eqNullSafe(F.col(f"news.{WAS}"))
-        forgotten = {
-            name: f"CASE WHEN news.reason <> '{ERASED_VISITOR}' THEN record.{name} END"
-            for name in (field.name for field in KEPT.values())
-            if name in self.rejected.columns(self.spark)
-        }
+        kept = {field.name for field in KEPT.values()} & set(self.rejected.columns(self.spark))
+        forgotten = {name: f"CASE WHEN news.reason <> '{ERASED_VISITOR}' THEN record.{name} END" for name in kept}
         marks = {"replay_id": F.lit(replay_id), "resolved_at": F.lit(now)}
         done = (
             self.rejected.delta(self.spark)

@@ -24,7 +24,8 @@ def as_type(column: pa.Array, kind: pa.DataType) -> pa.Array:
         return column
     if not pa.types.is_struct(kind):
         return column.cast(kind)
-    inner = [as_type(part, field.type) for part, field in zip(column.flatten(), kind, strict=True)]
+    parts = dict(zip(column.type.names, column.flatten(), strict=True))  # a table has its newest fields at the end
+    inner = [as_type(parts.get(field.name, pa.nulls(len(column))), field.type) for field in kind]
     return pa.StructArray.from_arrays(inner, fields=list(kind), mask=column.is_null())
 
 

@@ -85,3 +85,13 @@ def test_click_that_is_older_than_a_required_field_within_a_struct_is_rejected_a
     assert found.rejections == {0: Rejection("missing_field", "geo.country is missing")}
     assert found.clicks.to_pylist()[1:] == [{"id": "c2", "geo": {"city": None, "country": "de"}}, rows[2]]
     assert found.clicks.type.field("geo").type == click.field("geo").type
+
+
+def test_fields_of_a_struct_are_told_by_their_names_as_a_table_has_the_newest_last() -> None:
+    click = schema("geo STRUCT<country: STRING NOT NULL, city: STRING>")
+    geo = pa.struct([("city", pa.string()), ("country", pa.string())])
+    found = Parser(click).parse(pa.array([{"geo": {"city": "Ulm", "country": "de"}}], pa.struct([("geo", geo)])))
+    assert found.clicks.to_pylist() == [{"geo": {"country": "de", "city": "Ulm"}}]
+    fewer = pa.struct([("country", pa.string())])
+    found = Parser(click).parse(pa.array([{"geo": {"country": "de"}}], pa.struct([("geo", fewer)])))
+    assert found.clicks.to_pylist() == [{"geo": {"country": "de", "city": None}}]
