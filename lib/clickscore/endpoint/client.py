@@ -129,12 +129,15 @@ class Client:
     def _answer(self, inputs: pa.StructArray, stopped: threading.Event) -> Answer:
         until, body = time.monotonic() + self._connection.deadline_s, encode(self._connection.payload, inputs)
         limit, is_passing = stop_before_delay(self._connection.deadline_s), retry_if_exception_type(AwayError)
-        retrying = Retrying(retry=is_passing, wait=_wait_s, stop=limit, sleep=partial(_pause, stopped), reraise=True)
+        failures: dict[str, None] = {}  # the deadline cuts the last attempt short: one before it may know the cause
+        retrying = Retrying(retry=is_passing, wait=_wait_s, stop=limit, sleep=partial(_pause, stopped), reraise=True,
+                            after=lambda state: failures.setdefault(str(_failure(state))))  # fmt: skip
         try:
             return retrying(self._attempt, body, until, stopped)
-        except AwayError as error:
+        except AwayError:
             tries = f"{retrying.statistics['attempt_number']} attempts in {self._connection.deadline_s:g} s"
-            raise ModelUnavailableError(f"{self.label} is away: {error}; {tries}") from None
+            causes = ", then ".join([*failures][-2:])
+            raise ModelUnavailableError(f"{self.label} is away: {causes}; {tries}") from None
         except MisconfiguredError as error:
             raise MisconfiguredError(f"{self.label}: {error}") from None
 
@@ -218,8 +221,12 @@ def _pause(stopped: threading.Event, seconds: float) -> None:
     stopped.wait(seconds)
 
 
+def _failure(state: RetryCallState) -> BaseException | None:
+    return state.outcome.exception() if state.outcome else None
+
+
 def _wait_s(state: RetryCallState) -> float:
-    error = state.outcome.exception() if state.outcome else None
+    error = _failure(state)
     return max(_BACKOFF(state), error.wait_s if isinstance(error, AwayError) else 0.0)
 
 

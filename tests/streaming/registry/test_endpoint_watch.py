@@ -72,7 +72,7 @@ def test_stream_gets_over_an_endpoint_that_is_killed_and_one_that_changes_its_ve
         seen = shop.run(spark)
         meddling.join()
         front.mood = lambda number, body: None if asked(body)[0][0] == 0 else Reply(503, b"closed")
-        with pytest.raises(ReplayError, match=r"is away: it answers HTTP 503: closed; .*Nothing was changed"):
+        with pytest.raises(ReplayError, match=r"is away: .*HTTP 503: closed.*Nothing was changed"):
             replay.run(shop.config, lambda: spark, Console(file=StringIO()), Selection(), dry_run=False)
     scored, rejected = shop.scored, shop.rejected
     assert sorted(scored["id"]) == sorted(f"c{n}" for n in range(BATCHES * CLICKS) if n != POISON)
@@ -98,8 +98,8 @@ def test_endpoint_that_stays_away_ends_the_run_and_rejects_nothing(
     with gateway() as endpoint:
         # The example, which knows nothing about its click, is answered; clicks are not.
         endpoint.mood = lambda number, body: ones(body) if asked(body)[0][0] is None else Reply(503, b"closed")
-        use(shop, endpoint, deadline="500 milliseconds")
-        with pytest.raises(StreamError, match=r"is away: it answers HTTP 503: closed; .*still failing after 4 s"):
+        use(shop, endpoint)
+        with pytest.raises(StreamError, match=r"is away: .*HTTP 503: closed.*still failing after 4 s"):
             shop.run(spark)
     assert not DeltaTable(str(shop.home / "scored_clicks")).to_pandas().shape[0]
     assert not shop.rejected.shape[0]
