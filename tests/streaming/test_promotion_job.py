@@ -10,10 +10,12 @@ from clickscore.errors import (
     ConfigError,
     ModelNotFoundError,
     ModelUnavailableError,
+    SourceError,
     TableError,
     WiringError,
 )
 from clickscore.registry.version import DIGEST_TAG
+from clickscore.training import reference
 
 
 @pytest.mark.parametrize(
@@ -84,6 +86,14 @@ def test_job_pins_and_rolls_back_without_a_session(
     digest = rivals.client.get_model_version(rivals.name, "2").tags[DIGEST_TAG]
     assert f"{rivals.name} version 2 is pinned now: SHA-256 {digest}" in pinned.out
     assert "was pinned before; its files are unchanged" in job("--pin", f"{uri}/2").out
+
+    def gone(*_: Any) -> None:
+        raise SourceError("training.clicks: expected a folder, found nothing.")
+
+    monkeypatch.setattr(reference, "keep_reference", gone)
+    without = job("--pin", f"{uri}/2")
+    assert without.status == 0, without.err
+    assert "2 gets no baseline, so its drift cannot be told: training.clicks: expected" in " ".join(without.out.split())
 
     assert job("--rollback").status == 2
     moved = job("--rollback", "--to", "2", "--no-dry-run")

@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
+from datetime import datetime, timezone
 from functools import partial, reduce
 
 from pyspark.sql import DataFrame, SparkSession
@@ -19,6 +20,7 @@ from clickscore.registry.version import ModelVersion
 from clickscore.retries import STREAM_LIMIT_S, persistently
 from clickscore.scoring.isolation import Tolerance
 from clickscore.sources import folder, kafka
+from clickscore.sources.gap_detection import TopicWatch
 from clickscore.sources.records import BatchPlan
 from clickscore.sources.unreadable_files import UnreadableFileError
 from clickscore.spark_errors import SPARK_ERRORS
@@ -101,6 +103,7 @@ class ChunkScorer:
                 BatchError,
                 STREAM_LIMIT_S,
             )
+            self._record_gaps(chunk)
             self.backfills.finish(chunk, report.scored, report.rejected, self.fence)
         except (StreamError, WiringError, BatchError, *SPARK_ERRORS) as error:
             if self.fence.loss():
@@ -113,6 +116,15 @@ class ChunkScorer:
                 raise BatchError(f"{where}: {error} Chunks before it are done; start again to go on.") from error
             raise
         return report
+
+    def _record_gaps(self, chunk: Chunk) -> None:
+        """Write down which records of a topic had aged out before they were read; those read in time are in a table."""
+        if not isinstance(source := self.wiring.config.source, KafkaSource) or chunk.parts[0].place:
+            return
+        watch = TopicWatch(self.spark, source, self.wiring.checkpoint.path, self.wiring.scored, self.wiring.rejected)
+        now = datetime.now(timezone.utc)
+        for gap in watch.record_chunk(map(ranges.as_span, chunk.parts), chunk.batch_id, now, self.wiring.stream):
+            self.tell(f"{gap}; source_gaps has them")
 
     def _score(self, chunk: Chunk, model: ModelVersion, batch_scorer: BatchScorer, is_new: bool) -> Report:
         is_file = chunk.parts[0].first_offset is None

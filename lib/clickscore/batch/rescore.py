@@ -195,7 +195,12 @@ def _kept(scorer: Scorer, clicks: DataFrame) -> Iterator[DataFrame]:
             rows.unpersist()
 
 
-def _clicks_of(spark: SparkSession, scored: Table, version: int, table: Table) -> DataFrame:
+def clicks_of(spark: SparkSession, scored: Table, version: int, table: Table) -> DataFrame:
+    """Return the scored clicks of the version that a table is a re-score of.
+
+    Raises:
+        TableError: if that version can no longer be read, as its commits are trimmed from the log.
+    """
     try:
         return scored.read(spark, version)
     except AnalysisException as error:
@@ -208,7 +213,7 @@ def _clicks_of(spark: SparkSession, scored: Table, version: int, table: Table) -
 def _write(spark: SparkSession, config: Config, console: Console, scorer: Scorer, table: Table, period: Period) -> None:
     """Write the chunks that are not in the table yet, of the clicks as they were when it was made."""
     version = rescored_table.version_of(spark, table)
-    clicks = period.of(_clicks_of(spark, Table(config.output.scored), version, table), scorer.definition.layout.time)
+    clicks = period.of(clicks_of(spark, Table(config.output.scored), version, table), scorer.definition.layout.time)
     sizes = clicks.groupBy("batch_id").count().orderBy("batch_id").collect()
     done = {row[0] for row in table.read(spark).select("batch_id").distinct().collect()}
     chunks = list(ranges.packed(((row[0], row[1]) for row in sizes if row[0] not in done), CHUNK_CLICKS))

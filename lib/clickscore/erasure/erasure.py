@@ -54,7 +54,8 @@ def run(
     site = wiring.check(spark, config, given, changes=is_applied)
     ledger, known = site.ledger(spark, key), site.visitors.hashes(key)
     hashes = spark.createDataFrame([*enumerate(known)], f"{NUMBER} INT, visitor_hash STRING")
-    tables = all_holders(spark, config, site.contract, site.visitors, key)
+    find_tables = partial(all_holders, spark, config, site.contract, site.visitors, key)
+    tables = find_tables()
     newest = ledger.newest()  # before the look at what is planned: what another job plans meanwhile ends this one
     if is_applied:
         retention.finish(spark, config, ledger, console)
@@ -69,17 +70,20 @@ def run(
         else:
             say(console, f"Request {request.erasure_id} is planned and not done; --apply finishes it.")
     versions = {holder.name: newest_version(spark, holder.table) for holder in tables}
-    found = [_count(spark, holder, versions[holder.name], hashes) for holder in tables]
-    counts = reduce(partial(DataFrame.unionByName, allowMissingColumns=True), found).localCheckpoint()
+    counts = _count(spark, tables, versions, hashes)
     total = _show(console, counts, tables, site, known)
     if not is_applied:
         say(console, f"Nothing has changed; with --apply, {counted(total, 'row')} would be erased.")
     elif total:
-        erasure_id = ledger.plan(counts, versions, reference, newest)
-        names = [row.table_name for row in counts.select("table_name").distinct().collect()]
-        request = Request(erasure_id, reference, ledger.key_id, frozenset(known), tuple(names))
+        request = _plan(ledger, counts, versions, reference, newest, known)
+        # The first run of a join makes its table. If it did so since, it may have read the clicks that go now.
+        if late := [holder for holder in find_tables() if holder.name not in versions]:
+            versions = {holder.name: newest_version(spark, holder.table) for holder in late}
+            of_late = _count(spark, late, versions, hashes)
+            more = _plan(ledger, of_late, versions, reference, request.erasure_id, known)
+            _carry_out(spark, late, more, ledger, hashes, config.checkpoint, console)
         _carry_out(spark, tables, request, ledger, hashes, config.checkpoint, console)
-        say(console, f"Request {erasure_id}: {counted(total, 'row is', 'rows are')} erased.")
+        say(console, f"Request {request.erasure_id}: {counted(total, 'row is', 'rows are')} erased.")
     if total:
         say(console, "Not reached:")
         for line in unreached(spark, config, [holder.table for holder in tables], datetime.now(timezone.utc)):
@@ -111,8 +115,20 @@ def _carry_out(
             delete(spark, holder, request, ledger, hashes, checkpoint, partial(warn, console))
 
 
-def _count(spark: SparkSession, holder: Holder, version: int, hashes: DataFrame) -> DataFrame:
-    return count_rows(holder.find(holder.table.read(spark, version)), holder, hashes)
+def _count(spark: SparkSession, tables: list[Holder], versions: dict[str, int], hashes: DataFrame) -> DataFrame:
+    """Return how many rows the visitors have in some tables, and their units that a join may be about to write."""
+    found = [
+        count_rows(holder.find(holder.table.read(spark, versions[holder.name])), holder, hashes) for holder in tables
+    ]
+    return reduce(partial(DataFrame.unionByName, allowMissingColumns=True), found).localCheckpoint()
+
+
+def _plan(
+    ledger: Erasures, counts: DataFrame, versions: dict[str, int], reference: str | None, newest: int, known: list[str]
+) -> Request:
+    erasure_id = ledger.plan(counts, versions, reference, newest)
+    names = [row.table_name for row in counts.select("table_name").distinct().collect()]
+    return Request(erasure_id, reference, ledger.key_id, frozenset(known), tuple(names))
 
 
 def _show(console: Console, counts: DataFrame, tables: list[Holder], site: Wiring, known: list[str]) -> int:

@@ -9,7 +9,7 @@ from pyspark.sql import functions as F
 from rich.console import Console
 
 from clickscore.config.run import Config
-from clickscore.reconciliation import audit_report, discrepancies
+from clickscore.reconciliation import audit_report, discrepancies, surplus_rows
 from clickscore.reconciliation.backfilled import count_unfinished, gather_backfills, has_backfills
 from clickscore.reconciliation.erased import Erased, read_erased, settle_gone
 from clickscore.reconciliation.expectations import Case, Evidence, Rows, gather, read_rows
@@ -68,6 +68,13 @@ def run(
     backfills = gather_backfills(case, evidence) if first is None and last is None and has_backfills(case) else ()
     kept = [_compare(each, erased, has_duplicates=config.deduplicate is not None) for each in (evidence, *backfills)]
     settled = reduce(lambda one, other: one.unionByName(other, allowMissingColumns=True), [each for _, each in kept])
+    if erased:
+        gone, is_asked = erased.within(evidence.batches, evidence.floor), F.col("batch_id") >= 0
+        refused = gone if first is None and last is None else gone.where(is_asked)
+        settled = surplus_rows.add(settled, surplus_rows.without_record(settled, refused))
+    if last is None:
+        not_planned = surplus_rows.of_no_batch(spark, (scored, rejected), config.checkpoint, checkpoint.last_done)
+        settled = surplus_rows.add(settled, not_planned)
     try:
         if unfinished := count_unfinished(case):
             audit_report.say_unfinished(console, unfinished)

@@ -58,7 +58,7 @@ def show(
 
     Args:
         console: where it goes.
-        parts: from ``conservation.with_differences``.
+        parts: from ``discrepancies.with_differences``.
         checkpoint: the stream.
         evidence: what was compared.
         replays: replays whose rows do not match; None where there was none.
@@ -73,11 +73,10 @@ def show(
         total = sums.groupBy().agg(*[F.sum(name).alias(name) for name in sums.columns if name != "batch_id"])
         whole = total.fillna(0).collect()[0]
         _show_batches(console, sums, whole, evidence.batches, evidence.floor, checkpoint)
-        gone = parts.where("is_gone").agg(
-            F.count_if(F.expr("scored + rejected > 0")), F.count_if(F.expr("scored + rejected = 0"))
-        )
-        _show_gone(console, whole, gone.collect()[0])
-        findings = _show_parts(console, parts)
+        _show_gone(console, whole)
+        findings = sum(whole[f"{name}_parts"] for name in FINDINGS)
+        if findings:
+            _show_parts(console, parts, findings)
     finally:
         sums.unpersist()
     if whole.missing or whole.vanished:
@@ -161,22 +160,18 @@ def _cell(row: Row, name: str) -> str:
     return f"[red]{number:,}[/]" if number and name in FINDINGS else f"{number:,}"
 
 
-def _show_gone(console: Console, total: Row, gone: Row) -> None:
-    with_rows, without = gone
-    if with_rows:
+def _show_gone(console: Console, total: Row) -> None:
+    if total.gone_parts:
         unchecked = counted(total.unchecked, "row is", "rows are")
-        say(console, f"{counted(with_rows, 'file')} can no longer be counted: {unchecked} not checked.")
-    if without:
+        say(console, f"{counted(total.gone_parts, 'file')} can no longer be counted: {unchecked} not checked.")
+    if total.empty_parts:
         one, many = "file was empty, or is gone", "files were empty, or are gone"
-        say(console, f"{counted(without, one, many)}: no rows in the tables.")
+        say(console, f"{counted(total.empty_parts, one, many)}: no rows in the tables.")
 
 
-def _show_parts(console: Console, parts: DataFrame) -> int:
-    """Print what is wrong by file or partition; return how many findings there are."""
-    wrong = parts.where(has_finding())
-    counts = [F.count_if(F.col(name) > 0).alias(name) for name in FINDINGS]
-    findings = sum(wrong.agg(*counts).collect()[0])
-    for row in wrong.orderBy("batch_id", "source").head(MOST_BATCHES):
+def _show_parts(console: Console, parts: DataFrame, findings: int) -> None:
+    """Print what is wrong by file or partition."""
+    for row in parts.where(has_finding()).orderBy("batch_id", "source").head(MOST_BATCHES):
         rewritten = "; the file was changed after the stream had read it" if row.is_rewritten else ""
         what = "" if row.batch_id < 0 else "micro-batch "
         say(console, f"{what}{_name(row.batch_id)}, {row.source}{rewritten}", "red")
@@ -185,7 +180,6 @@ def _show_parts(console: Console, parts: DataFrame) -> int:
                 say(console, f"  {counted(row[name], *_WORDS[name])}{_examples(row.asDict(), name)}")
     if findings > MOST_BATCHES:
         say(console, f"and so on; only {MOST_BATCHES} files or partitions are named.")
-    return int(findings)
 
 
 def _examples(row: dict[str, Any], finding: str) -> str:

@@ -157,12 +157,22 @@ def has_finding() -> Column:
 
 
 def by_batch(parts: DataFrame) -> DataFrame:
-    """Add the parts up by micro-batch; those of sources that are gone only as ``unchecked`` rows."""
-    is_there = ~F.col("is_gone")
+    """Add the parts up by micro-batch; those of sources that are gone only as ``unchecked`` rows.
+
+    Returns:
+        The sums of the numbers of the parts; ``unchecked``; ``gone_parts`` and ``empty_parts``, how many sources are
+        gone of which there are rows, and none; and ``<finding>_parts``, how many parts have each of ``FINDINGS``.
+    """
+    is_gone, rows = F.col("is_gone"), F.col("scored") + F.col("rejected")
     names = ("records", "scored", "rejected", *COUNTS)
-    sums = [F.sum(F.when(is_there, F.col(name)).otherwise(0)).alias(name) for name in names]
-    unchecked = F.sum(F.when(~is_there, F.col("scored") + F.col("rejected")).otherwise(0)).alias("unchecked")
-    return parts.groupBy("batch_id").agg(*sums, unchecked)
+    sums = [F.sum(F.when(~is_gone, F.col(name)).otherwise(0)).alias(name) for name in names]
+    findings = [F.count_if(F.col(name) > 0).alias(f"{name}_parts") for name in FINDINGS]
+    return parts.groupBy("batch_id").agg(
+        *sums, *findings,
+        F.sum(F.when(is_gone, rows).otherwise(0)).alias("unchecked"),
+        F.count_if(is_gone & (rows > 0)).alias("gone_parts"),
+        F.count_if(is_gone & (rows == 0)).alias("empty_parts"),
+    )  # fmt: skip
 
 
 def unfinished_replays(scored: DataFrame, rejected: DataFrame, gone: DataFrame | None = None) -> DataFrame:

@@ -22,8 +22,9 @@ from clickscore.storage.table import Table
 KINDS = {"erased": ERASURE, "expired": RETENTION}
 """What the audit counts, and what the ledger calls its cause."""
 REFUSED = "refused"
-GONE = (*KINDS, REFUSED)
-"""What explains a missing record, in the order in which it does."""
+GONE = (REFUSED, *KINDS)
+"""What explains a missing record, in the order in which it does: what was refused has a row for each, what the ledger
+plans to remove may still be there."""
 
 
 @dataclass(frozen=True)
@@ -140,9 +141,9 @@ def settle_gone(found: DataFrame, gone: DataFrame, has_duplicates: bool) -> Data
     names: Iterable[str] = {"is_erased", "vanished"} - set(found.columns)
     missing_columns = {"is_erased": F.lit(None).cast("boolean"), "vanished": F.lit(0).cast("bigint")}
     found = found.withColumns({name: missing_columns[name] for name in names}).join(gone, list(PART), "left")
+    found = _take(found, REFUSED, F.coalesce("is_erased", F.lit(True)), has_duplicates)
     found = _take(found, "erased", F.coalesce("is_erased", F.lit(True)), has_duplicates)
     found = _take(found, "expired", F.lit(True), has_duplicates)
-    found = _take(found, REFUSED, F.coalesce("is_erased", F.lit(True)), has_duplicates)
     return _settle_copies(found) if has_duplicates else found
 
 

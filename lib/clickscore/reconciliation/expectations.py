@@ -150,7 +150,8 @@ def _of_topics(case: Case, source: KafkaSource) -> Evidence:
     def settle(found: DataFrame) -> DataFrame:
         table, gaps = scored.beside("source_gaps"), None
         if table.exists(case.spark):
-            gaps = table.read(case.spark).withColumn("batch_id", F.greatest("batch_id", F.lit(batches.floor)))
+            of_stream = table.read(case.spark).where("batch_id >= 0")
+            gaps = of_stream.withColumn("batch_id", F.greatest("batch_id", F.lit(batches.floor)))
         topics = read_topic_state(case.spark, source)
         return explain(case.spark, source, found, gaps, topics, ids, case.seen(), case.id)
 

@@ -167,27 +167,30 @@ def find_strays(spark: SparkSession, source: FolderSource, log: DataFrame, lande
         landed: from ``list_landed``.
         batches: all that are done.
     """
-    done = in_batches(log, batches)
-    per_batch = done.where(F.col("batch_id") >= batches.floor).join(landed, on="source").groupBy("batch_id")
-    rows = per_batch.agg(F.sum("bytes"), F.max("bytes")).collect()
-    sizes = {int(batch): (int(total), int(largest)) for batch, total, largest in rows}
+    newest = F.when(F.col("batch_id") >= batches.floor, F.col("batch_id")).alias("batch_id")
+    done = in_batches(log, batches).join(landed, on="source", how="left").groupBy(newest)
+    rows = done.agg(F.sum("bytes"), F.max("bytes"), F.max("logged_ms")).collect()
+    sizes = {int(batch): (int(total), int(most)) for batch, total, most, _ in rows if None not in (batch, total)}
     listed_ms = listed_at({b: plan.planned_ms for b, plan in batches.log.items()}, sizes, source.max_bytes) - GRACE_MS
-    newest_ms = done.agg(F.max("logged_ms")).collect()[0][0] or 0
+    newest_ms = max((row[3] for row in rows), default=0)
     room = source.max_bytes - sizes.get(batches.last, (0, 0))[0]
     # Spark takes files by age. One that is older than a file that was taken can only have been overlooked.
-    is_due = (F.col("changed_ms") < listed_ms) & ((F.col("changed_ms") < newest_ms) | (F.col("bytes") <= room))
-    missed = landed.join(log, on="source", how="left_anti").withColumn("is_due", is_due)
-    waiting, overdue = missed.agg(F.count_if(~F.col("is_due")), F.count_if("is_due")).collect()[0]
-    names = [row.source for row in missed.where("is_due").orderBy("changed_ms").select("source").head(EXAMPLES)]
-    last_entry = file_entry(batches.log[batches.last].end)
-    begun = log.join(landed, on="source", how="left_semi").where(F.col("entry") > last_entry).count()
+    is_late = (F.col("changed_ms") < listed_ms) & ((F.col("changed_ms") < newest_ms) | (F.col("bytes") <= room))
+    is_known, is_begun = F.col("entry").isNotNull(), F.col("entry") > file_entry(batches.log[batches.last].end)
+    found = landed.join(log.select("source", "entry"), on="source", how="left").withColumn(
+        "is_due", ~is_known & is_late
+    )
+    counts = found.agg(F.count_if(is_begun | ~is_known & ~F.col("is_due")), F.count_if("is_due"))
+    waiting, overdue = counts.collect()[0]
+    due = found.where("is_due").orderBy("changed_ms").select("source") if overdue else None
+    names = [row.source for row in due.head(EXAMPLES)] if due else []
     unread: list[str] = []
     unfinished: list[str] = []
     for path in islice(strangers(spark, source.path), MOST_STRANGERS):
         is_unfinished = any(_UNFINISHED.fullmatch(part) for part in PurePosixPath(path).parts)
         (unfinished if is_unfinished else unread).append(path)
     unread += islice(unlisted(source.path), MOST_STRANGERS)
-    return Strays(waiting + begun, overdue, names, unread, unfinished)
+    return Strays(waiting, overdue, names, unread, unfinished)
 
 
 def strangers(spark: SparkSession, folder: str) -> Iterator[str]:

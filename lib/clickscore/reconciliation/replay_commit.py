@@ -1,10 +1,10 @@
 """Rejected clicks become scored ones: between two replays, each is in exactly one of the two tables.
 
 No commit changes two tables. A replay first marks the records in ``rejected_clicks``, then appends their clicks to
-``scored_clicks``, in a transaction that only one writer can have. Where there are marks without clicks, the next replay
-takes that transaction itself, for an append of nothing. If it gets it, those clicks will never come, not even from a
-replay that was only asleep, and it takes the marks back. If it does not get it, the clicks had come, and the marks
-stay.
+``scored_clicks``, in a transaction. Where there are marks without clicks, the next replay looks whether the table has
+seen that transaction. If it has, the clicks had come, and the marks stay. If it has not, an append of nothing takes a
+later one, after which those clicks will never come, not even from a replay that was only asleep; then the marks are
+taken back.
 """
 
 import json
@@ -24,11 +24,14 @@ from clickscore.retries import Result, persistently
 from clickscore.storage.commit_settings import USER_METADATA, commit_settings
 from clickscore.storage.schemas import IS_REPLAY, KEPT, REPLAYED
 from clickscore.storage.table import Table
+from clickscore.storage.transactions import newest_transaction
 
 CONFLICT_LIMIT_S = 120.0
 """How long a commit is tried. A change of ``rejected_clicks`` takes a second or two, and fails if the stream appends to
 the table within them: Delta has no weaker isolation to offer. A few attempts find a gap between two micro-batches."""
 WITHDRAWN = "withdrawn"
+CLICKS, WITHDRAWAL = 1, 2
+"""Transactions of a replay in ``scored_clicks``: its clicks, and that they will not come any more."""
 
 
 @dataclass(frozen=True)
@@ -120,8 +123,7 @@ class Resolution:
 
     def append(self, clicks: DataFrame, replay_id: int, about: dict[str, str]) -> None:
         """Append the clicks of a replay to ``scored_clicks``, unless that was done, or the replay was withdrawn."""
-        about = {"replay": str(replay_id), "app": self.app, **about}
-        self._persistently(partial(self.scored.append_once, clicks, f"{self.app}-{replay_id}", 1, about))
+        self._append(clicks, replay_id, CLICKS, about)
 
     def settle(self, replay_id: int) -> bool:
         """Make sure that a replay has both its marks and its clicks, or neither.
@@ -129,17 +131,34 @@ class Resolution:
         Returns:
             Whether it has them.
         """
-        clicks = self.scored.read(self.spark)
-        if not clicks.where(F.col("batch_id") == -replay_id).isEmpty():
+        if self._has_clicks(replay_id) or self._had_clicks(replay_id):
             return True
-        self.append(clicks.limit(0), replay_id, {WITHDRAWN: "true"})
-        said = partial(F.get_json_object, "userMetadata")
-        mine = (said("$.app") == self.app) & (said("$.replay") == str(replay_id))
-        if self.scored.delta(self.spark).history().where(mine & said(f"$.{WITHDRAWN}").isNotNull()).isEmpty():
-            return True  # Its clicks were there; somebody has deleted them since.
+        self._append(self.scored.read(self.spark).limit(0), replay_id, WITHDRAWAL, {WITHDRAWN: "true"})
+        if self._has_clicks(replay_id):  # they came in between
+            return True
         nothing = {name: F.lit(None) for name in REPLAYED.names}
         self._persistently(lambda: self.rejected.delta(self.spark).update(F.col("replay_id") == replay_id, nothing))
         return False
+
+    def _append(self, clicks: DataFrame, replay_id: int, transaction: int, about: dict[str, str]) -> None:
+        about = {"replay": str(replay_id), "app": self.app, **about}
+        self._persistently(partial(self.scored.append_once, clicks, self._app_of(replay_id), transaction, about))
+
+    def _app_of(self, replay_id: int) -> str:
+        return f"{self.app}-{replay_id}"
+
+    def _has_clicks(self, replay_id: int) -> bool:
+        return not self.scored.read(self.spark).where(F.col("batch_id") == -replay_id).isEmpty()
+
+    def _had_clicks(self, replay_id: int) -> bool:
+        """Tell whether the clicks of a replay had come, though somebody has deleted them since."""
+        newest = newest_transaction(self.spark, self.scored, self._app_of(replay_id))
+        if newest is not None:
+            return newest == CLICKS
+        said = partial(F.get_json_object, "userMetadata")
+        is_mine = (said("$.app") == self.app) & (said("$.replay") == str(replay_id))
+        of_clicks = is_mine & said(f"$.{WITHDRAWN}").isNull()
+        return not self.scored.delta(self.spark).history().where(of_clicks).isEmpty()
 
     def _has_columns(self, rejected: DataFrame) -> bool:
         return set(REPLAYED.names) <= set(rejected.columns)

@@ -10,7 +10,7 @@ from pyspark.sql import functions as F
 
 from clickscore.config.source import KafkaSource
 from clickscore.errors import TableError
-from clickscore.sources.gaps import AGED_OUT, Gap, Topics, find_gaps
+from clickscore.sources.gaps import AGED_OUT, Gap, Topics, aged_out, find_gaps
 from clickscore.sources.kafka_admin import read_topic_state
 from clickscore.storage.checkpoint import Checkpoint
 from clickscore.storage.offset_log import Partition, planned_offsets
@@ -20,6 +20,10 @@ from clickscore.storage.table import STREAM_PROPERTY, Table, of_batch
 TOPICS_PROPERTY = "clickscore.topics"
 """Table property with the ids of the topics that the stream reads: JSON in hexadecimal, because Spark hides a property
 that happens to have ``url`` or ``token`` in it, as the name or the id of a topic may."""
+
+
+Span = tuple[Partition, int, int]
+"""A partition, its first offset, and the one behind its last."""
 
 
 def read_topic_ids(spark: SparkSession, scored: Table) -> dict[str, str]:
@@ -90,25 +94,50 @@ class TopicWatch:
         self._topics = read_topic_state(self._spark, self._source)
         start, end = self._planned(batch_id - 1), self._planned(batch_id)
         found = find_gaps(start, self._topics, self._known, end, is_done=True)
-        gaps = [gap for whole in found for gap in self._without_read(whole, batch_id)]
+        gaps = [gap for whole in found for gap in _without_read(self._spark, self._tables, whole, batch_id)]
+        self._append(gaps, batch_id, now, stream, (f"clickscore-{stream}", batch_id))
+        self.remember_topics()
+
+    def record_chunk(self, spans: Iterable[Span], batch_id: int, now: datetime, stream: str) -> list[Gap]:
+        """Append to ``source_gaps`` what has aged out of a chunk of a backfill since it was planned, exactly once.
+
+        Args:
+            spans: the offsets of the chunk, whose clicks are in the tables.
+            batch_id: number of the chunk.
+            now: when.
+            stream: the stream that the tables are bound to.
+
+        Returns:
+            What is lost.
+
+        Raises:
+            SourceError: if the broker cannot be asked.
+        """
+        topics = read_topic_state(self._spark, self._source)
+        found = [gap for span in spans if span[0] in topics.earliest for gap in aged_out(*span, topics)]
+        gaps = [gap for whole in found for gap in _without_read(self._spark, self._tables, whole, batch_id)]
+        self._append(gaps, batch_id, now, stream, (f"clickscore-{stream}-{batch_id}", 1))
+        return gaps
+
+    def _append(self, gaps: list[Gap], batch_id: int, now: datetime, stream: str, transaction: tuple[str, int]) -> None:
         if gaps:
             self.gaps_table.create(self._spark, SOURCE_GAPS, ["source", "batch_id"], {STREAM_PROPERTY: stream})
             rows = [(g.source, g.first, g.last, g.reason, g.detail, now, batch_id) for g in gaps]
             lost = self._spark.createDataFrame(rows, SOURCE_GAPS)
-            self.gaps_table.append_once(lost, f"clickscore-{stream}", batch_id, of_batch(stream, batch_id))
-        self.remember_topics()
+            self.gaps_table.append_once(lost, *transaction, of_batch(stream, batch_id))
 
     def _planned(self, batch_id: int) -> dict[Partition, int]:
         return planned_offsets(self._spark, self._path, batch_id)
 
-    def _without_read(self, gap: Gap, batch_id: int) -> list[Gap]:
-        """Leave out what was read before it aged out: between the reading and the look at the broker, time passes."""
-        if gap.reason != AGED_OUT or gap.last is None:
-            return [gap]
-        of_gap = (F.col("batch_id") == batch_id) & (F.col("source") == gap.source)
-        of_gap &= F.col("source_offset").between(gap.first, gap.last)
-        rows = [table.read(self._spark).where(of_gap).select("source_offset").collect() for table in self._tables]
-        return list(without(gap, (row[0] for part in rows for row in part)))
+
+def _without_read(spark: SparkSession, tables: Iterable[Table], gap: Gap, batch_id: int) -> list[Gap]:
+    """Leave out what was read before it aged out: between the reading and the look at the broker, time passes."""
+    if gap.reason != AGED_OUT or gap.last is None:
+        return [gap]
+    of_gap = (F.col("batch_id") == batch_id) & (F.col("source") == gap.source)
+    of_gap &= F.col("source_offset").between(gap.first, gap.last)
+    rows = [table.read(spark).where(of_gap).select("source_offset").collect() for table in tables]
+    return list(without(gap, (row[0] for part in rows for row in part)))
 
 
 def without(gap: Gap, offsets: Iterable[int]) -> Iterable[Gap]:

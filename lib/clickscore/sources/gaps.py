@@ -87,12 +87,12 @@ def find_gaps(
             gaps.append(_deleted(partition, start.get(partition, 0), topics))
         elif partition not in start:
             # A partition that has come since is read from its beginning.
-            gaps += _aged_out(partition, 0, planned if is_done else None, topics)
+            gaps += aged_out(partition, 0, planned if is_done else None, topics)
         elif known_ids.get(partition[0], topics.ids.get(partition[0])) != topics.ids.get(partition[0]):
             gaps += _recreated(partition, start[partition], planned, topics, known_ids)
         else:
             gaps += _truncated(partition, start[partition], planned, topics, is_done)
-            gaps += _aged_out(partition, start[partition], planned if is_done else None, topics)
+            gaps += aged_out(partition, start[partition], planned if is_done else None, topics)
     return gaps
 
 
@@ -132,7 +132,8 @@ def _truncated(partition: Partition, first: int, planned: int | None, topics: To
     return []
 
 
-def _aged_out(partition: Partition, first: int, planned: int | None, topics: Topics) -> list[Gap]:
+def aged_out(partition: Partition, first: int, planned: int | None, topics: Topics) -> list[Gap]:
+    """Return what a partition has lost of the offsets from the first one on, up to the planned end if there is one."""
     earliest = topics.earliest[partition]
     upto = min(earliest, topics.latest[partition] if planned is None else planned)
     if upto <= first:

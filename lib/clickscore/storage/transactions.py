@@ -1,6 +1,6 @@
 """What a table says of its commits: the newest micro-batch of a stream, transactions of an app, and their run."""
 
-from pyspark.sql import SparkSession
+from pyspark.sql import Column, SparkSession
 from pyspark.sql import functions as F
 
 from clickscore.storage.table import Table
@@ -33,22 +33,24 @@ def newest_transaction(spark: SparkSession, table: Table, app: str) -> int | Non
 
 def last_batch(spark: SparkSession, table: Table, stream: str) -> int:
     """Return the last micro-batch that a stream has appended, as far as the history tells, or -1."""
-    ours = (F.get_json_object("userMetadata", "$.stream") == stream).cast("boolean")
-    batch = F.get_json_object("userMetadata", "$.batch").cast("bigint")
+    of_batch = F.get_json_object("userMetadata", "$.batch").cast("bigint").alias("batch")
     for history in (table.delta(spark).history(HISTORY_PAGE), table.delta(spark).history()):
-        newest = history.where(ours).agg(F.max(batch)).first()
-        if newest and newest[0] is not None:
-            return int(newest[0])
+        # Collected and not summed up: Spark does that without a job, as the history is here already.
+        batches = [row.batch for row in history.where(_is_of(stream)).select(of_batch).collect()]
+        if known := [int(batch) for batch in batches if batch is not None]:
+            return max(known)
     return -1
 
 
 def run_of(spark: SparkSession, table: Table, stream: str, batch_id: int) -> str | None:
     """Return the run that has committed what a batch has for a table, as far as the history tells."""
-    is_mine = (F.get_json_object("userMetadata", "$.stream") == stream) & (
-        F.get_json_object("userMetadata", "$.batch").cast("bigint") == batch_id
-    )
+    is_mine = _is_of(stream) & (F.get_json_object("userMetadata", "$.batch").cast("bigint") == batch_id)
     run = F.get_json_object("userMetadata", f"$.{RUN}")
     for history in (table.delta(spark).history(HISTORY_PAGE), table.delta(spark).history()):
         if newest := history.where(is_mine).orderBy(F.desc("version")).select(run).first():
             return None if newest[0] is None else str(newest[0])
     return None
+
+
+def _is_of(stream: str) -> Column:
+    return F.get_json_object("userMetadata", "$.stream") == stream

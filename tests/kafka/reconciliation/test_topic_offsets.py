@@ -6,6 +6,7 @@ from typing import Any
 
 import deltalake
 import pyarrow as pa
+import pytest
 from confluent_kafka import TopicPartition
 from pyspark.sql import SparkSession
 from rich.console import Console
@@ -13,6 +14,7 @@ from rich.console import Console
 from clickscore.reconciliation import audit
 from clickscore.reconciliation.batch_range import Range
 from clickscore.reconciliation.topic_offsets import Span, find_spans, hold_offsets
+from clickscore.storage.backfills import Backfills, Chunk
 from clickscore.storage.offset_log import Planned
 from clickscore.stream import app
 
@@ -150,3 +152,34 @@ def test_offsets_before_the_stream_are_backfilled_once_and_the_audit_proves_it(
     here = next(number for number, line in enumerate(lines) if line.startswith("backfill chunk "))
     assert lines[here].endswith(f", {topic.name}-1")
     assert lines[here + 1] == "  1 missing: the source has them, the tables do not (1)"
+
+
+def test_offsets_that_age_out_after_a_backfill_has_planned_them_are_written_down_as_a_gap(
+    spark: SparkSession, kafka_shop: Any, topic: Any, make_click: MakeClick, run_job: Callable[..., Any],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    topic.make(1, retention_ms="-1")
+    topic.send(*(make_click(number) for number in range(6)), timestamp=1_577_880_000_000)
+    topic.send(make_click(6))
+    source = kafka_shop.config.source.model_dump(mode="json", exclude_none=True)
+    kafka_shop.set(source={**source, "start": "2025-01-01T00:00:00Z"})
+    kafka_shop.run(spark)
+    plan = Backfills.plan
+
+    def plan_and_age_out(*arguments: Any) -> list[Chunk]:
+        chunks = plan(*arguments)
+        for deleted in topic.broker.admin.delete_records([TopicPartition(topic.name, 0, 4)]).values():
+            deleted.result()
+        return chunks
+
+    monkeypatch.setattr(Backfills, "plan", plan_and_age_out)
+    done = run_job("score_batch", "--config", str(kafka_shop.config_file))
+    assert done.status == 0, done.err
+    lost = f"{topic.name}-0: offsets 0 to 3 are lost (aged_out): the next offset should be 0, the oldest available"
+    assert lost in " ".join(done.out.split())
+    assert sorted(kafka_shop.scored["id"]) == ["c4", "c5", "c6"]
+    gaps = kafka_shop.table("source_gaps")
+    assert gaps[["first_offset", "last_offset"]].to_numpy().tolist() == [[0, 3]]
+    is_whole, said = look(spark, kafka_shop)
+    assert is_whole, said
+    assert "3 records, each in exactly one row, and 4 accepted as lost" in said

@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 from pyspark.sql import SparkSession
+from tests.support.histories import forget_history
 
+from clickscore.batch.rescore import clicks_of
 from clickscore.batch.rescored_table import prepare, version_of
 from clickscore.batch.rescoring import Period
 from clickscore.errors import TableError
@@ -66,3 +68,12 @@ def test_clicks_that_were_erased_since_are_not_scored_again(site: Site) -> None:
     site.erase("scored_clicks", 1)
     with pytest.raises(TableError, match=r"re-score of version 1 of .*, from which rows were erased since: .* Drop"):
         site.prepare()
+
+
+def test_version_whose_commits_are_trimmed_ends_the_re_score_with_a_message(spark: SparkSession, site: Site) -> None:
+    scored = Table(site.shop.config.output.scored)
+    table, version = site.prepare(), version_of(spark, site.prepare())
+    assert clicks_of(spark, scored, version, table).count() == 1
+    forget_history(spark, scored)
+    with pytest.raises(TableError, match=r"made of version 1 of .*, which cannot be read any more: .* Drop"):
+        clicks_of(spark, scored, version, table)

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from threading import Event, Thread
 from typing import Any
 
 import deltalake
@@ -143,6 +144,39 @@ def test_outcomes_that_are_joined_while_an_erasure_begins_do_not_come_back(
     planned = site.ledger("planned").query("table_name == 'outcomes'")
     assert planned["rows"].tolist() == [0, 0]
     assert set(planned["unit_hash"]) == {hashed(unit, site.KEY.encode()) for unit in ("c1", "c2")}
+    is_green, report = site.audit()
+    assert is_green, report
+
+
+def test_outcomes_whose_table_is_made_while_an_erasure_plans_do_not_come_back(
+    site: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan, merge, has_read, may_write, written = Erasures.plan, joined.merge, Event(), Event(), list[int | None]()
+    other = replace(site, spark=site.spark.newSession())
+    joining = Thread(target=other.join)
+
+    def wait_and_write(*arguments: Any) -> int | None:
+        monkeypatch.setattr(joined, "merge", merge)
+        has_read.set()
+        assert may_write.wait(60)
+        written.append(merge(*arguments))
+        return written[0]
+
+    def plan_late(*arguments: Any) -> int:
+        monkeypatch.setattr(Erasures, "plan", plan)
+        joining.start()
+        assert has_read.wait(60)
+        return plan(*arguments)
+
+    monkeypatch.setattr(joined, "merge", wait_and_write)
+    monkeypatch.setattr(Erasures, "plan", plan_late)
+    site.erase(site.GONE)
+    may_write.set()
+    joining.join()
+    assert written == [None]
+    assert sorted(site.table("outcomes")["unit_id"]) == ["c3", "c7", "c8"]
+    planned = site.ledger("planned").query("table_name == 'outcomes'")
+    assert planned["rows"].tolist() == [0, 0]
     is_green, report = site.audit()
     assert is_green, report
 

@@ -155,10 +155,12 @@ def test_rows_that_were_tampered_with_are_named(spark: SparkSession, damaged: Da
     last = int(stranger["batch_id"].iloc[0]) + 1
     # One of three is there once too often, one not at all: their number is right.
     damaged.append(pd.concat([doubled, other, once, stranger.assign(id="c77"), stranger.assign(batch_id=last)]))
-    damaged.append(stranger.assign(batch_id=last + 1))  # A running stream has written it just now.
+    damaged.append(stranger.assign(batch_id=last + 8))
+    damaged.append(stranger.assign(id="c78", source=None))
     is_whole, said = look(spark, damaged)
     assert not is_whole
     assert findings(said) == {
+        "0 ": ["1 row unexplained: the source has no such record (c78)"],
         "0 a%20b.jsonl": ["2 missing: the source has them, the tables do not (c2 … no id, hash",
                           "1 row unexplained: the source has no such record (c77)"],
         "0 d%20%5B1%5D.jsonl.gz": ["1 row too many: this record is there more than once (c11)"],
@@ -166,11 +168,12 @@ def test_rows_that_were_tampered_with_are_named(spark: SparkSession, damaged: Da
         "1 a%20b.jsonl": ["1 row unexplained: the source has no such record (c1)"],
         "1 twice.jsonl": ["1 missing: the source has them, the tables do not (c30)",
                           "1 row too many: this record is there more than once (c31)"],
+        "9 a%20b.jsonl": ["1 row unexplained: the source has no such record"],
     }  # fmt: skip
     assert "DELETE, 6 rows deleted" in said
     assert "DELETE, 1 row deleted" in said
     assert re.search(r"/rejected_clicks was changed: version \d+, [-0-9: ]+, WRITE\n", said)
-    assert "\n7 findings.\n" in said
+    assert "\n9 findings.\n" in said
     _, said = look(spark, damaged, 1, 1)
     assert list(findings(said)) == ["1 a%20b.jsonl", "1 no_end.jsonl", "1 twice.jsonl"]
     assert "Micro-batches before 1 were not checked" in said

@@ -12,6 +12,8 @@ import pytest
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
+from tests.support.histories import forget_history
+from tests.support.kills import KilledError, killed_after
 
 from clickscore.errors import ReplayError
 from clickscore.reconciliation import replay_commit
@@ -145,14 +147,33 @@ def test_marks_without_clicks_are_taken_back_and_a_replay_that_was_asleep_is_shu
     assert site.table("scored")["batch_id"].tolist() == [-2, -2]
 
 
-def test_crash_while_marks_are_taken_back_is_made_good(site: Site) -> None:
+def test_crash_while_marks_are_taken_back_is_made_good_also_when_the_history_is_gone(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
     first = site.resolution()
     first.mark(site.verdicts(), NOW, ABOUT)
-    first.append(site.clicks(1).limit(0), 1, {replay_commit.WITHDRAWN: "true"})  # and here it ends
-    assert first.unsettled() == [1]
-    assert not first.settle(1)
+    with monkeypatch.context() as patch, pytest.raises(KilledError):
+        killed_after(patch, Resolution, "_append")
+        first.settle(1)
+    assert site.marks == [1, 1]
+    forget_history(site.spark, site.scored)
+    other = site.resolution()
+    assert other.unsettled() == [1]
+    assert not other.settle(1)
     assert site.marks == [None, None]
-    assert first.unsettled() == []
+    assert other.unsettled() == []
+
+
+def test_clicks_that_were_deleted_are_not_taken_for_a_replay_that_never_came_when_the_history_is_gone(
+    site: Site,
+) -> None:
+    first = site.resolution()
+    first.mark(site.verdicts(), NOW, ABOUT)
+    first.append(site.clicks(1), 1, ABOUT)
+    site.scored.delta(site.spark).delete("batch_id < 0")
+    forget_history(site.spark, site.scored)
+    assert site.resolution().settle(1)
+    assert site.marks == [1, 1]
 
 
 def test_stream_is_never_disturbed_and_the_marks_come_between_two_of_its_appends(

@@ -81,10 +81,13 @@ def test_later_click_of_an_erased_visitor_is_refused_and_nothing_of_it_is_kept(
     assert "refused: 2 records of visitors who had been erased before" in report
     assert "3 records, each in exactly one row, and 1 erased, and 2 refused." in report
 
+    rejected = Table(left.config.output.rejected)
+    rejected.append(rejected.read(spark).where("reason = 'erased_visitor'").limit(1))
     Table(left.config.output.scored).delta(spark).delete("id = 'c5'")
     is_green, report = audited(left, spark)
     assert not is_green
     assert "1 missing: the source has them, the tables do not (c5)" in report
+    assert "1 row unexplained: the source has no such record" in report
 
 
 @pytest.mark.parametrize("is_erased_meanwhile", [False, True])

@@ -132,7 +132,9 @@ def test_answer_that_comes_byte_by_byte_does_not_outlast_its_attempt(broken: Gat
     assert time.monotonic() - began < 0.2 * len(predictions(0.5))
 
 
-def test_last_attempt_that_the_deadline_cuts_short_does_not_hide_what_the_endpoint_has_answered(broken: Gateway) -> None:
+def test_last_attempt_that_the_deadline_cuts_short_does_not_hide_what_the_endpoint_has_answered(
+    broken: Gateway,
+) -> None:
     broken.mood = lambda number, body: Reply(503, b"closed") if number < 2 else Reply(pause_s=2.0)
     with pytest.raises(ModelUnavailableError, match=r"is away: it answers HTTP 503: closed, then .*in 1.5 s"):
         Client(connect(broken.url, deadline_s=1.5)).predict(inputs([1.0]))

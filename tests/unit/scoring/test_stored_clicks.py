@@ -95,3 +95,39 @@ def test_fields_of_a_struct_are_told_by_their_names_as_a_table_has_the_newest_la
     fewer = pa.struct([("country", pa.string())])
     found = Parser(click).parse(pa.array([{"geo": {"country": "de"}}], pa.struct([("geo", fewer)])))
     assert found.clicks.to_pylist() == [{"geo": {"country": "de", "city": None}}]
+
+
+def test_field_that_elements_of_a_list_or_a_map_are_too_old_for_is_found_missing_in_them_alone() -> None:
+    click = schema(
+        "id STRING, items ARRAY<STRUCT<sku: STRING, cents: INT NOT NULL>>, by MAP<STRING, STRUCT<n: INT NOT NULL>>"
+    )
+    older = pa.struct([
+        ("id", pa.string()), ("items", pa.list_(pa.struct([("sku", pa.string())]))),
+        ("by", pa.map_(pa.string(), pa.struct([("m", pa.int32())]))),
+    ])  # fmt: skip
+    clicks = [
+        {"id": "c0", "items": [{"sku": "before the slice"}]},
+        {"id": "c1", "items": [{"sku": "a"}, None]},
+        {"id": "c2", "items": [None]},
+        {"id": "c3", "items": [], "by": []},
+        {"id": "c4", "by": [("x", None), ("y", {"m": 1})]},
+        {"id": "c5", "items": None, "by": [("x", None)]},
+    ]
+    found = Parser(click).parse(pa.array(clicks, older)[1:])
+    assert found.rejections == {
+        0: Rejection("missing_field", "items[...].cents is missing"),
+        3: Rejection("missing_field", "by[...].n is missing"),
+    }
+    kept = found.clicks.to_pylist()
+    assert kept[1] == {"id": "c2", "items": [None], "by": None}
+    assert kept[2] == {"id": "c3", "items": [], "by": []}
+    assert kept[4] == {"id": "c5", "items": None, "by": [("x", None)]}
+
+
+def test_elements_of_a_list_keep_their_values_whatever_the_order_of_their_fields() -> None:
+    click = schema("items ARRAY<STRUCT<cents: INT NOT NULL, sku: STRING>>")
+    older = pa.struct([("items", pa.list_(pa.struct([("sku", pa.string()), ("cents", pa.int32())])))])
+    clicks = [{"items": [{"sku": "a", "cents": 1}]}, {"items": None}, {"items": [{"sku": None, "cents": 2}]}]
+    found = Parser(click).parse(pa.array(clicks, older))
+    assert found.rejections == {}
+    assert found.clicks.to_pylist() == clicks
