@@ -13,7 +13,9 @@ from clickscore.sources.identity import settle
 from clickscore.sources.kinds import check_source
 from clickscore.storage.backfills import BACKFILLS, NAME
 from clickscore.storage.checkpoint import Checkpoint, read_checkpoint
+from clickscore.storage.constraints import check_unconstrained
 from clickscore.storage.protocol import check_readable, check_writable
+from clickscore.storage.schemas import SOURCE_GAPS
 from clickscore.storage.table import Table
 from clickscore.stream.definition import Definition, read_definition
 from clickscore.stream.refusals import check_ledger
@@ -103,6 +105,11 @@ def check(spark: SparkSession, config: Config, model: ModelVersion) -> Wiring:
                 f"{checkpoint.stream}. Name the checkpoint and the tables of one stream."
             )
     scored.beside(NAME).check(spark, BACKFILLS)
+    gaps = scored.beside("source_gaps")
+    check_readable(spark, gaps)
+    gaps.check(spark, SOURCE_GAPS)
+    check_writable(spark, gaps, properties := gaps.found_properties(spark))
+    check_unconstrained(spark, gaps, properties)
     check_ledger(spark, config)
     check_source(spark, config.source)
     settled = config.model_copy(update={"source": settle(spark, config.source, checkpoint)})

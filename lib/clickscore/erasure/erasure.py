@@ -56,6 +56,19 @@ def run(
     hashes = spark.createDataFrame([*enumerate(known)], f"{NUMBER} INT, visitor_hash STRING")
     find_tables = partial(all_holders, spark, config, site.contract, site.visitors, key)
     tables = find_tables()
+
+    def erase_late(late: list[Holder]) -> int:
+        """Erase from tables that a request does not have, before its clicks go; return how many more were planned.
+
+        The first run of a join makes its table: if it did so since the request was planned, it may have read them.
+        """
+        versions = {holder.name: newest_version(spark, holder.table) for holder in late}
+        if not late or (counts := _count(spark, late, versions, hashes)).isEmpty():
+            return 0
+        more = _plan(ledger, counts, versions, reference, ledger.newest(), known)
+        _carry_out(spark, late, more, ledger, hashes, config.checkpoint, console)
+        return 1
+
     newest = ledger.newest()  # before the look at what is planned: what another job plans meanwhile ends this one
     if is_applied:
         retention.finish(spark, config, ledger, console)
@@ -66,6 +79,8 @@ def run(
             raise _unable_to_finish(request, ledger)
         elif is_applied:
             say(console, f"Request {request.erasure_id} had ended before it was done; it is finished now.")
+            is_planned = partial(ledger.has_planned, request.erasure_id)
+            newest += erase_late([holder for holder in tables if holder.awaited and not is_planned(holder.name)])
             _carry_out(spark, tables, request, ledger, hashes, config.checkpoint, console)
         else:
             say(console, f"Request {request.erasure_id} is planned and not done; --apply finishes it.")
@@ -76,12 +91,7 @@ def run(
         say(console, f"Nothing has changed; with --apply, {counted(total, 'row')} would be erased.")
     elif total:
         request = _plan(ledger, counts, versions, reference, newest, known)
-        # The first run of a join makes its table. If it did so since, it may have read the clicks that go now.
-        if late := [holder for holder in find_tables() if holder.name not in versions]:
-            versions = {holder.name: newest_version(spark, holder.table) for holder in late}
-            of_late = _count(spark, late, versions, hashes)
-            more = _plan(ledger, of_late, versions, reference, request.erasure_id, known)
-            _carry_out(spark, late, more, ledger, hashes, config.checkpoint, console)
+        erase_late([holder for holder in find_tables() if holder.name not in versions])
         _carry_out(spark, tables, request, ledger, hashes, config.checkpoint, console)
         say(console, f"Request {request.erasure_id}: {counted(total, 'row is', 'rows are')} erased.")
     if total:

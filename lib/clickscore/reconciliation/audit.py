@@ -49,6 +49,9 @@ def run(
     checkpoint = read_checkpoint(spark, config.checkpoint)
     scored, rejected = Table(config.output.scored), Table(config.output.rejected)
     if checkpoint.last_done < 0:
+        for table in (scored, rejected):
+            if table.exists(spark):  # of a checkpoint that is lost, or another's, they have all that was ever scored
+                check_bound(spark, table, checkpoint)
         return audit_report.show_no_batch(console, config.checkpoint, scored.beside(NAME).exists(spark))
     for table in (scored, rejected):
         check_bound(spark, table, checkpoint)
@@ -69,8 +72,7 @@ def run(
     kept = [_compare(each, erased, has_duplicates=config.deduplicate is not None) for each in (evidence, *backfills)]
     settled = reduce(lambda one, other: one.unionByName(other, allowMissingColumns=True), [each for _, each in kept])
     if erased:
-        gone, is_asked = erased.within(evidence.batches, evidence.floor), F.col("batch_id") >= 0
-        refused = gone if first is None and last is None else gone.where(is_asked)
+        refused = erased.within(evidence.batches, evidence.floor)
         settled = surplus_rows.add(settled, surplus_rows.without_record(settled, refused))
     if last is None:
         not_planned = surplus_rows.of_no_batch(spark, (scored, rejected), config.checkpoint, checkpoint.last_done)

@@ -10,7 +10,7 @@ from clickscore.config.run import Config
 from clickscore.reasons import ERASED_VISITOR
 from clickscore.reconciliation.batch_range import Range
 from clickscore.reconciliation.discrepancies import PART
-from clickscore.reconciliation.record_keys import has_id
+from clickscore.reconciliation.record_keys import is_without_id
 from clickscore.scoring.contract import Contract
 from clickscore.scoring.erased_visitors import ErasedVisitors
 from clickscore.scoring.privacy import id_of_key, read_ledger_key
@@ -71,12 +71,14 @@ def read_erased(spark: SparkSession, config: Config, contract: Contract, rejecte
     """
     scored = Table(config.output.scored)
     tables = [name_of(scored), name_of(Table(config.output.rejected))]
-    rows = read_ledger(spark, scored.beside(NAME)).where(F.col("table_name").isin(*tables))
+    ledger = read_ledger(spark, scored.beside(NAME))
+    rows = ledger.where(F.col("table_name").isin(*tables))
     planned = rows.where(F.col("event") == PLANNED)
     counted = planned.groupBy("kind").agg(F.sum("rows"), F.count_distinct("erasure_id")).collect()
     is_refused = F.col("reason") == ERASED_VISITOR
-    refused = rejected.where(is_refused).groupBy(*PART).agg(F.count(F.lit(1)).alias("refused_rows"))
-    total = refused.agg(F.sum("refused_rows")).collect()[0][0] or 0
+    of_refused = rejected.where(is_refused).groupBy(*PART).agg(F.count(F.lit(1)).alias("refused_rows"))
+    found = of_refused.collect()  # counted once: a replay may refuse more meanwhile
+    total, refused = sum(row.refused_rows for row in found), spark.createDataFrame(found, of_refused.schema)
     if not counted and not total:
         return None
     plans, done = (rows.where(F.col("event") == event) for event in (PLANNED, DONE))
@@ -94,7 +96,7 @@ def read_erased(spark: SparkSession, config: Config, contract: Contract, rejecte
         {named[kind]: rows for kind, rows, _ in counted} | {REFUSED: total},
         {named[kind]: requests for kind, _, requests in counted},
         {name: tuple(sorted(row.erasure_id for row in left if row.kind == kind)) for name, kind in KINDS.items()},
-        _visitors(config, contract, planned),
+        _visitors(config, contract, ledger.where(F.col("event") == PLANNED)),
         _replays(planned, tables[1]),
     )
 
@@ -140,21 +142,32 @@ def settle_gone(found: DataFrame, gone: DataFrame, has_duplicates: bool) -> Data
     """
     names: Iterable[str] = {"is_erased", "vanished"} - set(found.columns)
     missing_columns = {"is_erased": F.lit(None).cast("boolean"), "vanished": F.lit(0).cast("bigint")}
-    found = found.withColumns({name: missing_columns[name] for name in names}).join(gone, list(PART), "left")
-    found = _take(found, REFUSED, F.coalesce("is_erased", F.lit(True)), has_duplicates)
-    found = _take(found, "erased", F.coalesce("is_erased", F.lit(True)), has_duplicates)
-    found = _take(found, "expired", F.lit(True), has_duplicates)
+    found = found.withColumns({name: missing_columns[name] for name in names})
+    first = _first_of_each(found) if has_duplicates else F.col("missing") + F.col("vanished")
+    found = found.withColumn("_first", first).join(gone, list(PART), "left")
+    found = _take(found, REFUSED, F.coalesce("is_erased", F.lit(True)))
+    found = _take(found, "erased", F.coalesce("is_erased", F.lit(True)))
+    found = _take(found, "expired", F.lit(True)).drop("_first")
     return _settle_copies(found) if has_duplicates else found
 
 
-def _take(found: DataFrame, name: str, may_be: Column, has_duplicates: bool) -> DataFrame:
+def _first_of_each(found: DataFrame) -> Column:
+    """Return of how many missing records a row may have been: where the stream passes over copies, of one for an id.
+
+    It is that of the micro-batch which had the id first. What has no id, or none that is known, is nobody's copy.
+    """
+    open_rows, key = F.col("missing") + F.col("vanished"), id_key(found)
+    earlier = Window.partitionBy(key).orderBy(*PART[::-1]).rowsBetween(Window.unboundedPreceding, -1)
+    is_first = F.coalesce(F.sum(open_rows).over(earlier), F.lit(0)) == 0
+    of_id = F.when(is_first, F.least(open_rows, F.lit(1))).otherwise(0)
+    return F.when(key.isNull() | is_without_id(key), open_rows).otherwise(of_id)
+
+
+def _take(found: DataFrame, name: str, may_be: Column) -> DataFrame:
     """Count missing records as what the ledger names, up to its number for their part, and drop that number.
 
-    Where the stream passes over copies, a key has one row, and a second record of it is a copy: each key is counted
-    once before any is counted again.
+    Those that must have had a row, ``_first``, come before those that may be copies.
     """
-    open_rows = F.when(may_be, F.col("missing") + F.col("vanished")).otherwise(0)
-    first = F.least("_open", F.lit(1)) if has_duplicates else F.col("_open")
     part = Window.partitionBy(*PART)
     before = part.orderBy(F.desc_nulls_last("is_erased"), "key").rowsBetween(Window.unboundedPreceding, -1)
     limit = F.coalesce(f"{name}_rows", F.lit(0))
@@ -162,21 +175,28 @@ def _take(found: DataFrame, name: str, may_be: Column, has_duplicates: bool) -> 
     def taken(wanted: str, left: Column) -> Column:
         return F.least(wanted, F.greatest(left - F.coalesce(F.sum(wanted).over(before), F.lit(0)), F.lit(0)))
 
-    found = found.withColumn("_open", open_rows).withColumn("_first", first)
-    found = found.withColumn("_again", F.col("_open") - F.col("_first"))
-    again = taken("_again", F.greatest(limit - F.sum("_first").over(part), F.lit(0)))
-    found = found.withColumn(name, taken("_first", limit) + again)
+    rest = F.col("missing") + F.col("vanished") - F.col("_first")
+    wanted = {"_wanted": F.when(may_be, F.col("_first")).otherwise(0), "_again": F.when(may_be, rest).otherwise(0)}
+    found = found.withColumns(wanted).withColumn("_taken", taken("_wanted", limit))
+    again = taken("_again", F.greatest(limit - F.sum("_wanted").over(part), F.lit(0)))
+    found = found.withColumn(name, F.col("_taken") + again)
     of_missing = F.least(name, "missing")
     return found.withColumns(
-        {"missing": F.col("missing") - of_missing, "vanished": F.col("vanished") - (F.col(name) - of_missing)}
-    ).drop("_open", "_first", "_again", f"{name}_rows")
+        {"missing": F.col("missing") - of_missing, "vanished": F.col("vanished") - (F.col(name) - of_missing),
+         "_first": F.col("_first") - F.col("_taken")}
+    ).drop("_wanted", "_again", "_taken", f"{name}_rows")  # fmt: skip
 
 
 def _settle_copies(found: DataFrame) -> DataFrame:
     """Count missing records as duplicates whose id is that of one that is gone; those without an id are all alike."""
-    id_key = F.col("id_key" if "id_key" in found.columns else "key")
-    gone = has_id(found.where(f"{' + '.join(GONE)} > 0").select(id_key.alias("key")).where("key IS NOT NULL"))
-    joined = found.join(gone.select(F.col("key").alias("gone_key")).distinct(), id_key == F.col("gone_key"), "left")
+    key = id_key(found)
+    ids = found.where(f"{' + '.join(GONE)} > 0").select(key.alias("gone_key")).where(~is_without_id(F.col("gone_key")))
+    joined = found.join(ids.distinct(), key == F.col("gone_key"), "left")
     copies = F.when(F.col("gone_key").isNotNull(), F.col("missing")).otherwise(0)
     known = F.col("duplicates") if "duplicates" in found.columns else F.lit(0)
     return joined.withColumns({"duplicates": known + copies, "missing": F.col("missing") - copies}).drop("gone_key")
+
+
+def id_key(found: DataFrame) -> Column:
+    """Return the key of the id of a record; that of a record of a topic is not its own key, and null if it is gone."""
+    return F.col("id_key" if "id_key" in found.columns else "key")

@@ -109,7 +109,12 @@ def of_rejected(rejected: DataFrame, id: ClickId, is_id_all: bool = False) -> Da
 
 def has_id(keyed: DataFrame) -> DataFrame:
     """Return the keyed rows that have an id, of those that are all the same without one."""
-    return keyed.where(F.col("key") != _key(F.lit(None).cast("string"), F.lit(None).cast("binary")))
+    return keyed.where(~is_without_id(F.col("key")))
+
+
+def is_without_id(key: Column) -> Column:
+    """Tell whether a key is that of all records of which nothing is known."""
+    return key == _key(F.lit(None).cast("string"), F.lit(None).cast("binary"))
 
 
 def of_offsets(rows: DataFrame) -> DataFrame:

@@ -131,11 +131,18 @@ class Resolution:
         Returns:
             Whether it has them.
         """
-        if self._has_clicks(replay_id) or self._had_clicks(replay_id):
+        if self._has_clicks(replay_id):
             return True
-        self._append(self.scored.read(self.spark).limit(0), replay_id, WITHDRAWAL, {WITHDRAWN: "true"})
-        if self._has_clicks(replay_id):  # they came in between
-            return True
+        newest = newest_transaction(self.spark, self.scored, self._app_of(replay_id))
+        none = self.scored.read(self.spark).limit(0)
+        if newest in (CLICKS, None):  # of a withdrawal by clickscore 0.2.0, or where Delta cannot be asked
+            self._append(none, replay_id, CLICKS, {WITHDRAWN: "true"})  # without effect if there was one
+            if not self._says_withdrawn(replay_id):
+                return True  # its clicks were there; somebody has deleted them since
+        elif newest != WITHDRAWAL:
+            self._append(none, replay_id, WITHDRAWAL, {WITHDRAWN: "true"})
+            if self._has_clicks(replay_id):  # they came in between
+                return True
         nothing = {name: F.lit(None) for name in REPLAYED.names}
         self._persistently(lambda: self.rejected.delta(self.spark).update(F.col("replay_id") == replay_id, nothing))
         return False
@@ -150,15 +157,11 @@ class Resolution:
     def _has_clicks(self, replay_id: int) -> bool:
         return not self.scored.read(self.spark).where(F.col("batch_id") == -replay_id).isEmpty()
 
-    def _had_clicks(self, replay_id: int) -> bool:
-        """Tell whether the clicks of a replay had come, though somebody has deleted them since."""
-        newest = newest_transaction(self.spark, self.scored, self._app_of(replay_id))
-        if newest is not None:
-            return newest == CLICKS
+    def _says_withdrawn(self, replay_id: int) -> bool:
         said = partial(F.get_json_object, "userMetadata")
         is_mine = (said("$.app") == self.app) & (said("$.replay") == str(replay_id))
-        of_clicks = is_mine & said(f"$.{WITHDRAWN}").isNull()
-        return not self.scored.delta(self.spark).history().where(of_clicks).isEmpty()
+        of_withdrawal = is_mine & said(f"$.{WITHDRAWN}").isNotNull()
+        return not self.scored.delta(self.spark).history().where(of_withdrawal).isEmpty()
 
     def _has_columns(self, rejected: DataFrame) -> bool:
         return set(REPLAYED.names) <= set(rejected.columns)

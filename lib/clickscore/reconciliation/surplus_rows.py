@@ -28,10 +28,11 @@ def without_record(parts: DataFrame, refused: DataFrame) -> DataFrame | None:
         refused: ``source, batch_id, refused_rows``.
     """
     settled = sum((F.col(name) for name in _SETTLED), F.lit(0))
-    known = parts.where("NOT is_gone").select(*PART, settled.alias("settled"))
-    gone = parts.where("is_gone").select(*PART)  # nothing is known of the records of a file that is gone
-    checked = refused.join(gone, list(PART), "left_anti").join(known, list(PART), "left")
+    known = parts.select(*PART, "is_gone", settled.alias("settled"))
+    # Nothing is known of the records of a file that is gone, and of a chunk that a backfill is still writing.
+    is_looked_at = F.coalesce(~F.col("is_gone"), F.col("batch_id") >= 0)
     surplus = F.col("refused_rows") - F.coalesce("settled", F.lit(0))
+    checked = refused.join(known, list(PART), "left").where(is_looked_at)
     found = checked.select(*PART, surplus.alias("surplus")).where("surplus > 0")
     return None if found.isEmpty() else found
 

@@ -27,7 +27,7 @@ def as_type(column: pa.Array, kind: pa.DataType) -> pa.Array:
         return column
     if pa.types.is_struct(kind):
         parts = dict(zip(column.type.names, column.flatten(), strict=True))  # a table has its newest fields at the end
-        inner = [as_type(parts.get(field.name, pa.nulls(len(column))), field.type) for field in kind]
+        inner = [as_type(parts.get(field.name, pa.nulls(len(column), field.type)), field.type) for field in kind]
         return pa.StructArray.from_arrays(inner, fields=list(kind), mask=column.is_null())
     if pa.types.is_list(kind) and pa.types.is_list(column.type):
         offsets, [values] = _elements(column, column.values)

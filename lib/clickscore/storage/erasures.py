@@ -110,6 +110,10 @@ class Erasures:
         mine = (F.col("erasure_id") == erasure_id) & (F.col("event") == PLANNED)
         return self.read().where(mine & (F.col("table_name") == table_name))
 
+    def has_planned(self, erasure_id: int, table_name: str) -> bool:
+        """Tell whether a request has anything planned for a table."""
+        return not self.planned(erasure_id, table_name).isEmpty()
+
     def newest(self) -> int:
         """Return the number of the newest request; 0 where there is none."""
         return int(self.read().agg(F.max("erasure_id")).collect()[0][0] or 0)

@@ -109,3 +109,22 @@ def test_copies_of_a_refused_click_are_duplicates_where_the_stream_passes_over_t
     rows: list[Row] = [("f", 0, 1, "a", 2, 0, 0, True), ("f", 1, 1, "a2", 1, 0, 0, True)]
     found = settled(spark, rows, 0, has_duplicates=True, refused=1)
     assert found == {"a": (0, 0, 0, 1, 1), "a2": (0, 0, 0, 1, 0)}
+
+
+@pytest.mark.parametrize("kind", ["erased", "expired"])
+def test_copy_in_a_later_file_does_not_take_the_number_of_another_record(spark: SparkSession, kind: str) -> None:
+    """Of 'k' there was one row, in the first file: it is gone like all others, and its copy never had one."""
+    rows: list[Row] = [("f", 0, 7, "k", 1, 0, 0, True)]
+    rows += [("g", 1, key, f"g{key}", 1, 0, 0, True) for key in range(7)] + [("g", 1, 7, "copy", 1, 0, 0, True)]
+    counts = [(0, 1), (1, 7)]
+    gone = [(source, batch, rows * (kind == "erased"), rows * (kind == "expired"), 0)
+            for source, (batch, rows) in zip("fg", counts, strict=True)]  # fmt: skip
+    found = settle_gone(spark.createDataFrame(rows, FOUND), spark.createDataFrame(gone, GONE), has_duplicates=True)
+    told = {row.label: (row.missing, row[kind], row.duplicates) for row in found.collect()}
+    assert told == {"copy": (0, 0, 1), **dict.fromkeys(("k", *(f"g{key}" for key in range(7))), (0, 1, 0))}
+
+
+def test_copy_of_an_erased_click_is_none_of_those_that_expired_later(spark: SparkSession) -> None:
+    rows: list[Row] = [("f", 0, 7, "k", 2, 0, 0, True), *(("f", 0, key, f"f{key}", 1, 0, 0, False) for key in range(3))]
+    found = settled(spark, rows, 1, has_duplicates=True, expired=3)
+    assert found == {"k": (0, 0, 1, 1, 0), **{f"f{key}": (0, 0, 0, 0, 1) for key in range(3)}}

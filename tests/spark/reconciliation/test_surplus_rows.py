@@ -28,7 +28,7 @@ def counts(frame: DataFrame | None) -> dict[tuple[str, int], int]:
 
 
 def test_refused_row_needs_a_record_that_is_missing(spark: SparkSession, parts: DataFrame) -> None:
-    rows = [("whole", 0, 2), ("twice", 0, 2), ("copied", 0, 1), ("gone", 0, 5), ("whole", 1, 1)]
+    rows = [("whole", 0, 2), ("twice", 0, 2), ("copied", 0, 1), ("gone", 0, 5), ("whole", 1, 1), ("running", -9, 4)]
     found = surplus_rows.without_record(parts, spark.createDataFrame(rows, REFUSED))
     assert counts(found) == {("twice", 0): 1, ("whole", 1): 1}
     added = surplus_rows.add(parts, found)

@@ -62,6 +62,16 @@ def test_backfill_whose_folder_is_gone_ends_with_an_empty_one_in_its_place(
     assert done.status == 0, done.out
 
 
+def test_table_of_gaps_that_cannot_take_a_row_is_refused_before_a_backfill_plans(
+    shop: Any, spark: SparkSession, archive: Path, run_job: RunJob
+) -> None:
+    spark.range(1).write.format("delta").save(str(shop.home / "source_gaps"))
+    done = run_job("score_batch", "--config", str(shop.config_file), "--files", str(archive))
+    assert done.status == 2
+    assert "source_gaps" in done.err
+    assert not (shop.home / "backfills").exists()
+
+
 def test_file_that_goes_while_a_backfill_runs_is_rejected_and_one_that_moves_is_not_scored_again(
     shop: Any, spark: SparkSession, archive: Path, run_job: RunJob, monkeypatch: pytest.MonkeyPatch
 ) -> None:

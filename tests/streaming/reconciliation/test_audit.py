@@ -234,6 +234,9 @@ def test_wrong_wiring_is_told(spark: SparkSession, scored_folder: Any, damaged: 
     spark.sql(f"ALTER TABLE delta.`{damaged.home}/scored_clicks` SET TBLPROPERTIES ('clickscore.stream' = 'another')")
     with pytest.raises(CheckpointError, match="is written by stream another"):
         look(spark, damaged)
+    lost = damaged.shop.config.model_copy(update={"checkpoint": str(damaged.home / "typed_wrong")})
+    with pytest.raises(CheckpointError, match=r"typed_wrong belongs to stream None: they do not belong together"):
+        audit.run(lost, lambda: spark, Console(file=StringIO()), None, None)
     shutil.rmtree(damaged.home / "scored_clicks")
     with pytest.raises(TableError, match="does not exist"):
         look(spark, damaged)

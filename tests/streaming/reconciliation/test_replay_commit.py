@@ -164,6 +164,35 @@ def test_crash_while_marks_are_taken_back_is_made_good_also_when_the_history_is_
     assert other.unsettled() == []
 
 
+@pytest.mark.parametrize("can_ask", [True, False])
+def test_withdrawal_of_an_earlier_version_is_finished_also_where_delta_cannot_be_asked(
+    site: Site, monkeypatch: pytest.MonkeyPatch, can_ask: bool
+) -> None:
+    first = site.resolution()
+    first.mark(site.verdicts(), NOW, ABOUT)
+    # As 0.2.0 did, and here it ended.
+    site.scored.append_once(site.clicks(1).limit(0), f"{first.app}-1", replay_commit.CLICKS,
+                            {"replay": "1", "app": first.app, replay_commit.WITHDRAWN: "true"})  # fmt: skip
+    if not can_ask:
+        monkeypatch.setattr(replay_commit, "newest_transaction", lambda *_: None)
+    assert not first.settle(1)
+    assert site.marks == [None, None]
+
+
+def test_replay_is_withdrawn_or_not_where_delta_cannot_be_asked(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(replay_commit, "newest_transaction", lambda *_: None)
+    first = site.resolution()
+    first.mark(site.verdicts(), NOW, ABOUT)
+    assert not first.settle(1)
+    assert site.marks == [None, None]
+    first.mark(site.verdicts(), NOW, ABOUT)
+    first.append(site.clicks(2), 2, ABOUT)
+    site.scored.delta(site.spark).delete("batch_id < 0")
+    forget_history(site.spark, site.scored)
+    assert first.settle(2)
+    assert site.marks == [2, 2]
+
+
 def test_clicks_that_were_deleted_are_not_taken_for_a_replay_that_never_came_when_the_history_is_gone(
     site: Site,
 ) -> None:

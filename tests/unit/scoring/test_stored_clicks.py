@@ -124,6 +124,13 @@ def test_field_that_elements_of_a_list_or_a_map_are_too_old_for_is_found_missing
     assert kept[4] == {"id": "c5", "items": None, "by": [("x", None)]}
 
 
+def test_object_that_older_clicks_do_not_have_is_null_with_all_its_fields() -> None:
+    click = schema("page STRUCT<url: STRING, on: STRUCT<kind: STRING>, tags: ARRAY<STRING>>")
+    older = pa.array([{"page": {"url": "/"}}], pa.struct([("page", pa.struct([("url", pa.string())]))]))
+    found = Parser(click).parse(older)
+    assert found.clicks.to_pylist() == [{"page": {"url": "/", "on": None, "tags": None}}]
+
+
 def test_elements_of_a_list_keep_their_values_whatever_the_order_of_their_fields() -> None:
     click = schema("items ARRAY<STRUCT<cents: INT NOT NULL, sku: STRING>>")
     older = pa.struct([("items", pa.list_(pa.struct([("sku", pa.string()), ("cents", pa.int32())])))])
