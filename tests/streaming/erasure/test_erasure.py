@@ -19,6 +19,9 @@ from clickscore.storage.erasures import Erasures
 
 LEFT = ["c3", "c8"], ["", "rubbish visitor-two-", '{"id": "c6", "at": "']
 
+PATIENCE_S = 300
+"""How long one job waits for the other; on a busy machine an erasure takes more than a minute."""
+
 
 def texts(folder: Path) -> str:
     return "".join(file.read_bytes().decode(errors="replace") for file in folder.rglob("*") if file.is_file())
@@ -158,14 +161,14 @@ def test_outcomes_whose_table_is_made_while_an_erasure_plans_do_not_come_back(
     def wait_and_write(*arguments: Any) -> int | None:
         monkeypatch.setattr(joined, "merge", merge)
         has_read.set()
-        assert may_write.wait(60)
+        assert may_write.wait(PATIENCE_S)
         written.append(merge(*arguments))
         return written[0]
 
     def plan_late(*arguments: Any) -> int:
         monkeypatch.setattr(Erasures, "plan", plan)
         joining.start()
-        assert has_read.wait(60)
+        assert has_read.wait(PATIENCE_S)
         return plan(*arguments)
 
     monkeypatch.setattr(joined, "merge", wait_and_write)
