@@ -27,6 +27,8 @@ CONNECT_LIMIT_S = 5.0
 """How long a connection may take to come about; a machine that is gone does not refuse it."""
 MAX_ANSWER_BYTES = 64 * 1024**2
 """Above it, an answer is none of this protocol: 1,000 clicks with 1,000 numbers each are a third of it."""
+MOST_CAUSES = 3
+"""Different failures of a request that are named, the last ones."""
 _BLOCK_BYTES = 64 * 1024
 _BACKOFF = wait_random_exponential(FIRST_WAIT_S, LONGEST_WAIT_S)
 
@@ -136,7 +138,7 @@ class Client:
             return retrying(self._attempt, body, until, stopped)
         except AwayError:
             tries = f"{retrying.statistics['attempt_number']} attempts in {self._connection.deadline_s:g} s"
-            causes = ", then ".join([*failures][-2:])
+            causes = ", then ".join([*failures][-MOST_CAUSES:])
             raise ModelUnavailableError(f"{self.label} is away: {causes}; {tries}") from None
         except MisconfiguredError as error:
             raise MisconfiguredError(f"{self.label}: {error}") from None
