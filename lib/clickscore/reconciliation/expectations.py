@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from clickscore.config.run import Config
@@ -124,10 +124,14 @@ def read_rows(spark: SparkSession, scored: Table, rejected: Table, last_done: in
 
     def read(table: Table) -> DataFrame:
         rows = table.read(spark).where(F.col("batch_id") <= last_done)
-        # A row of no source is of no part of the source, and so a finding; a null would be joined with nothing.
-        return rows.withColumn("source", F.coalesce(plain_source(F.col("source")), F.lit("")))
+        return rows.withColumn("source", row_source())
 
     return Rows(read(scored), read(rejected))
+
+
+def row_source() -> Column:
+    """Return the source of a row as all parts write it; a row of none is of no part, and so a finding."""
+    return F.coalesce(plain_source(F.col("source")), F.lit(""))  # a null would be joined with nothing
 
 
 def gather(case: Case) -> Evidence:

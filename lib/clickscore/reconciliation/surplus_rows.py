@@ -12,8 +12,8 @@ from pyspark.sql import functions as F
 
 from clickscore.reconciliation.discrepancies import PART
 from clickscore.reconciliation.erased import REFUSED
+from clickscore.reconciliation.expectations import row_source
 from clickscore.storage.checkpoint import read_checkpoint
-from clickscore.storage.files import plain_source
 from clickscore.storage.table import Table
 
 _SETTLED = ("duplicates", "accepted", "holes", REFUSED)
@@ -40,8 +40,11 @@ def without_record(parts: DataFrame, refused: DataFrame) -> DataFrame | None:
 def of_no_batch(spark: SparkSession, tables: Iterable[Table], checkpoint: str, last_done: int) -> DataFrame | None:
     """Return parts with the rows of micro-batches that the stream has not planned; columns as of ``add``, or None."""
     ahead = [table.read(spark).where(F.col("batch_id") > last_done).select(*PART) for table in tables]
-    source = F.coalesce(plain_source(F.col("source")), F.lit("")).alias("source")
-    rows = reduce(DataFrame.unionByName, ahead).groupBy(source, "batch_id").agg(F.count(F.lit(1)).alias("surplus"))
+    rows = (
+        reduce(DataFrame.unionByName, ahead)
+        .groupBy(row_source().alias("source"), "batch_id")
+        .agg(F.count(F.lit(1)).alias("surplus"))
+    )
     if not (counts := rows.collect()):
         return None
     # In this order: a stream plans a micro-batch before it writes a row of it.

@@ -94,7 +94,7 @@ class TopicWatch:
         self._topics = read_topic_state(self._spark, self._source)
         start, end = self._planned(batch_id - 1), self._planned(batch_id)
         found = find_gaps(start, self._topics, self._known, end, is_done=True)
-        gaps = [gap for whole in found for gap in _without_read(self._spark, self._tables, whole, batch_id)]
+        gaps = [gap for whole in found for gap in self._without_read(whole, batch_id)]
         self._append(gaps, batch_id, now, stream, (f"clickscore-{stream}", batch_id))
         self.remember_topics()
 
@@ -115,7 +115,7 @@ class TopicWatch:
         """
         topics = read_topic_state(self._spark, self._source)
         found = [gap for span in spans if span[0] in topics.earliest for gap in aged_out(*span, topics)]
-        gaps = [gap for whole in found for gap in _without_read(self._spark, self._tables, whole, batch_id)]
+        gaps = [gap for whole in found for gap in self._without_read(whole, batch_id)]
         self._append(gaps, batch_id, now, stream, (f"clickscore-{stream}-{batch_id}", 1))
         return gaps
 
@@ -129,15 +129,14 @@ class TopicWatch:
     def _planned(self, batch_id: int) -> dict[Partition, int]:
         return planned_offsets(self._spark, self._path, batch_id)
 
-
-def _without_read(spark: SparkSession, tables: Iterable[Table], gap: Gap, batch_id: int) -> list[Gap]:
-    """Leave out what was read before it aged out: between the reading and the look at the broker, time passes."""
-    if gap.reason != AGED_OUT or gap.last is None:
-        return [gap]
-    of_gap = (F.col("batch_id") == batch_id) & (F.col("source") == gap.source)
-    of_gap &= F.col("source_offset").between(gap.first, gap.last)
-    rows = [table.read(spark).where(of_gap).select("source_offset").collect() for table in tables]
-    return list(without(gap, (row[0] for part in rows for row in part)))
+    def _without_read(self, gap: Gap, batch_id: int) -> list[Gap]:
+        """Leave out what was read before it aged out: between the reading and the look at the broker, time passes."""
+        if gap.reason != AGED_OUT or gap.last is None:
+            return [gap]
+        of_gap = (F.col("batch_id") == batch_id) & (F.col("source") == gap.source)
+        of_gap &= F.col("source_offset").between(gap.first, gap.last)
+        rows = [table.read(self._spark).where(of_gap).select("source_offset").collect() for table in self._tables]
+        return list(without(gap, (row[0] for part in rows for row in part)))
 
 
 def without(gap: Gap, offsets: Iterable[int]) -> Iterable[Gap]:
