@@ -3,10 +3,10 @@
 import json
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
-from functools import partial
+from functools import partial, reduce
 from itertools import chain, repeat
 
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from clickscore.erasure.visitor_rows import NUMBER, Holder
@@ -16,7 +16,7 @@ from clickscore.spark_errors import SPARK_ERRORS, transient_cause
 from clickscore.storage.commit_settings import USER_METADATA, commit_settings
 from clickscore.storage.erasures import Erasures, Request, name_of
 from clickscore.storage.pause import paused
-from clickscore.storage.schemas import quoted
+from clickscore.storage.schemas import REPLAY_ID, quoted
 from clickscore.storage.table import Table
 
 CONFLICT_LIMIT_S = 300.0
@@ -30,7 +30,8 @@ def delete(
 ) -> None:  # fmt: skip
     """Take out of a table what is planned and still there, and write down that it is done.
 
-    Rows of the visitors that came after the plan stay: the audit would not know why they are missing.
+    Rows of the visitors that came after the plan stay: the audit would not know why they are missing. So does a
+    rejected row that a replay has resolved since, whose click came after the plan; the next erasure takes both.
 
     Args:
         spark: the session.
@@ -51,15 +52,24 @@ def delete(
     else:
         [bounds] = planned.agg(F.min("batch_id"), F.max("batch_id")).collect()
         found = holder.find(rows.where(F.col("batch_id").between(*bounds))).join(F.broadcast(hashes), NUMBER)
-        mine = found.join(F.broadcast(planned), ["visitor_hash", "source", "batch_id"], "left_semi")
-    gone = mine.select(*map(quoted, holder.identity)).distinct().localCheckpoint()
+        mine = found.alias("row").join(F.broadcast(planned.alias("planned")), _is_planned(found), "left_semi")
+    names = [name for name in holder.identity if name in mine.columns]
+    gone = mine.select(*map(quoted, names)).distinct().localCheckpoint()
     is_there = not gone.isEmpty()
 
     def merge() -> None:
         if is_there:
-            _merge(spark, holder, gone, request, bounds)
+            _merge(spark, holder.table, gone, request, bounds)
 
     carry_out(spark, holder.table, merge, request, ledger, checkpoint, tell, "with the same ids")
+
+
+def _is_planned(rows: DataFrame) -> Column:
+    same = [F.col(f"row.{name}") == F.col(f"planned.{name}") for name in ("visitor_hash", "source", "batch_id")]
+    if REPLAY_ID in rows.columns:
+        replay = F.col(f"row.{REPLAY_ID}")
+        same.append(replay.isNull() | (replay == F.col(f"planned.{REPLAY_ID}")))
+    return reduce(Column.__and__, same)
 
 
 def carry_out(
@@ -109,10 +119,10 @@ def version_of(spark: SparkSession, table: Table, erasure_id: int) -> int | None
 
 
 def _merge(
-    spark: SparkSession, holder: Holder, gone: DataFrame, request: Request, batches: tuple[int, int] | None
+    spark: SparkSession, table: Table, gone: DataFrame, request: Request, batches: tuple[int, int] | None
 ) -> None:
     # A MERGE, as the log of the table keeps the condition of a DELETE for a month, and the ids would stand in it.
-    same = [f"row.{quoted(name)} <=> gone.{quoted(name)}" for name in holder.identity]
+    same = [f"row.{quoted(name)} <=> gone.{quoted(name)}" for name in gone.columns]
     # The bounds spare Delta the files of other micro-batches.
     nearby = [f"row.batch_id BETWEEN {batches[0]} AND {batches[1]}"] if batches else []
     condition = " AND ".join([*nearby, *same])
@@ -125,5 +135,5 @@ def _merge(
         f"{prefix}.materializeSource": "none",
     }
     with commit_settings(spark, settings):
-        merge = holder.table.delta(spark).alias("row").merge(gone.alias("gone"), condition)
+        merge = table.delta(spark).alias("row").merge(gone.alias("gone"), condition)
         merge.whenMatchedDelete().execute()

@@ -1,5 +1,6 @@
 """The rows that are too old: in which tables of a run they are, and which rows of a table are to go."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from functools import reduce
@@ -12,10 +13,8 @@ from clickscore.config.run import Config
 from clickscore.outcomes.joined import NAME as OUTCOMES
 from clickscore.reasons import UNREADABLE_FILE
 from clickscore.storage.erasures import name_of
-from clickscore.storage.schemas import IS_BACKFILL, IS_REPLAY, REPLAYED, quoted
+from clickscore.storage.schemas import IS_BACKFILL, IS_REPLAY, REPLAY_ID, quoted
 from clickscore.storage.table import Table
-
-_REPLAY_ID = REPLAYED.names[0]
 
 
 @dataclass(frozen=True)
@@ -90,12 +89,12 @@ def count_old(rule: Rule, rows: DataFrame, older_than: datetime, last_done: int)
     old, nothing = rows.where(rule.is_old(older_than)), F.lit(None)
     if rule.is_counted:
         old = old.where(F.col("batch_id") <= last_done)
-    has_replays = rule.key == "rejected" and _REPLAY_ID in rows.columns
+    has_replays = rule.key == "rejected" and REPLAY_ID in rows.columns
     return old.groupBy(
         F.lit(rule.name).alias("table_name"), F.lit(older_than).alias("older_than"),
         (F.col("source") if rule.is_counted else nothing).cast("string").alias("source"),
         (F.col("batch_id") if rule.is_counted else nothing).cast("bigint").alias("batch_id"),
-        (F.col(_REPLAY_ID) if has_replays else nothing).cast("bigint").alias("replay_id"),
+        (F.col(REPLAY_ID) if has_replays else nothing).cast("bigint").alias("replay_id"),
         F.col("_metadata.file_path").alias("file"),
     ).agg(F.count(F.lit(1)).alias("rows"))  # fmt: skip
 
@@ -106,20 +105,25 @@ def as_planned(counts: DataFrame) -> DataFrame:
     return counts.groupBy(*names).agg(F.sum("rows").alias("rows"))
 
 
-def planned_rows(rule: Rule, planned: DataFrame) -> Column:
+def planned_rows(rule: Rule, planned: DataFrame, columns: Collection[str]) -> Column:
     """Return the condition that the planned rows of a table meet, and none that came later.
 
     Micro-batches, replays and chunks of backfills count on, and each writes its rows in one commit. So no row that was
-    not there when the plan was made is between the first and the last of each.
+    not there when the plan was made is between the first and the last of each. A rejected row that a later replay has
+    resolved stays: it tells where the replay's click is from.
 
     Args:
         rule: of the table.
         planned: its rows of the ledger.
+        columns: of the table, as it is now.
     """
-    micros = planned.agg(F.min(F.unix_micros("older_than"))).collect()[0][0]
+    ends = planned.agg(F.min(F.unix_micros("older_than")), F.max("replay_id"))
+    [[micros, last_replay]] = ends.collect()
     is_old = rule.is_old(datetime.fromtimestamp(micros / 1e6, timezone.utc))
     if not rule.is_counted:
         return is_old
+    if rule.key == "rejected" and REPLAY_ID in columns:
+        is_old &= F.col(REPLAY_ID).isNull() | (F.col(REPLAY_ID) <= F.lit(last_replay))
     kinds = planned.groupBy(F.expr(IS_REPLAY).alias("is_replay"), F.expr(IS_BACKFILL).alias("is_backfill"))
     spans = kinds.agg(F.min("batch_id"), F.max("batch_id")).collect()
     return is_old & reduce(Column.__or__, [F.col("batch_id").between(first, last) for _, _, first, last in spans])

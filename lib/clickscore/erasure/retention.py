@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta, timezone
 from functools import partial, reduce
 
-from pyspark.sql import Column, DataFrame, SparkSession
+from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 from rich.console import Console
 
@@ -142,16 +142,16 @@ def _carry_out(
 ) -> None:
     for rule in known:
         if rule.name in request.tables:
-            condition = planned_rows(rule, ledger.planned(request.erasure_id, rule.name))
-            delete = partial(_delete, spark, rule.table, condition, request)
+            delete = partial(_delete, spark, rule, ledger.planned(request.erasure_id, rule.name), request)
             carry_out(spark, rule.table, delete, request, ledger, checkpoint, partial(warn, console), _HOW)
 
 
-def _delete(spark: SparkSession, table: Table, condition: Column, request: Request) -> None:
+def _delete(spark: SparkSession, rule: Rule, planned: DataFrame, request: Request) -> None:
     settings = {
         USER_METADATA: json.dumps({"erasure": request.erasure_id}),
         # Rows are written anew without those that go: what a deletion vector hides would stay in the file.
         "spark.databricks.delta.delete.deletionVectors.persistent": "false",
     }
+    condition = planned_rows(rule, planned, rule.table.columns(spark))
     with commit_settings(spark, settings):
-        table.delta(spark).delete(condition)
+        rule.table.delta(spark).delete(condition)

@@ -17,7 +17,7 @@ from clickscore.reconciliation.rescoring import RECORD
 from clickscore.scoring.contract import Contract
 from clickscore.scoring.parsing import parser
 from clickscore.storage.erasures import name_of
-from clickscore.storage.schemas import KEEP, KEPT, REPLAYED, quoted
+from clickscore.storage.schemas import KEEP, KEPT, REPLAY_ID, quoted
 from clickscore.storage.table import Table
 from clickscore.stream.raw_column import raw_bytes
 
@@ -32,7 +32,7 @@ class Holder:
 
     Attributes:
         table: the table.
-        identity: columns that tell its rows apart, as far as it matters whose they are.
+        identity: columns that tell its rows apart, as far as it matters whose they are; those that the table has.
         find: adds ``NUMBER`` to rows of the table, and leaves out those of other visitors.
         counted_by: columns that the ledger counts its rows by, beside whose they are, as far as the table has them.
         known_by: adds the column of ``counted_by`` that tells a planned row by itself; None where the visitor does.
@@ -65,8 +65,8 @@ def holders(config: Config, contract: Contract, visitors: Visitors) -> list[Hold
     return [
         Holder(Table(config.output.scored), clicks, lambda rows: _of_clicks(rows, contract.visitor, visitors)),
         Holder(
-            Table(config.output.rejected), RECORD, lambda rows: _of_records(rows, contract, visitors),
-            ("source", "batch_id", REPLAYED.names[0]),
+            Table(config.output.rejected), (*RECORD, REPLAY_ID), lambda rows: _of_records(rows, contract, visitors),
+            ("source", "batch_id", REPLAY_ID),
         ),
     ]  # fmt: skip
 

@@ -8,7 +8,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
-from clickscore.storage.schemas import LINEAGE, REPLAYED, SOURCE_TIME, Layout
+from clickscore.storage.schemas import LINEAGE, REPLAY_ID, SOURCE_TIME, Layout
 from clickscore.stream import pipeline, raw_column
 from clickscore.stream.pipeline import DETAIL, REASON, Stamp
 
@@ -42,8 +42,8 @@ def open_records(rejected: DataFrame, selection: Selection) -> DataFrame:
         selection: which.
     """
     wanted = F.lit(True)
-    if REPLAYED.names[0] in rejected.columns:
-        wanted &= F.col("replay_id").isNull()
+    if REPLAY_ID in rejected.columns:
+        wanted &= F.col(REPLAY_ID).isNull()
     if selection.reasons:
         wanted &= F.col("reason").isin(*selection.reasons)
     if selection.since:

@@ -124,9 +124,10 @@ _REASON = (
     column("detail", T.StringType(), "What was expected and what was found"),
 )
 _RECEIVED_AT = column("received_at", T.TimestampType(), "When the micro-batch read the record, UTC", nullable=False)
+REPLAY_ID = "replay_id"
 REPLAYED = T.StructType(
     [
-        column("replay_id", T.LongType(), "Replay that scored the record; null while it is rejected"),
+        column(REPLAY_ID, T.LongType(), "Replay that scored the record; null while it is rejected"),
         column("resolved_at", T.TimestampType(), "When the replay scored it, UTC"),
     ]
 )

@@ -18,7 +18,7 @@ from clickscore.scoring.features import Features
 from clickscore.scoring.parsing import parser
 from clickscore.storage.protocol import check_readable, check_writable
 from clickscore.storage.schema_changes import Change, changes, statements
-from clickscore.storage.schemas import REPLAYED
+from clickscore.storage.schemas import REPLAY_ID, REPLAYED
 from clickscore.storage.table import Table
 from clickscore.stream.definition import define_contract, define_layout
 from clickscore.stream.pipeline import MOST_LISTED, MOST_LISTED_BYTES
@@ -101,7 +101,7 @@ def accepted_now(spark: SparkSession, config: Config, contract: Contract, featur
         return None
     # A span of time and a limit: no more of a large table is read than that.
     rows = rows.where(F.col("received_at") > F.lit(newest - RECENT))
-    if REPLAYED.names[0] in rows.columns:
+    if REPLAY_ID in rows.columns:
         rows = rows.where("replay_id IS NULL")
     fits = F.col("reason").isin(*OF_THE_CONTRACT) & (F.octet_length("raw") <= MOST_LISTED_BYTES)
     some = rows.where(fits).select(raw_bytes().alias("record"), "reason").limit(MOST_LISTED).collect()

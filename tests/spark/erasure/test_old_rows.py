@@ -4,6 +4,7 @@ from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
+import pytest
 from pyspark.sql import DataFrame, SparkSession
 
 from clickscore.config.retention import Retention
@@ -14,6 +15,7 @@ from clickscore.storage.table import Table
 OLD, NEW = (datetime(2026, month, 1, tzinfo=timezone.utc) for month in (1, 3))
 CUT = datetime(2026, 2, 1, 0, 0, 0, 123_456, timezone.utc)
 DAY_MS = 86_400_000
+PLAN = "older_than TIMESTAMP, batch_id BIGINT, replay_id BIGINT"
 REJECTED = Rule("rejected", Table("out/rejected_clicks"), "received_at", 90 * DAY_MS)
 
 
@@ -41,14 +43,28 @@ def test_old_rows_are_counted_by_micro_batch_and_replay_and_files_that_were_reje
         ("rejected_clicks", "f", FIRST_CHUNK + 1, None, 1), ("rejected_clicks", "f", 0, None, 2),
         ("rejected_clicks", "f", 0, 3, 1),
     ]  # fmt: skip
-    gone = rows.where(planned_rows(REJECTED, planned))
+    gone = rows.where(planned_rows(REJECTED, planned, rows.columns))
     assert sorted(row.batch_id for row in gone.collect()) == [FIRST_CHUNK + 1, 0, 0, 0]
+
+
+@pytest.mark.parametrize(("planned_replay", "gone"), [(None, [None]), (3, [None, 2, 3])])
+def test_row_that_a_replay_has_resolved_after_the_plan_stays(
+    spark: SparkSession, planned_replay: int | None, gone: list[int | None]
+) -> None:
+    plan = spark.createDataFrame([(CUT, 0, planned_replay)], PLAN)
+    rows = spark.createDataFrame(
+        [(OLD, 0, "wrong_type", replay) for replay in (None, 2, 3, 4)],
+        "received_at TIMESTAMP, batch_id BIGINT, reason STRING, replay_id BIGINT",
+    )
+    found = rows.where(planned_rows(REJECTED, plan, rows.columns)).collect()
+    assert [row.replay_id for row in found] == gone
+    assert rows.drop("replay_id").where(planned_rows(REJECTED, plan, ["received_at"])).count() == 4
 
 
 def test_plan_does_not_mean_rows_that_came_after_it(spark: SparkSession) -> None:
     clicks = Rule("scored", Table("out/scored_clicks"), "at", 90 * DAY_MS)
-    plan = [(CUT, batch) for batch in (2, 5, -1, -2, FIRST_CHUNK, FIRST_CHUNK + 1)]
-    condition = planned_rows(clicks, spark.createDataFrame(plan, "older_than TIMESTAMP, batch_id BIGINT"))
+    plan = [(CUT, batch, None) for batch in (2, 5, -1, -2, FIRST_CHUNK, FIRST_CHUNK + 1)]
+    condition = planned_rows(clicks, spark.createDataFrame(plan, PLAN), ["at", "batch_id"])
     batches = [1, 2, 5, 6, -1, -3, FIRST_CHUNK + 1, FIRST_CHUNK + 2]
     ages = [(OLD, batch) for batch in batches] + [(NEW, 2), (CUT, 5), (CUT - timedelta(microseconds=1), 5)]
     rows = spark.createDataFrame(ages, "at TIMESTAMP, batch_id BIGINT")
@@ -63,7 +79,10 @@ def test_outcomes_are_counted_as_a_whole(spark: SparkSession, tmp_path: Path) ->
     planned = as_planned(count_old(outcomes, rows, CUT, last_done=-1)).localCheckpoint()
     [row] = planned.collect()
     assert (row.table_name, row.source, row.batch_id, row.replay_id, row.rows) == ("outcomes", None, None, None, 2)
-    assert sorted(row.unit_id for row in rows.where(planned_rows(outcomes, planned)).collect()) == ["v1", "v2"]
+    assert sorted(row.unit_id for row in rows.where(planned_rows(outcomes, planned, rows.columns)).collect()) == [
+        "v1",
+        "v2",
+    ]
 
 
 def test_each_table_has_the_time_from_which_on_its_rows_are_kept(shop: Any) -> None:

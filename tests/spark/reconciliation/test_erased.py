@@ -1,11 +1,14 @@
 """Missing records that the ledger explains: as many as it says, of the visitors that it knows."""
 
+from typing import Any
+
 import pytest
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
 from clickscore.reconciliation.batch_range import Range
-from clickscore.reconciliation.erased import Erased, settle_gone
+from clickscore.reconciliation.erased import Erased, read_erased, settle_gone
+from clickscore.scoring.contract import contract_of
 
 FOUND = """source STRING, batch_id BIGINT, key BIGINT, label STRING, missing BIGINT, vanished BIGINT, twice BIGINT,
            is_erased BOOLEAN"""
@@ -128,3 +131,22 @@ def test_copy_of_an_erased_click_is_none_of_those_that_expired_later(spark: Spar
     rows: list[Row] = [("f", 0, 7, "k", 2, 0, 0, True), *(("f", 0, key, f"f{key}", 1, 0, 0, False) for key in range(3))]
     found = settled(spark, rows, 1, has_duplicates=True, expired=3)
     assert found == {"k": (0, 0, 1, 1, 0), **{f"f{key}": (0, 0, 0, 0, 1) for key in range(3)}}
+
+
+def test_row_that_is_refused_while_an_audit_runs_is_in_all_of_its_numbers_or_in_none(
+    spark: SparkSession, shop: Any
+) -> None:
+    config, folder = shop.config, f"{shop.home}/rejected"
+
+    def refuse(batch_id: int) -> None:
+        row = [("f", batch_id, "erased_visitor")]
+        frame = spark.createDataFrame(row, "source STRING, batch_id BIGINT, reason STRING")
+        frame.write.format("delta").mode("append").save(folder)
+
+    refuse(0)
+    rejected = spark.read.format("delta").load(folder).where("batch_id < 9")
+    erased = read_erased(spark, config, contract_of(config.click), rejected)
+    refuse(1)
+    assert erased is not None
+    assert erased.rows["refused"] == 1
+    assert [(row.batch_id, row.refused_rows) for row in erased.parts.collect()] == [(0, 1)]

@@ -2,19 +2,24 @@
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
 import pytest
 from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
 
 from clickscore.erasure import deletion
 from clickscore.errors import ErasureError
+from clickscore.reconciliation.replay_commit import Resolution
 from clickscore.storage import pause
+from clickscore.storage.erasures import Erasures
 from clickscore.storage.pause import Pauses
 from clickscore.storage.table import Table, of_batch
 from clickscore.storage.transactions import last_batch
 
+NOW = datetime(2101, 6, 1, tzinfo=timezone.utc)
 LATER = 2
 """Micro-batches that the tables of the site do not have yet."""
 
@@ -65,6 +70,44 @@ def test_rows_go_beside_a_stream_that_appends_without_a_break_but_waits_when_it_
     later = site.table("scored_clicks").query(f"batch_id >= {LATER}")
     assert (later["id"] == "c3").sum() == len(appended)
     assert last_batch(site.spark, scored, "s") == appended[-1]
+
+
+@pytest.mark.parametrize("cause", ["erasure", "retention"])
+def test_record_that_a_replay_resolves_between_plan_and_deletion_stays_with_its_click_until_the_next_one(
+    site: Any, monkeypatch: pytest.MonkeyPatch, cause: str
+) -> None:
+    def remove() -> str:
+        said: str = site.erase(site.GONE) if cause == "erasure" else site.expire({"rejected": "400 days"}, NOW)
+        return said
+
+    def replay() -> None:
+        scored, rejected = (Table(f"{site.home}/{name}_clicks") for name in ("scored", "rejected"))
+        Resolution.of(site.spark, rejected, scored, print).add_columns()
+        marks = {"replay_id": "1", "resolved_at": "current_timestamp()"}
+        rejected.delta(site.spark).update("raw LIKE '%\"c4\"%'", marks)
+        click = scored.read(site.spark).where("id = 'c3'").localCheckpoint()
+        changed = {"id": F.lit("c4"), "visitor": F.lit(site.GONE), "batch_id": F.lit(-1).cast("bigint")}
+        scored.append(click.withColumns(changed), of_batch("replay", 1))
+
+    plan = Erasures.plan
+
+    def plan_first(*arguments: Any) -> int:
+        erasure_id: int = plan(*arguments)
+        replay()
+        return erasure_id
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Erasures, "plan", plan_first)
+        remove()
+    assert "c4" in site.left()[0]
+    assert site.table("rejected_clicks")["replay_id"].dropna().tolist() == [1]
+    is_green, report = site.audit()
+    assert is_green, report
+    remove()
+    assert site.table("rejected_clicks")["replay_id"].dropna().empty
+    assert ("c4" in site.left()[0]) == (cause == "retention")
+    is_green, report = site.audit()
+    assert is_green, report
 
 
 def test_reader_that_skips_changes_goes_on_over_an_erasure(site: Any, tmp_path: Path) -> None:

@@ -184,6 +184,50 @@ def test_outcomes_whose_table_is_made_while_an_erasure_plans_do_not_come_back(
     assert is_green, report
 
 
+def test_erasure_that_is_killed_before_it_has_planned_a_new_table_takes_its_outcomes_first(
+    site: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    merge, another_job = joined.merge, replace(site, spark=site.spark.newSession())
+
+    def overlap(*arguments: Any) -> int | None:
+        """Plan an erasure, and be killed, when the clicks are read and nothing of them is written."""
+        with monkeypatch.context() as patch, pytest.raises(KilledError):
+            killed_after(patch, Erasures, "plan")
+            another_job.erase(site.GONE)
+        return merge(*arguments)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(joined, "merge", overlap)
+        assert "5 written" in site.join()
+    assert "outcomes" not in set(site.ledger("planned")["table_name"])
+    site.erase(site.GONE)
+    assert sorted(site.table("outcomes")["unit_id"]) == ["c3", "c7", "c8"]
+    assert site.ledger("planned").query("table_name == 'outcomes'")["rows"].tolist() == [1, 1]
+    is_green, report = site.audit()
+    assert is_green, report
+
+
+def test_erasure_goes_on_where_a_new_table_of_outcomes_has_none_of_its_visitors(
+    site: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan = Erasures.plan
+
+    def plan_late(*arguments: Any) -> int:
+        with monkeypatch.context() as patch, pytest.raises(KilledError):
+            killed_after(patch, joined, "bind")  # the table is there, without a row
+            site.join()
+        return plan(*arguments)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Erasures, "plan", plan_late)
+        said = site.erase("rubbish")  # a visitor whom rejected records alone name
+    assert "Request 1: 2 rows are erased." in said
+    assert set(site.ledger("planned")["table_name"]) == {"rejected_clicks"}
+    assert site.table("outcomes").empty
+    is_green, report = site.audit()
+    assert is_green, report
+
+
 def test_row_of_another_visitor_in_the_place_of_an_erased_one_is_missed(site: Any) -> None:
     """The number of rows alone would hide that a click of somebody else is gone."""
     site.erase(site.GONE)
