@@ -33,6 +33,7 @@ from clickscore.config import (
     lineage,
     model,
     outcome,
+    output,
     privacy,
     retention,
     run,
@@ -53,11 +54,11 @@ PART = re.compile(r"(<!-- generated: (.+?) -->\n)(.*?)(<!-- end -->)", re.DOTALL
 SECTIONS: dict[str, type[Section]] = {
     section.__name__: section
     for section in (
-        run.Config, click.Click, click.FieldSource, run.Output, privacy.Privacy, deduplicate.Deduplicate, drift.Drift,
-        run.HealthEndpoint, erasure.Erasure, retention.Retention, lineage.Lineage, outcome.Outcome, outcome.Labels,
-        training.Training, training.Retrain, source.FolderSource, source.DeltaSource, source.KafkaSource,
-        source.Security, value.Value, model.Model, model.Allow, endpoint.Endpoint, model.Promotion, model.Gate,
-        service.Service, service.WriteBehind,
+        run.Config, click.Click, click.FieldSource, output.Output, privacy.Privacy, deduplicate.Deduplicate,
+        drift.Drift, run.HealthEndpoint, erasure.Erasure, retention.Retention, lineage.Lineage, outcome.Outcome,
+        outcome.Labels, training.Training, training.Retrain, source.FolderSource, source.DeltaSource,
+        source.KafkaSource, source.Security, value.Value, model.Model, model.Allow, endpoint.Endpoint,
+        model.Promotion, model.Gate, service.Service, service.WriteBehind,
     )
 }  # fmt: skip
 SECTION = "section"

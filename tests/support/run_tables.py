@@ -9,7 +9,7 @@ from typing import Any
 import pyarrow as pa
 from deltalake import write_deltalake
 
-from clickscore.config.run import Output
+from clickscore.config.output import Output
 
 START = datetime(2026, 3, 2, 12, tzinfo=timezone.utc)
 UTC = pa.timestamp("us", "UTC")

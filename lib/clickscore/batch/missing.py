@@ -20,6 +20,7 @@ from clickscore.console import counted
 from clickscore.errors import SourceError
 from clickscore.sources.file_log import list_files, list_landed, read_log
 from clickscore.sources.folder import check_folder
+from clickscore.sources.gap_detection import read_topic_ids
 from clickscore.sources.kafka_admin import read_topic_state
 from clickscore.sources.records import shortened
 from clickscore.storage import places
@@ -165,6 +166,7 @@ def _of_topics(spark: SparkSession, wiring: Wiring, source: KafkaSource, backfil
     start = planned_offsets(spark, wiring.checkpoint.path, BEFORE_STREAM)
     reached = planned_offsets(spark, wiring.checkpoint.path, wiring.checkpoint.last_planned)
     upto = {p: min(max(reached.get(p, 0), start.get(p, 0)), end) for p, end in topics.latest.items()}
+    ranges.check_known_topics(read_topic_ids(spark, wiring.scored), topics.ids)
     ranges.check_same_topics(start, reached)
     first = _offsets(spark, source, "--from", asked.first, topics.earliest, topics.earliest)
     last = _offsets(spark, source, "--to", asked.last, upto, topics.latest)

@@ -48,12 +48,19 @@ def as_bound(option: str, text: str | None) -> datetime | Offsets | None:
     if text is None:
         return None
     try:
-        return partition_offsets(json.loads(text)) if text.lstrip().startswith("{") else utc(text)
+        return _as_offsets(json.loads(text)) if text.lstrip().startswith("{") else utc(text)
     except (ValueError, AttributeError, TypeError):
         raise SourceError(
             f"{option}: expected a time in ISO 8601, such as 2026-03-01T00:00:00Z, or offsets as JSON, such as "
             f'{{"clicks": {{"0": 1200}}}}; found {text!r}.'
         ) from None
+
+
+def _as_offsets(tree: Mapping[str, Mapping[str, int]]) -> Offsets:
+    offsets = partition_offsets(tree)
+    if not all(type(offset) is int and offset >= 0 for offset in offsets.values()):
+        raise ValueError("an offset is a whole number from 0")
+    return offsets
 
 
 def as_time(option: str, bound: datetime | Offsets | None) -> datetime | None:
@@ -84,6 +91,24 @@ def check_same_topics(start: Offsets, reached: Offsets) -> None:
                 f"topic was made anew, and what the stream has read of it cannot be told. Read it with a stream of its "
                 f"own, with new tables and a new checkpoint."
             )
+
+
+def check_known_topics(known: Mapping[str, str], ids: Mapping[str, str]) -> None:
+    """Make sure that no topic was made anew since the stream looked last.
+
+    Args:
+        known: ids of the topics that the stream has read, by name.
+        ids: those of the topics that are there now.
+
+    Raises:
+        SourceError: if one was.
+    """
+    if others := sorted(topic for topic in known.keys() & ids.keys() if known[topic] != ids[topic]):
+        raise SourceError(
+            f"{', '.join(others)}: made anew since the stream has read it, so the offsets that the stream has read are "
+            f"those of other records. Start the stream first, which tells what is lost; or read the topic with a "
+            f"stream of its own, with new tables and a new checkpoint."
+        )
 
 
 def find_missing(first: Offsets, last: Offsets, start: Offsets, reached: Offsets) -> Missing:

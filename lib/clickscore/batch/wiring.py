@@ -14,10 +14,11 @@ from clickscore.sources.kinds import check_source
 from clickscore.storage.backfills import BACKFILLS, NAME
 from clickscore.storage.checkpoint import Checkpoint, read_checkpoint
 from clickscore.storage.constraints import check_unconstrained
+from clickscore.storage.privacy import check_privacy
 from clickscore.storage.protocol import check_readable, check_writable
 from clickscore.storage.schemas import SOURCE_GAPS
 from clickscore.storage.table import Table
-from clickscore.stream.definition import Definition, read_definition
+from clickscore.stream.definition import Definition, privacy_properties, read_definition
 from clickscore.stream.refusals import check_ledger
 
 
@@ -98,7 +99,10 @@ def check(spark: SparkSession, config: Config, model: ModelVersion) -> Wiring:
         if not table.exists(spark):
             raise TableError(f"{table.name} does not exist. Correct its name under output, or restore it.")
         table.check(spark, shape)
-        check_writable(spark, table, table.properties(spark))
+        check_writable(spark, table, properties := table.properties(spark))
+        check_privacy(spark, table, privacy_properties(definition.contract))
+        if table == rejected:
+            check_unconstrained(spark, table, properties)
         if (bound := table.stream(spark)) != checkpoint.stream:
             raise CheckpointError(
                 f"{table.name} is written by stream {bound}, but the checkpoint {checkpoint.path} belongs to stream "

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import yaml
-from pydantic import AfterValidator, Field, ValidationError, model_validator
+from pydantic import AfterValidator, Field, ValidationError
 from pydantic_core import ErrorDetails
 
 from clickscore.config.click import Click, FieldSource
@@ -18,7 +18,6 @@ from clickscore.config.fields import (
     FolderPath,
     Milliseconds,
     Section,
-    TableName,
     Text,
     interval_ms,
     is_interval,
@@ -27,6 +26,7 @@ from clickscore.config.fields import (
 from clickscore.config.lineage import Lineage
 from clickscore.config.model import ENDPOINT, Allow, Gate, Model, Promotion
 from clickscore.config.outcome import Labels, Outcome
+from clickscore.config.output import Output
 from clickscore.config.privacy import Privacy
 from clickscore.config.retention import Retention
 from clickscore.config.service import Service, WriteBehind
@@ -40,31 +40,12 @@ AVAILABLE_NOW = "available_now"
 
 
 def _trigger(text: str) -> str:
-    if text != AVAILABLE_NOW and not is_interval(text):
+    if text == AVAILABLE_NOW:
+        return text
+    if not is_interval(text):
         raise ValueError(f'expected {AVAILABLE_NOW} or an interval such as "5 seconds", found {text!r}')
+    interval_ms(text)
     return text
-
-
-class Output(Section):
-    """The two main tables; ``model_timeline`` and ``source_gaps`` are created next to ``scored``.
-
-    Example::
-
-        output: {scored: build/demo/scored_clicks, rejected: build/demo/rejected_clicks}
-
-    Attributes:
-        scored: table of the scored clicks.
-        rejected: table of the rejected records.
-    """
-
-    scored: TableName
-    rejected: TableName
-
-    @model_validator(mode="after")
-    def _are_two(self) -> "Output":
-        if self.scored.rstrip("/") == self.rejected.rstrip("/"):
-            raise ValueError(f"scored and rejected are the same table, {self.scored}; name two")
-        return self
 
 
 class HealthEndpoint(Section):

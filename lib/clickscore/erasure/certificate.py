@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 from rich.console import Console
@@ -16,7 +17,7 @@ from clickscore import __version__
 from clickscore.config.run import Config
 from clickscore.console import counted, warn
 from clickscore.erasure import wiring
-from clickscore.erasure.leftovers import Leftovers, look
+from clickscore.erasure.leftovers import Find, Leftovers, look
 from clickscore.erasure.unreached import FILES_PROPERTY, kept_until, unreached
 from clickscore.erasure.visitor_outcomes import all_holders
 from clickscore.erasure.visitor_rows import Holder
@@ -65,7 +66,12 @@ def run(
         return True
     tables = all_holders(spark, config, site.contract, site.visitors)
     erased_at = max(request["done_at"] for request in requests).astimezone(timezone.utc)
-    kept = {holder.name: _tidy(spark, holder, site.visitors.spellings, erased_at, console) for holder in tables}
+    # A number stands for many things in a row; where it is that of a visitor, the rows are those that an erasure finds.
+    is_number = pa.types.is_integer(site.contract.click.field(site.contract.visitor).type)
+    kept = {
+        holder.name: _tidy(spark, holder, holder.find if is_number else site.visitors.spellings, erased_at, console)
+        for holder in tables
+    }
     if not all(left.is_none for left in kept.values()):
         _say_left(spark, console, tables, kept, erased_at)
         return False
@@ -96,9 +102,7 @@ def _requests(ledger: Erasures, hashes: list[str]) -> list[dict[str, Any]]:
     return [row.asDict() for row in found]
 
 
-def _tidy(
-    spark: SparkSession, holder: Holder, spellings: dict[str, int], erased_at: datetime, console: Console
-) -> Leftovers:
+def _tidy(spark: SparkSession, holder: Holder, find: Find, erased_at: datetime, console: Console) -> Leftovers:
     """Write rows anew where deletion vectors hide some, delete the files that are old enough, and look what is left."""
     patiently = retrying(partial(warn, console), CONFLICT_LIMIT_S)
     try:
@@ -106,7 +110,7 @@ def _tidy(
         patiently(vacuum, spark, holder.table, None)
     except SPARK_ERRORS as error:
         raise TableError(f"{holder.table.name} cannot be vacuumed: {gist(error)}") from error
-    return look(spark, holder.table, spellings, erased_at)
+    return look(spark, holder.table, find, erased_at)
 
 
 def _say_left(

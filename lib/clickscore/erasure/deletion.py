@@ -14,7 +14,7 @@ from clickscore.errors import ErasureError
 from clickscore.retries import retrying
 from clickscore.spark_errors import SPARK_ERRORS, transient_cause
 from clickscore.storage.commit_settings import USER_METADATA, commit_settings
-from clickscore.storage.erasures import Erasures, Request, name_of
+from clickscore.storage.erasures import Erasures, Request, name_of, newest_version
 from clickscore.storage.pause import paused
 from clickscore.storage.schemas import REPLAY_ID, quoted
 from clickscore.storage.table import Table
@@ -45,23 +45,42 @@ def delete(
     Raises:
         ErasureError: if other writers have always been faster.
     """
-    planned, rows = ledger.planned(request.erasure_id, holder.name), holder.table.read(spark)
-    bounds = None
-    if holder.known_by:
-        mine = holder.known_by(rows).join(F.broadcast(planned), list(holder.counted_by), "left_semi")
-    else:
+    planned = ledger.planned(request.erasure_id, holder.name)
+    bounds: tuple[int, int] | None = None
+    if not holder.known_by:
         [bounds] = planned.agg(F.min("batch_id"), F.max("batch_id")).collect()
-        found = holder.find(rows.where(F.col("batch_id").between(*bounds))).join(F.broadcast(hashes), NUMBER)
-        mine = found.alias("row").join(F.broadcast(planned.alias("planned")), _is_planned(found), "left_semi")
-    names = [name for name in holder.identity if name in mine.columns]
-    gone = mine.select(*map(quoted, names)).distinct().localCheckpoint()
-    is_there = not gone.isEmpty()
+
+    def find() -> tuple[int, DataFrame]:
+        """Return the version that was looked at, and what is to go from it."""
+        version = newest_version(spark, holder.table)
+        rows = holder.table.read(spark, version)
+        if holder.known_by:
+            mine = holder.known_by(rows).join(F.broadcast(planned), list(holder.counted_by), "left_semi")
+        else:
+            nearby = rows.where(F.col("batch_id").between(*bounds)) if bounds else rows
+            found = holder.find(nearby).join(F.broadcast(hashes), NUMBER)
+            mine = found.alias("row").join(F.broadcast(planned.alias("planned")), _is_planned(found), "left_semi")
+        names = [name for name in holder.identity if name in mine.columns]
+        return version, mine.select(*map(quoted, names)).distinct().localCheckpoint()
+
+    first = find()  # a look may take minutes; the stream waits at most for the commit
 
     def merge() -> None:
-        if is_there:
-            _merge(spark, holder.table, gone, request, bounds)
+        version, gone = first
+        while True:
+            if not gone.isEmpty():
+                _merge(spark, holder.table, gone, request, bounds)
+            if not _has_replay_since(spark, holder.table, version):
+                return
+            version, gone = find()
 
     carry_out(spark, holder.table, merge, request, ledger, checkpoint, tell, "with the same ids")
+
+
+def _has_replay_since(spark: SparkSession, table: Table, version: int) -> bool:
+    """Tell whether a replay has changed rows of a table since a version of it, so that they are no longer the same."""
+    is_replay = F.get_json_object("userMetadata", "$.replay").isNotNull()
+    return not table.delta(spark).history().where(is_replay & (F.col("version") > version)).isEmpty()
 
 
 def _is_planned(rows: DataFrame) -> Column:

@@ -1,6 +1,6 @@
 """Leftovers of an erasure: files that only older versions of a table need, and ids in the files that are live."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -12,10 +12,12 @@ from clickscore.erasure.visitor_rows import joined, kept_texts, naming
 from clickscore.spark_errors import SPARK_ERRORS
 from clickscore.storage.erasures import newest_version
 from clickscore.storage.files import all_files, changed_at, plain_uri
-from clickscore.storage.schemas import quoted
+from clickscore.storage.schemas import REPLAY_ID, quoted
 from clickscore.storage.table import Table
 
 _LOG = "_delta_log/"
+_NUMBERS = ("source_offset", "batch_id", REPLAY_ID)
+Find = Mapping[str, int] | Callable[[DataFrame], DataFrame]
 CLOCKS_APART = timedelta(minutes=10)
 """How far the clock of the storage, which a file has its time from, may be ahead of that of the job."""
 
@@ -42,19 +44,23 @@ class Leftovers:
         return not (self.rows or self.old_files)
 
 
-def look(spark: SparkSession, table: Table, spellings: Mapping[str, int], erased_at: datetime) -> Leftovers:
-    """Look for visitors in every value of the live files, and for files that may still have their rows.
+def look(spark: SparkSession, table: Table, find: Find, erased_at: datetime) -> Leftovers:
+    """Look for visitors in the live files, and for files that may still have their rows.
 
     Args:
         spark: the session.
         table: the table.
-        spellings: what stands for a visitor, with its number.
+        find: brings the rows of visitors; or what stands for a visitor, with its number, which is looked for in every
+            value.
         erased_at: when the rows had been taken out; a file that is older, and not live, may have them.
     """
     version = newest_version(spark, table)
-    live = sorted(table.read(spark, version).inputFiles())
-    rows = sum(named_rows(stored, spellings).count() for stored in _as_stored(spark, live))
-    return Leftovers(version, len(live), rows, len(old_files(spark, table, live, erased_at)))
+    rows = table.read(spark, version)
+    live = sorted(rows.inputFiles())
+    found = [find(rows)] if callable(find) else [named_rows(stored, find) for stored in _as_stored(spark, live)]
+    return Leftovers(
+        version, len(live), sum(named.count() for named in found), len(old_files(spark, table, live, erased_at))
+    )
 
 
 def _as_stored(spark: SparkSession, files: Sequence[str]) -> list[DataFrame]:
@@ -78,9 +84,9 @@ def old_files(spark: SparkSession, table: Table, live: Iterable[str], erased_at:
 
 
 def named_rows(rows: DataFrame, spellings: Mapping[str, int]) -> DataFrame:
-    """Return the rows that name a visitor in any of their values."""
+    """Return the rows that name a visitor in any of their values; clickscore's own numbers are nobody's name."""
     binary = [field.name for field in rows.schema.fields if isinstance(field.dataType, T.BinaryType)]
-    others = [F.col(quoted(name)) for name in rows.columns if name not in binary]
+    others = [F.col(quoted(name)) for name in rows.columns if name not in (*binary, *_NUMBERS)]
     # JSON would write bytes as base64; what a text has to be escaped for is found all the same.
     texts: list[Column] = [F.to_json(F.struct(*others)), *(F.col(quoted(name)).cast("string") for name in binary)]
     return rows.where(naming(spellings)(joined([*texts, *kept_texts(rows)])).isNotNull())

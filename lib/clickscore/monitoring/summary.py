@@ -11,7 +11,7 @@ from rich.table import Table as Grid
 from rich.text import Text
 
 from clickscore.config.click import Click
-from clickscore.config.run import Output
+from clickscore.config.output import Output
 from clickscore.console import counted, visible, warn
 from clickscore.monitoring.progress import ProgressLines
 from clickscore.storage.schemas import quoted

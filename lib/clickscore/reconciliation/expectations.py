@@ -21,10 +21,11 @@ from clickscore.reconciliation.landed_files import (
 )
 from clickscore.reconciliation.record_keys import ClickId, has_id, of_offsets, of_rejected, of_scored
 from clickscore.reconciliation.table_commits import earliest_batch, hold_commits, in_order, read_actions
-from clickscore.reconciliation.topic_offsets import explain, find_spans, hold_offsets
+from clickscore.reconciliation.topic_offsets import explain, find_spans, hold_offsets, read_unwritten
 from clickscore.sources.file_log import list_landed, read_log
 from clickscore.sources.gap_detection import read_topic_ids
 from clickscore.sources.kafka_admin import read_topic_state
+from clickscore.storage import stream_metrics
 from clickscore.storage.checkpoint import Checkpoint
 from clickscore.storage.files import plain_source
 from clickscore.storage.offset_log import Planned, planned_offsets
@@ -150,6 +151,7 @@ def _of_topics(case: Case, source: KafkaSource) -> Evidence:
     spans = find_spans(planned_offsets(case.spark, case.checkpoint.path, BEFORE_STREAM), batches)
     scored = Table(case.config.output.scored)
     ids = read_topic_ids(case.spark, scored)
+    held = hold_offsets(case.spark, spans)
 
     def settle(found: DataFrame) -> DataFrame:
         table, gaps = scored.beside("source_gaps"), None
@@ -157,9 +159,9 @@ def _of_topics(case: Case, source: KafkaSource) -> Evidence:
             of_stream = table.read(case.spark).where("batch_id >= 0")
             gaps = of_stream.withColumn("batch_id", F.greatest("batch_id", F.lit(batches.floor)))
         topics = read_topic_state(case.spark, source)
-        return explain(case.spark, source, found, gaps, topics, ids, case.seen(), case.id)
+        unwritten = read_unwritten(case.spark, scored.beside(stream_metrics.NAME), held, batches)
+        return explain(case.spark, source, found, gaps, topics, ids, case.seen(), case.id, unwritten)
 
-    held = hold_offsets(case.spark, spans)
     return Evidence(batches, batches.floor, held, of_offsets(rows.scored), of_offsets(rows.rejected), settle)
 
 

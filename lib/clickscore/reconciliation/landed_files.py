@@ -20,7 +20,7 @@ from clickscore.reconciliation.discrepancies import Holdings
 from clickscore.reconciliation.record_keys import ClickId, of_records
 from clickscore.sources.file_log import FILE_NAMES
 from clickscore.sources.records import bounded
-from clickscore.storage.files import all_files, is_hidden, plain_source
+from clickscore.storage.files import all_files, is_hidden, is_hidden_folder, plain_source
 from clickscore.storage.offset_log import Planned, file_entry
 from clickscore.storage.places import local_path, qualified
 from clickscore.storage.schemas import DROP, VALUE
@@ -31,9 +31,9 @@ MOST_STRANGERS = 1_000
 """Files with names that the stream does not read, that are looked at; one broken producer can leave millions."""
 EXAMPLES = 5
 
-_READ_NAME = re.compile(r"[^._].*\.(json|jsonl|ndjson)(\.gz)?", re.DOTALL)
+_READ_NAME = re.compile(r".+\.(json|jsonl|ndjson)(\.gz)?", re.DOTALL)
 _UNFINISHED = re.compile(
-    r"\..*|.*\.(tmp|part|crc)|_(SUCCESS|temporary|started|committed|metadata|spark_metadata).*", re.DOTALL
+    r"\..*|.*\.(tmp|part|crc)|_(SUCCESS|temporary|started|committed|spark_metadata).*|_(common_)?metadata", re.DOTALL
 )
 """Names of what is still being written, and of what writers leave for themselves."""
 _CHECKSUM = re.compile(r"\..*\.crc", re.DOTALL)
@@ -197,8 +197,7 @@ def strangers(spark: SparkSession, folder: str) -> Iterator[str]:
     """Yield the paths within the folder that the stream passes over."""
     root = local_path(qualified(spark, folder))
     for path in _local_files(root) if root else all_files(spark, folder):
-        place, _, name = path.rpartition("/")
-        if not _READ_NAME.fullmatch(name) or is_hidden(place):
+        if not _READ_NAME.fullmatch(path.rpartition("/")[2]) or is_hidden(path):
             yield path
 
 
@@ -213,7 +212,7 @@ def _local_files(root: str) -> Iterator[str]:
         if not folder.is_symlink():
             return True
         target = os.path.realpath(folder)
-        is_new = target not in targets and not is_hidden(folder.name)
+        is_new = target not in targets and not is_hidden_folder(folder.name)
         targets.update([target] if is_new else [])
         return is_new
 
@@ -234,5 +233,6 @@ def unlisted(folder: str) -> Iterator[str]:
     for place, _, names in os.walk(root) if root else ():
         for name in names:
             path = os.path.relpath(place + b"/" + name, root).decode(errors="backslashreplace")
-            if name != name.decode(errors="ignore").encode() and _READ_NAME.fullmatch(path.rpartition("/")[2]):
+            is_read = _READ_NAME.fullmatch(path.rpartition("/")[2]) and not is_hidden(path)
+            if is_read and name != name.decode(errors="ignore").encode():
                 yield path

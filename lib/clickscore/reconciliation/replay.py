@@ -111,6 +111,8 @@ def _carry_out(
     resolution: Resolution, verdicts: DataFrame, layout: Layout, model: ModelVersion, unwritable: Unwritable
 ) -> str:
     now, about = datetime.now(timezone.utc), {"model": model.key[0], "version": model.key[1]}
+    # The models may have taken their time.
+    check_finished(resolution.spark, resolution.scored, resolution.rejected)
     replay_id = resolution.mark(verdicts, now, about)
     if replay_id is None or verdicts.where(f"{REASON} IS NULL").isEmpty():
         return "No click has passed."

@@ -12,6 +12,7 @@ from clickscore.config.source import DeltaSource
 from clickscore.reconciliation.batch_range import Range
 from clickscore.reconciliation.discrepancies import Holdings
 from clickscore.reconciliation.record_keys import ClickId, of_records, of_scored
+from clickscore.scoring.reading import PLAIN, reading_of
 from clickscore.sources.delta import as_record
 from clickscore.storage import places
 from clickscore.storage.files import plain_source
@@ -132,8 +133,9 @@ def hold_commits(spark: SparkSession, source: DeltaSource, files: DataFrame, bat
     table = Table(source.table)
     if table.properties(spark).get("delta.columnMapping.mode", "none") != "none":
         return Holdings(parts)  # The columns of the data files have names of their own.
-    if id.raw_rule == DROP or (source.column is None and id.is_protected):
-        return Holdings(parts)  # The tables have not the ids that the data files have.
+    is_elsewhere = id.is_protected or reading_of(id.field) != PLAIN
+    if id.raw_rule == DROP or (source.column is None and is_elsewhere):
+        return Holdings(parts)  # The tables have not the ids that the data files have, or have them from other columns.
     column = source.column or id.name
     field = table.read(spark).schema[column]
     # The data files themselves: the table as it is now may have none of them any more.

@@ -9,7 +9,7 @@ import duckdb
 import numpy.typing as npt
 import pyarrow as pa
 
-from clickscore.config.run import Output
+from clickscore.config.output import Output
 from clickscore.errors import TableError, gist
 from clickscore.report.delta_tables import BatchCommit, StoredTable, beside, open_table
 from clickscore.scoring.contract import Contract

@@ -1,10 +1,9 @@
 """A Delta table as a source: each row that is appended is a record, whole or in one column."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timezone
 from typing import Any
 
-import pyarrow as pa
 from pyspark.errors import AnalysisException
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
@@ -13,7 +12,7 @@ from pyspark.sql import types as T
 from clickscore.config.fields import nearest
 from clickscore.config.source import DeltaSource
 from clickscore.errors import SourceError, TableError
-from clickscore.sources.records import BatchInput, BatchPlan, without_offsets
+from clickscore.sources.records import BatchInput, BatchPlan, FieldOrigin, without_offsets
 from clickscore.spark_errors import is_missing_path
 from clickscore.storage.offset_log import read_plan, table_position
 from clickscore.storage.protocol import check_readable
@@ -56,8 +55,8 @@ def check(spark: SparkSession, source: DeltaSource) -> None:
         )
 
 
-def check_fields(spark: SparkSession, source: DeltaSource, click: pa.Schema) -> None:
-    """Make sure that the table's own columns, where they are the fields of a click, have the fields' names.
+def check_fields(spark: SparkSession, source: DeltaSource, fields: Sequence[FieldOrigin]) -> None:
+    """Make sure that the table's own columns, where they are the record, have the names that the fields are read from.
 
     A field that may be null may be missing, but not be there in another spelling: it would be null in every click.
 
@@ -70,18 +69,21 @@ def check_fields(spark: SparkSession, source: DeltaSource, click: pa.Schema) -> 
     columns = table.read(spark).columns
     others = {column.lower(): column for column in columns}
     problems = []
-    for field in click:
-        if field.name in columns:
+    for field in fields:
+        absent = [part for part in field.parts if part not in columns]
+        if not absent or (len(absent) < len(field.parts) and not field.needs_all):
             continue
-        if other := others.get(field.name.lower()):
-            problems.append(f"{field.name} is there as {other}")
-        elif not field.nullable:
-            problems.append(f"{field.name} is missing{nearest(field.name, columns)}")
+        for part in absent:
+            if other := others.get(part.lower()):
+                problems.append(f"{part} is there as {other}")
+            elif field.is_required:
+                problems.append(f"{part} is missing{nearest(part, columns)}")
     if problems:
         raise SourceError(
             f"source.table: the columns of {source.table} are not the fields of a click: {'; '.join(problems)}. It has "
-            f"{', '.join(columns)}. Write the names in click.schema as in the table, read from a table that has the "
-            f"names of click.schema, or name the one column with the clicks in source.column."
+            f"{', '.join(columns)}. Write the names in click.schema as in the table, say in click.from which column a "
+            f"field is, read from a table that has the names of click.schema, or name the one column with the clicks "
+            f"in source.column."
         )
 
 

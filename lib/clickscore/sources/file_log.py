@@ -13,8 +13,8 @@ from clickscore.storage.files import path_exists, plain_source, plain_uri, read_
 from clickscore.storage.offset_log import file_entry, read_plan
 
 FILE_NAMES = "*.{json,jsonl,ndjson,json.gz,jsonl.gz,ndjson.gz}"
-"""Files of a landing folder that are read. Spark passes over names that begin with a dot or an underscore, and these
-endings pass over ``.tmp``, ``.part`` and the like: a file counts once it has been renamed to its final name."""
+"""Files of a landing folder that are read. Spark passes over hidden names (``files.is_hidden``), and these endings over
+``.tmp``, ``.part`` and the like: a file counts once it has been renamed to its final name."""
 
 _ENTRIES = "path STRING, timestamp BIGINT, batchId BIGINT"
 

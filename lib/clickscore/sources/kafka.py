@@ -12,8 +12,10 @@ from pyspark.sql import functions as F
 
 from clickscore.config.source import EARLIEST, LATEST, KafkaSource
 from clickscore.console import counted
+from clickscore.errors import DataLossError
 from clickscore.sources import kafka_records
 from clickscore.sources.gap_detection import TopicWatch
+from clickscore.sources.gaps import aged_out, describe_loss
 from clickscore.sources.kafka_admin import read_topic_state
 from clickscore.sources.kafka_consumer import consumer_properties
 from clickscore.sources.records import BatchInput, BatchPlan, shortened
@@ -98,15 +100,17 @@ def _raw_columns(source: KafkaSource) -> list[Column]:
     ]
 
 
-def read_range(spark: SparkSession, source: KafkaSource, bounds: Mapping[Partition, tuple[int, int]]) -> DataFrame:
+def read_range(
+    spark: SparkSession, source: KafkaSource, bounds: Mapping[Partition, tuple[int, int]], accept_loss: bool = True
+) -> DataFrame:
     """Read what the topics hold between two offsets of each partition, once; columns as in ``schemas.raw``."""
     begin, end = (_as_json({p: bound[which] for p, bound in bounds.items()}) for which in (0, 1))
     numbers: dict[str, list[int]] = {}
     for topic, number in sorted(bounds):
         numbers.setdefault(topic, []).append(number)
     options: dict[str, Any] = {
-        "assign": json.dumps(numbers), "startingOffsets": begin, "endingOffsets": end, "failOnDataLoss": False,
-        "includeHeaders": "headers" in source.keep,
+        "assign": json.dumps(numbers), "startingOffsets": begin, "endingOffsets": end,
+        "failOnDataLoss": not accept_loss, "includeHeaders": "headers" in source.keep,
         **{f"kafka.{name}": value for name, value in consumer_properties(source).items()},
     }  # fmt: skip
     return spark.read.format("kafka").options(**options).load().select(*_raw_columns(source))
@@ -119,18 +123,31 @@ def _as_json(offsets: Mapping[Partition, int]) -> str:
     return json.dumps(tree)
 
 
-def read_again(spark: SparkSession, source: KafkaSource, checkpoint: str, batch_id: int) -> DataFrame | None:
-    """Read the records of a micro-batch past times that Spark cannot hold, which become null; None if none has one."""
+def read_again(
+    spark: SparkSession, source: KafkaSource, checkpoint: str, accept_loss: bool, batch_id: int
+) -> DataFrame | None:
+    """Read the records of a micro-batch past times that Spark cannot hold, which become null; None if none has one.
+
+    Raises:
+        DataLossError: if records of it are gone, unless that is accepted.
+    """
     begin, end = (planned_offsets(spark, checkpoint, batch) for batch in (batch_id - 1, batch_id))
     if missing := end.keys() - begin.keys():  # partitions that have come since
         earliest = read_topic_state(spark, source).earliest
         begin = {**begin, **{partition: earliest.get(partition, 0) for partition in missing}}
     bounds = {partition: (begin[partition], upto) for partition, upto in end.items() if begin[partition] < upto}
-    return read_past_times(spark, source, bounds)
+    records = read_past_times(spark, source, bounds, accept_loss)
+    if records is not None and not accept_loss:  # what the driver reads is here, and nothing has told it what is gone
+        topics = read_topic_state(spark, source)
+        if gaps := [
+            gap for p in sorted(bounds.keys() & topics.earliest.keys()) for gap in aged_out(p, *bounds[p], topics)
+        ]:
+            raise DataLossError(describe_loss(gaps))
+    return records
 
 
 def read_past_times(
-    spark: SparkSession, source: KafkaSource, bounds: Mapping[Partition, tuple[int, int]]
+    spark: SparkSession, source: KafkaSource, bounds: Mapping[Partition, tuple[int, int]], accept_loss: bool = True
 ) -> DataFrame | None:
     """Read as ``read_range`` does, with null for times that Spark cannot hold; None if no record has one."""
     spans = kafka_records.spans_beyond_time(spark, source, bounds)
@@ -139,7 +156,7 @@ def read_past_times(
     before = {p: (first, spans[p][0] if p in spans else upto) for p, (first, upto) in bounds.items()}
     behind = {p: (after, bounds[p][1]) for p, (_, after) in spans.items()}
     rests = [{p: bound for p, bound in rest.items() if bound[0] < bound[1]} for rest in (before, behind)]
-    parts = [read_range(spark, source, rest) for rest in rests if rest]
+    parts = [read_range(spark, source, rest, accept_loss) for rest in rests if rest]
     return reduce(DataFrame.unionByName, parts, kafka_records.read_spans(spark, source, spans))
 
 

@@ -1,16 +1,15 @@
 """The kinds of sources: each is one module with the same functions, and this is the place where one is chosen."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Protocol
 
-import pyarrow as pa
 from pyspark.sql import DataFrame, SparkSession
 
 from clickscore.config.source import Source
 from clickscore.sources import delta, folder, kafka
 from clickscore.sources.gap_detection import TopicWatch
-from clickscore.sources.records import BatchInput, BatchPlan
+from clickscore.sources.records import BatchInput, BatchPlan, FieldOrigin
 from clickscore.storage.offset_log import Partition
 from clickscore.storage.table import Table
 
@@ -21,7 +20,7 @@ class Kind(Protocol):
     def check(self, spark: SparkSession, source: Any, /) -> None:
         """Make sure that the source is there, and has what the configuration names; raise SourceError if not."""
 
-    def check_fields(self, spark: SparkSession, source: Any, click: pa.Schema, /) -> None:
+    def check_fields(self, spark: SparkSession, source: Any, fields: Sequence[FieldOrigin], /) -> None:
         """Make sure that a source whose records have columns has those of a click; raise SourceError if not."""
 
     def warnings(self, source: Any, /) -> list[str]:
@@ -43,8 +42,13 @@ class Kind(Protocol):
     def files_ahead(self, spark: SparkSession, source: Any, checkpoint: str, /) -> int | None:
         """Return how many files are there that the stream has not taken yet; None where that cannot be known."""
 
-    def read_again(self, spark: SparkSession, source: Any, checkpoint: str, batch_id: int, /) -> DataFrame | None:
-        """Read the records of a micro-batch past times that Spark cannot hold; None if none of them has one."""
+    def read_again(
+        self, spark: SparkSession, source: Any, checkpoint: str, accept_loss: bool, batch_id: int, /
+    ) -> DataFrame | None:
+        """Read the records of a micro-batch past times that Spark cannot hold; None if none of them has one.
+
+        Without ``accept_loss``, records that are gone are an error.
+        """
 
     def lost_files(self, spark: SparkSession, checkpoint: str, batch_id: int, known: Collection[str], /) -> list[str]:
         """Return the files of a landing folder that were moved or deleted before their micro-batch read them.

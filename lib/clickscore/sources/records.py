@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
-from typing import Any
+from typing import Any, NamedTuple
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
@@ -19,6 +19,23 @@ LAST_MS = round(datetime(9999, 12, 31, tzinfo=timezone.utc).timestamp() * 1_000)
 """Latest time that Python can hold, but for a day."""
 MOST_NAMED = 5
 """Files or partitions that a message names."""
+
+
+class FieldOrigin(NamedTuple):
+    """Where a field of a click is in a record.
+
+    Attributes:
+        name: of the field.
+        is_required: whether a click is none without it.
+        parts: names at the top of the record that it is read from: one after the other until one is there, or all;
+            none for a constant.
+        needs_all: whether all of them make it.
+    """
+
+    name: str
+    is_required: bool
+    parts: tuple[str, ...]
+    needs_all: bool = False
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timezone
 
-from pyspark.sql import SparkSession
+from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from clickscore.errors import CheckpointError, TableError
@@ -15,6 +15,9 @@ from clickscore.storage.protocol import check_readable
 from clickscore.storage.stream_id import read_stream_id
 from clickscore.storage.table import STREAM_PROPERTY, Table
 from clickscore.storage.transactions import last_batch
+
+_MOMENTS = ("scored_at", "received_at")
+"""Columns with the time at which a row of an output table was written."""
 
 
 @dataclass(frozen=True)
@@ -79,12 +82,33 @@ def written_upto(spark: SparkSession, checkpoint: Checkpoint, table: Table, mome
     if last >= 0:
         return last
     # Its rows may be there all the same: the commits were cleaned away, or the table is a copy of the one that it has
-    # written. Older rows with the same number may be those of another stream, from which the table was released.
-    plan = offset_log.read_plan(spark, checkpoint.path, checkpoint.last_planned)
-    assert plan  # or else it would not be the last one
-    planned_at = datetime.fromtimestamp(plan.planned_ms / 1000, timezone.utc)
-    is_ours = (F.col("batch_id") == checkpoint.last_planned) & (F.col(moment) >= planned_at)
-    return checkpoint.last_done if table.read(spark).where(is_ours).isEmpty() else checkpoint.last_planned
+    # written.
+    rows = _written_since(spark, checkpoint, table, checkpoint.last_planned, moment)
+    is_there = not rows.where(F.col("batch_id") == checkpoint.last_planned).isEmpty()
+    return checkpoint.last_planned if is_there else checkpoint.last_done
+
+
+def _written_since(spark: SparkSession, checkpoint: Checkpoint, table: Table, batch_id: int, moment: str) -> DataFrame:
+    """Return the rows that were written since a micro-batch was planned.
+
+    Older ones may be those of another stream, from which the table was released, and have the same numbers.
+    """
+    plan = offset_log.read_plan(spark, checkpoint.path, batch_id)
+    rows = table.read(spark)
+    if plan is None:
+        return rows.limit(0)
+    return rows.where(F.col(moment) >= datetime.fromtimestamp(plan.planned_ms / 1000, timezone.utc))
+
+
+def _newest_batch(spark: SparkSession, checkpoint: Checkpoint, table: Table, stream: str) -> int:
+    """Return the last micro-batch of a stream in a table, or -1: by its history or, where that is trimmed, its rows."""
+    last = last_batch(spark, table, stream)
+    moment = next((name for name in table.columns(spark) if name in _MOMENTS), None)
+    if last >= 0 or checkpoint.last_done < 0 or moment is None:
+        return last
+    rows = _written_since(spark, checkpoint, table, checkpoint.last_done, moment)
+    [[newest]] = rows.agg(F.max("batch_id")).collect()
+    return last if newest is None else int(newest)
 
 
 def check_state(spark: SparkSession, checkpoint: Checkpoint, deduplicates: bool) -> None:
@@ -93,7 +117,9 @@ def check_state(spark: SparkSession, checkpoint: Checkpoint, deduplicates: bool)
     Raises:
         CheckpointError: if not.
     """
-    if checkpoint.last_done < 0 or path_exists(spark, f"{checkpoint.path}/state") == deduplicates:
+    # A stream that has not finished a micro-batch may begin to look for duplicates, but not leave its memory behind.
+    is_free = deduplicates and checkpoint.last_done < 0
+    if is_free or path_exists(spark, f"{checkpoint.path}/state") == deduplicates:
         return
     raise CheckpointError(
         f"deduplicate {'is' if deduplicates else 'is not'} in the configuration, but the checkpoint {checkpoint.path} "
@@ -111,7 +137,7 @@ def check_logs(spark: SparkSession, checkpoint: Checkpoint, tables: Iterable[Tab
     """
     planned, done = checkpoint.last_planned, checkpoint.last_done
     if planned >= 0 and not offset_log.is_whole(spark, checkpoint.path, OFFSETS, planned):
-        holders = [table.name for table in tables if table.exists(spark) and _holds(spark, table, planned)]
+        holders = [table.name for table in tables if _holds(spark, checkpoint, table, planned)]
         if planned <= done or holders:
             where = f", and its clicks are in {' and '.join(holders)}" if holders else ""
             remedy = (
@@ -131,9 +157,9 @@ def check_logs(spark: SparkSession, checkpoint: Checkpoint, tables: Iterable[Tab
         )
 
 
-def _holds(spark: SparkSession, table: Table, batch_id: int) -> bool:
-    stream = table.stream(spark)
-    return stream is not None and last_batch(spark, table, stream) >= batch_id
+def _holds(spark: SparkSession, checkpoint: Checkpoint, table: Table, batch_id: int) -> bool:
+    stream = table.stream(spark) if table.exists(spark) else None
+    return stream is not None and _newest_batch(spark, checkpoint, table, stream) >= batch_id
 
 
 def check_belongs(spark: SparkSession, checkpoint: Checkpoint, table: Table, properties: Mapping[str, str]) -> None:
@@ -167,7 +193,7 @@ def check_belongs(spark: SparkSession, checkpoint: Checkpoint, table: Table, pro
             f"and this table all the same, release the table with\n"
             f"  ALTER TABLE {table.sql_name} UNSET TBLPROPERTIES ('{STREAM_PROPERTY}')"
         )
-    last = last_batch(spark, table, bound)
+    last = _newest_batch(spark, checkpoint, table, bound)
     if last > checkpoint.last_planned:
         raise CheckpointError(
             f"{table.name} holds batch {last}, but the checkpoint {checkpoint.path} only reached batch "

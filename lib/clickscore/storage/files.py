@@ -20,6 +20,10 @@ LISTING_PAGE = 10_000
 _SETTINGS: WeakKeyDictionary[SparkSession, Any] = WeakKeyDictionary()
 """Hadoop's settings of each session, as they were at the first look: to put them together takes longer than a look."""
 
+_READ_ALL_THE_SAME = ("_metadata", "_common_metadata")
+"""Begin the names of files of Parquet, so Spark lists them; in a folder of such a name, it reads files of any kind."""
+_BEING_COPIED = "._COPYING_"
+"""Ends a name as long as ``hadoop fs -put`` writes there."""
 _SCHEME = "^[A-Za-z][A-Za-z0-9+.-]*:(//)?"
 _BETWEEN = "\0"
 """The one character that no path has."""
@@ -61,8 +65,23 @@ def all_files(spark: SparkSession, folder: str) -> Iterator[str]:
 
 
 def is_hidden(path: str) -> bool:
-    """Tell whether Spark passes over a file, because its name or that of a folder begins with a dot or underscore."""
-    return any(part.startswith((".", "_")) for part in PurePosixPath(path).parts)
+    """Tell whether Spark passes over a file, because of its name or that of a folder on the way to it.
+
+    So it does with names that begin with a dot, or with an underscore unless there is an equals sign in them, as that
+    may stand for a column: ``HadoopFSUtils.shouldFilterOutPathName`` and ``PartitioningAwareFileIndex.isDataPath``.
+    """
+    *folders, name = PurePosixPath(path).parts
+    return _begins_hidden(name) or any(map(is_hidden_folder, folders))
+
+
+def is_hidden_folder(name: str) -> bool:
+    """Tell whether Spark passes over a folder with such a name, and over all that is in it."""
+    is_read = name.startswith(_READ_ALL_THE_SAME)
+    return (_begins_hidden(name) and not is_read) or name.endswith(_BEING_COPIED)
+
+
+def _begins_hidden(name: str) -> bool:
+    return name.startswith(".") or (name.startswith("_") and "=" not in name)
 
 
 def read_text(spark: SparkSession, file: str) -> str | None:

@@ -12,7 +12,7 @@ from pyspark.sql import SparkSession
 
 from clickscore.errors import gist
 from clickscore.spark_errors import SPARK_ERRORS, root_cause
-from clickscore.storage.files import hadoop_path
+from clickscore.storage.files import hadoop_path, is_hidden_folder
 
 _LOCAL = "file:"
 
@@ -64,7 +64,7 @@ def is_inside(place: str, other: str) -> bool:
 def links_in(folder: str) -> list[str]:
     """Return the links in a local folder through which files of it, or of another link, are found a second time.
 
-    Folders that Spark passes over, because of the dot or the underscore at the beginning of their names, do not count.
+    Folders that Spark passes over because of their names do not count.
 
     Raises:
         OSError: if a folder cannot be read.
@@ -73,7 +73,7 @@ def links_in(folder: str) -> list[str]:
     while waiting:
         try:
             with os.scandir(waiting.pop()) as entries:
-                visible = [entry for entry in entries if not entry.name.startswith((".", "_"))]
+                visible = [entry for entry in entries if not is_hidden_folder(entry.name)]
         except FileNotFoundError:  # somebody has removed it since
             continue
         waiting += [entry.path for entry in visible if entry.is_dir(follow_symlinks=False)]

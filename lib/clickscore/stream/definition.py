@@ -2,11 +2,15 @@
 
 from dataclasses import dataclass
 
+import pyarrow as pa
+
 from clickscore.config.model import SCORE
 from clickscore.config.run import Config
 from clickscore.errors import ConfigError
 from clickscore.scoring.contract import NOT_IN_NAMES, RESERVED, Contract, as_stored, contract_of, protected
 from clickscore.scoring.features import Features, read_features
+from clickscore.scoring.reading import reading_of, steps_of
+from clickscore.sources.records import FieldOrigin
 from clickscore.storage.arrow_types import as_spark
 from clickscore.storage.privacy import as_properties
 from clickscore.storage.schemas import KEEP, KEPT, Layout, Scores
@@ -72,3 +76,16 @@ def privacy_properties(contract: Contract) -> dict[str, str]:
     """Return the properties of a table that say under which rules of privacy it is written; none without rules."""
     protection = contract.protection
     return as_properties(protection.described, protection.key_id) if protection else {}
+
+
+def field_origins(click: pa.Schema) -> list[FieldOrigin]:
+    """Return where each field of a click is in a record."""
+    return [
+        FieldOrigin(
+            field.name,
+            not field.nullable,
+            tuple(str(steps[0]) for steps in steps_of(field)),
+            needs_all=reading_of(field).is_joined,
+        )
+        for field in click
+    ]

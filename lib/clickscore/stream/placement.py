@@ -11,6 +11,7 @@ from typing import NamedTuple
 from pyspark.sql import SparkSession
 
 from clickscore.config.fields import pattern_characters
+from clickscore.config.output import BESIDE_SCORED
 from clickscore.config.run import Config
 from clickscore.config.source import DeltaSource, FolderSource
 from clickscore.errors import ConfigError, TableError
@@ -110,10 +111,5 @@ def _named(config: Config) -> Iterator[tuple[str, Table | str]]:
     yield "checkpoint", config.checkpoint
     yield "output.scored", scored
     yield "output.rejected", Table(config.output.rejected)
-    yield "model_timeline, which stands beside output.scored,", scored.beside("model_timeline")
-    yield "stream_metrics, which stands beside output.scored,", scored.beside("stream_metrics")
-    yield "source_gaps, which stands beside output.scored,", scored.beside("source_gaps")
-    yield "backfills, which stands beside output.scored,", scored.beside("backfills")
-    yield "erasures, which stands beside output.scored,", scored.beside("erasures")
-    yield "outcomes, which stands beside output.scored,", scored.beside("outcomes")
-    yield "model_decisions, which stands beside output.scored,", scored.beside("model_decisions")
+    for name in BESIDE_SCORED:
+        yield f"{name}, which stands beside output.scored,", scored.beside(name)

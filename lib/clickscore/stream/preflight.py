@@ -29,7 +29,13 @@ from clickscore.storage.model_timeline import Pin, read_pin
 from clickscore.storage.privacy import check_privacy
 from clickscore.storage.protocol import check_readable, check_writable
 from clickscore.storage.table import Table
-from clickscore.stream.definition import Definition, define_contract, define_layout, privacy_properties
+from clickscore.stream.definition import (
+    Definition,
+    define_contract,
+    define_layout,
+    field_origins,
+    privacy_properties,
+)
 from clickscore.stream.placement import check_placement
 from clickscore.stream.refusals import check_ledger
 
@@ -148,7 +154,7 @@ def check(
     if contract:
         found.attempt(lambda: check_registry(contract.click))
     if contract and source:
-        found.attempt(lambda: kind_of(source).check_fields(spark, source, contract.click))
+        found.attempt(lambda: kind_of(source).check_fields(spark, source, field_origins(contract.click)))
 
     shapes = {timeline: schemas.MODEL_TIMELINE, metrics: stream_metrics.STREAM_METRICS} if is_placed else {}
     if contract and is_placed:

@@ -143,7 +143,9 @@ class Stream:
             unwritable=Unwritable(
                 self.spark, wiring.definition.layout, wiring.scored, wiring.checkpoint.path, self.tell
             ),
-            read_again=partial(kind.read_again, self.spark, wiring.config.source, wiring.config.checkpoint),
+            read_again=partial(
+                kind.read_again, self.spark, wiring.config.source, wiring.config.checkpoint, self.accept_loss
+            ),
             plan_of=partial(kind.plan_of, self.spark, wiring.config.source, wiring.config.checkpoint),
             lost_files=partial(kind.lost_files, self.spark, wiring.config.checkpoint),
             has_taken=partial(kind.has_taken, self.spark, wiring.config.checkpoint),

@@ -94,6 +94,35 @@ def test_offsets_are_proven_and_those_without_a_row_explained(
     assert "DELETE, 3 rows deleted" in said
 
 
+def test_duplicates_and_markers_that_age_out_are_no_finding_and_a_row_that_is_lost_still_is(
+    spark: SparkSession, kafka_shop: Any, topic: Any, make_click: MakeClick
+) -> None:
+    kafka_shop.set(deduplicate={"window": "10 minutes"})
+    topic.make(1)
+    producer = topic.producer(**{"transactional.id": topic.name})
+    producer.init_transactions()
+    for numbers in ((1, 2, 1), (3,)):
+        producer.begin_transaction()
+        topic.put(producer, *map(make_click, numbers))
+        producer.flush(30)
+        producer.commit_transaction()
+    kafka_shop.run(spark)
+    is_whole, said = look(spark, kafka_shop)
+    assert is_whole, said
+    assert "4 records, each in exactly one row, 1 of them duplicates" in said
+
+    deleted = topic.broker.admin.delete_records([TopicPartition(topic.name, 0, 6)])
+    [done.result() for done in deleted.values()]
+    is_whole, again = look(spark, kafka_shop)
+    assert is_whole, again
+    assert again.splitlines()[-1] == said.splitlines()[-1]
+
+    deltalake.DeltaTable(str(kafka_shop.home / "scored_clicks")).delete("id = 'c2'")
+    is_whole, said = look(spark, kafka_shop)
+    assert not is_whole
+    assert "1 missing, and no longer in the source: no longer verifiable" in said
+
+
 def test_duplicate_is_told_from_a_lost_record_by_its_id(
     spark: SparkSession, kafka_shop: Any, topic: Any, make_click: MakeClick
 ) -> None:

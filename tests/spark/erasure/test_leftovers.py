@@ -30,6 +30,14 @@ def test_visitor_is_found_in_any_value(spark: SparkSession, row: tuple[object, .
     assert named_rows(rows, {"v1": 0}).count() == 1
 
 
+def test_numbers_of_clickscore_itself_name_nobody_but_any_other_number_may(spark: SparkSession) -> None:
+    rows = spark.createDataFrame(
+        [(7, 0, None, 1), (1, 7, None, 2), (1, 0, 7, 3), (1, 0, None, 7)],
+        "batch_id BIGINT, source_offset BIGINT, replay_id BIGINT, customer BIGINT",
+    )
+    assert [row.customer for row in named_rows(rows, {"7": 0}).collect()] == [7]
+
+
 @pytest.mark.parametrize("is_widened", [False, True])
 def test_visitor_is_found_in_a_column_that_older_files_do_not_have(
     spark: SparkSession, tmp_path: Path, is_widened: bool

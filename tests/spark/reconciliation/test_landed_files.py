@@ -1,11 +1,13 @@
 import os
 from pathlib import Path
+from urllib.parse import unquote
 
 import pytest
 from pyspark.sql import SparkSession
 
 from clickscore.reconciliation.batch_range import Range
 from clickscore.reconciliation.landed_files import in_batches, is_numbered_alike, listed_at, strangers, unlisted
+from clickscore.sources.folder import read_batch
 from clickscore.storage import files
 from clickscore.storage.offset_log import Planned
 
@@ -58,16 +60,20 @@ def test_strangers_are_all_files_that_the_stream_does_not_read_whatever_their_na
 ) -> None:
     monkeypatch.setattr(files, "LISTING_PAGE", 2)
     assert list(strangers(spark, str(tmp_path))) == []
-    read = ["a.jsonl", "deep/er/b.json.gz", "a; isDirectory=true;.json", "c=1/d e.json"]
+    read = ["a.jsonl", "deep/er/b.json.gz", "a; isDirectory=true;.json", "c=1/d e.json",
+            "_a=1.jsonl", "_dt=1/a.jsonl", "_metadata/b.jsonl"]  # fmt: skip
     passed_over = [
         ".hidden.json", "_aside/a.json", "deep/.hid/_den/b.json", "a.csv", "b.json.tmp", "deep/x; isDirectory=false;",
         "two\nlines.txt", "per%20cent.txt", "empty",
+        "_metadata.jsonl", "deep._COPYING_/c.jsonl", ".d=1/a.jsonl",
     ]  # fmt: skip
     for name in read + passed_over:
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text("" if name == "empty" else "x")
     assert sorted(strangers(spark, str(tmp_path))) == sorted(passed_over)
     assert sorted(strangers(spark, f"file://{tmp_path}/")) == sorted(passed_over)
+    found = read_batch(spark, str(tmp_path)).select("source").collect()
+    assert sorted(unquote(row.source).partition(f"{tmp_path}/")[2] for row in found) == sorted(read)
 
 
 def test_links_that_lead_back_to_the_folder_are_followed_once_at_most(spark: SparkSession, tmp_path: Path) -> None:

@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
@@ -7,7 +8,14 @@ from pyspark.sql import SparkSession
 from pyspark.sql import types as T
 
 from clickscore.errors import CheckpointError
-from clickscore.storage.checkpoint import Checkpoint, check_belongs, check_logs, read_checkpoint, written_upto
+from clickscore.storage.checkpoint import (
+    Checkpoint,
+    check_belongs,
+    check_logs,
+    check_state,
+    read_checkpoint,
+    written_upto,
+)
 from clickscore.storage.table import STREAM_PROPERTY, Table, of_batch
 
 SCHEMA = T.StructType([T.StructField("id", T.StringType())])
@@ -103,6 +111,36 @@ def test_micro_batch_that_is_in_a_copy_of_the_table_is_not_written_once_more(
     assert [upto(each, 5) for each in (table, *copies)] == [4, 4, 4]
     # Rows of this number that are older than the plan are those of a stream before this one.
     assert upto(copies[1], 3, "stream-2") == 2
+
+    # The history of the copy says nothing of micro-batch 4, but its rows do.
+    copies[1].set_properties(spark, {STREAM_PROPERTY: "stream-1"})
+    older = Checkpoint(str(tmp_path), "stream-1", 3, 3)
+    with pytest.raises(CheckpointError, match=r"holds batch 4, but the checkpoint .* only reached batch 3"):
+        check_belongs(spark, older, copies[1], copies[1].found_properties(spark))
+    check_belongs(spark, replace(older, last_planned=4), copies[1], copies[1].found_properties(spark))
+    (tmp_path / "offsets" / "4").write_text("")
+    with pytest.raises(CheckpointError, match=r"offsets/4 is damaged: .* its clicks are in .*copy: restore it"):
+        check_logs(spark, replace(older, last_planned=4), [copies[1]])
+
+
+@pytest.mark.parametrize(
+    ("last_done", "has_state", "deduplicates", "began"),
+    [
+        (-1, False, True, None), (-1, True, True, None), (-1, False, False, None), (-1, True, False, "with"),
+        (3, True, True, None), (3, True, False, "with"), (3, False, True, "without"), (3, False, False, None),
+    ],
+)  # fmt: skip
+def test_stream_goes_on_with_the_memory_of_ids_that_it_began_with(
+    spark: SparkSession, tmp_path: Path, last_done: int, has_state: bool, deduplicates: bool, began: str | None
+) -> None:
+    if has_state:
+        (tmp_path / "state").mkdir()
+    checkpoint = Checkpoint(str(tmp_path), "stream-1", 3, last_done)
+    if began is None:
+        check_state(spark, checkpoint, deduplicates)
+        return
+    with pytest.raises(CheckpointError, match=f"the checkpoint .* began {began} it"):
+        check_state(spark, checkpoint, deduplicates)
 
 
 WHOLE = 'v1\n{"batchWatermarkMs": 0}\n{"logOffset": 3}'

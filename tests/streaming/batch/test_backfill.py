@@ -72,6 +72,24 @@ def test_table_of_gaps_that_cannot_take_a_row_is_refused_before_a_backfill_plans
     assert not (shop.home / "backfills").exists()
 
 
+def test_backfill_keeps_the_rules_of_privacy_of_its_tables_and_fits_their_constraints(
+    shop: Any, spark: SparkSession, archive: Path, run_job: RunJob
+) -> None:
+    arguments = ("score_batch", "--config", str(shop.config_file), "--files", str(archive))
+    rejected = f"delta.`{shop.home}/rejected_clicks`"
+    spark.sql(f"ALTER TABLE {rejected} SET TBLPROPERTIES ('clickscore.privacy' = '{json.dumps({'visitor': 'hash'})}')")
+    done = run_job(*arguments)
+    assert done.status == 2
+    assert "visitor: the configuration says nothing, the table hash" in done.err
+    spark.sql(f"ALTER TABLE {rejected} UNSET TBLPROPERTIES ('clickscore.privacy')")
+    spark.sql(f"ALTER TABLE {rejected} ADD CONSTRAINT short CHECK (length(raw) < 5)")
+    done = run_job(*arguments)
+    assert done.status == 2
+    assert "short" in done.err
+    assert len(shop.scored) == 3
+    assert not (shop.home / "backfills").exists()
+
+
 def test_file_that_goes_while_a_backfill_runs_is_rejected_and_one_that_moves_is_not_scored_again(
     shop: Any, spark: SparkSession, archive: Path, run_job: RunJob, monkeypatch: pytest.MonkeyPatch
 ) -> None:

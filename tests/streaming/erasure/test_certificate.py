@@ -1,6 +1,8 @@
 """The end of an erasure: what is left in files, and the certificate that nothing is."""
 
 import json
+from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -85,3 +87,25 @@ def test_rows_that_deletion_vectors_hide_are_purged_once_the_request_is_done(
     is_done, said = site.finish(site.GONE)
     assert is_done, said
     assert files_with(site, site.GONE, "'c3'") == []
+
+
+def test_number_of_a_visitor_may_stand_for_anything_else_in_other_rows(
+    site: Any, shop: Any, make_click: Callable[..., dict[str, Any]]
+) -> None:
+    ddl = shop.home / "click.ddl"
+    ddl.write_text(Path("tests/data/click.ddl").read_text().replace("visitor  STRING", "visitor  BIGINT"))
+    shop.set(
+        click={"schema": str(ddl), "id": "id", "time": "at", "visitor": "visitor"},
+        erasure=site.config.erasure.model_dump(mode="json"),
+    )
+    shop.land("a.jsonl", make_click(1, visitor=1), make_click(2, visitor=500), make_click(3, visitor=500, price="x"))
+    shop.run(site.spark)
+    shop.land("b.jsonl", make_click(4, visitor=600))
+    shop.run(site.spark)
+    numbered = replace(site, shop=shop, home=shop.home)
+    numbered.erase("1")
+    for table in tables(numbered):
+        table.set_properties(site.spark, NO_RETENTION)
+    is_done, said = numbered.finish("1")
+    assert is_done, said
+    assert numbered.table("scored_clicks")["visitor"].sort_values().tolist() == [500, 600]

@@ -165,6 +165,26 @@ def test_columns_in_another_spelling_than_the_fields_of_a_click_are_refused(spar
     assert not (shop.home / "checkpoint").exists()
 
 
+def test_fields_may_be_read_from_columns_of_other_names(spark: SparkSession, shop: Any) -> None:
+    table = str(shop.home / "raw")
+    spark.sql(
+        "SELECT 'm1' AS messageId, named_struct('at', '2026-03-01T12:00:00Z') AS context, 'v1' AS user, 3.0D AS price"
+    ).write.format("delta").save(table)
+    readings = {"id": "messageId", "at": "context.at", "visitor": ["user", "anonymous"], "quantity": {"constant": 2}}
+    shop.set(
+        source={"kind": "delta", "table": table},
+        click={"schema": "tests/data/click.ddl", "id": "id", "time": "at", "visitor": "visitor",
+               "from": {**readings, "id": "messageID"}},
+    )  # fmt: skip
+    with pytest.raises(SourceError, match=r"messageID is there as messageId.* say in click\.from which column"):
+        shop.run(spark)
+    shop.set(click={"schema": "tests/data/click.ddl", "id": "id", "time": "at", "visitor": "visitor", "from": readings})
+    assert "1 record in 1 micro-batch: 1 scored" in shop.run(spark)
+    assert shop.scored[["id", "visitor", "quantity"]].to_numpy().tolist() == [["m1", "v1", 2]]
+    seen = StringIO()
+    assert audit.run(shop.config, lambda: spark, Console(file=seen, width=160), None, None), seen.getvalue()
+
+
 def test_typed_rows_are_audited_whatever_number_is_in_them(spark: SparkSession, shop: Any) -> None:
     table = str(shop.home / "clicks")
     for part in range(3):  # files

@@ -8,6 +8,7 @@ from clickscore.batch.ranges import (
     as_part,
     as_span,
     as_time,
+    check_known_topics,
     check_same_topics,
     cut,
     find_missing,
@@ -26,7 +27,11 @@ def test_bound_is_a_time_or_the_offsets_of_partitions() -> None:
     assert as_bound("--from", '{"clicks": {"0": 5, "1": 7}}') == {ONE: 5, TWO: 7}
 
 
-@pytest.mark.parametrize("text", ["yesterday", "{clicks: 5}", '{"clicks": 5}', '{"clicks": {"first": 5}}'])
+NO_OFFSETS = ['{"clicks": {"0": "5"}}', '{"clicks": {"0": null}}', '{"clicks": {"0": 5.5}}', '{"clicks": {"0": true}}',
+              '{"clicks": {"0": -1}}']  # fmt: skip
+
+
+@pytest.mark.parametrize("text", ["yesterday", "{clicks: 5}", '{"clicks": 5}', '{"clicks": {"first": 5}}', *NO_OFFSETS])
 def test_bound_that_is_neither_is_refused_with_an_example_of_both(text: str) -> None:
     with pytest.raises(SourceError, match=r"--to: expected a time in ISO 8601, such as .* or offsets as JSON"):
         as_bound("--to", text)
@@ -42,6 +47,12 @@ def test_topic_that_was_made_anew_since_the_stream_began_is_refused() -> None:
     check_same_topics({ONE: 500, TWO: 7}, {ONE: 500})
     with pytest.raises(SourceError, match=r"clicks-0: the stream began at offset 500 and is at 300 now, so the topic"):
         check_same_topics({ONE: 500}, {ONE: 300})
+
+
+def test_topic_that_was_made_anew_since_the_stream_looked_last_is_refused() -> None:
+    check_known_topics({"clicks": "a", "gone": "b"}, {"clicks": "a", "new": "c"})
+    with pytest.raises(SourceError, match=r"clicks: made anew since the stream has read it, .* Start the stream first"):
+        check_known_topics({"clicks": "a", "views": "b"}, {"clicks": "z", "views": "b"})
 
 
 def test_range_is_divided_where_the_stream_began_and_where_it_goes_on() -> None:

@@ -113,8 +113,10 @@ def test_interval_with_a_fraction_is_refused(file: Path) -> None:
     assert "trigger: expected available_now or an interval" in problems(file, "trigger=1.5 minutes")
 
 
-def test_one_table_for_both_is_refused(file: Path) -> None:
-    assert "scored and rejected are the same table, x; name two" in problems(file, "output={scored: x, rejected: x/}")
+def test_trigger_that_no_clock_can_wait_for_is_refused(file: Path) -> None:
+    assert "trigger: expected an interval of 36500 days at most, found '40000 days'" in problems(
+        file, "trigger=40000 days"
+    )
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ import pyarrow as pa
 import pytest
 from tests.support.run_tables import REJECTED, Run
 
-from clickscore.config.run import Output
+from clickscore.config.output import Output
 from clickscore.errors import TableError
 from clickscore.report.run_tables import open_tables
 from clickscore.scoring import Contract

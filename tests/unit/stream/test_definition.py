@@ -7,7 +7,7 @@ import yaml
 from clickscore.config.run import Config, load
 from clickscore.errors import ConfigError
 from clickscore.storage.schemas import KEPT, SCORED
-from clickscore.stream.definition import privacy_properties, read_definition
+from clickscore.stream.definition import define_contract, field_origins, privacy_properties, read_definition
 
 KEY = "0123456789abcdef0123456789abcdef"
 
@@ -89,3 +89,19 @@ def test_rules_that_do_not_fit_are_named_all_at_once(tmp_path: Path) -> None:
     assert str(caught.value).startswith("privacy cannot be used:")
     assert "privacy.fields.event_id: expected hash" in str(caught.value)
     assert "privacy.fields.pages: there is no field pages" in str(caught.value)
+
+
+def test_origin_of_a_field_is_all_that_it_is_made_of_or_what_is_there_first(tmp_path: Path) -> None:
+    roles = {"schema": "conf/click.ddl", "id": "event_id", "time": "event_time", "visitor": "visitor_id"}
+    readings = {
+        "event_id": ["id", "uuid"], "event_time": "context.time", "user_agent": {"constant": "none"},
+        "visitor_id": {"concat": ["shop", "user"]},
+    }  # fmt: skip
+    ddl = Path("conf/click.ddl").read_text()
+    contract = define_contract(config(tmp_path, ddl, {"click": {**roles, "from": readings}}))
+    origins = {origin.name: origin for origin in field_origins(contract.click)}
+    assert origins["event_id"] == ("event_id", True, ("id", "uuid"), False)
+    assert origins["event_time"].parts == ("context",)
+    assert origins["user_agent"] == ("user_agent", False, (), False)
+    assert origins["visitor_id"] == ("visitor_id", True, ("shop", "user"), True)
+    assert origins["price"].parts == ("price",)
