@@ -11,7 +11,9 @@ BESIDE_SCORED = (
 
 
 class Output(Section):
-    """The two main tables; ``model_timeline`` and ``source_gaps`` are created next to ``scored``.
+    """The two main tables; others, such as ``model_timeline`` and ``source_gaps``, are created next to ``scored``.
+
+    All have names of their own, whatever their folder or schema: the ledger of erasures knows a table by its name.
 
     Example::
 

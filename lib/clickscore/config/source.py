@@ -9,9 +9,6 @@ from clickscore.config.fields import Count, ExistingFile, FolderPath, Reference,
 from clickscore.config.kafka_options import ALLOWED, FORBIDDEN
 from clickscore.config.value import Value
 
-MOST_PARTITIONS = 2**31 - 1
-"""More, Spark cannot count."""
-
 EARLIEST, LATEST = "earliest", "latest"
 
 
@@ -245,7 +242,7 @@ class KafkaSource(Section):
     pattern: Text | None = None
     start: Annotated[str, BeforeValidator(_position)] = EARLIEST
     max_records: Count = 250_000
-    min_partitions: Annotated[int, Field(gt=0, le=MOST_PARTITIONS)] | None = None
+    min_partitions: Annotated[int, Field(gt=0, le=2**31 - 1)] | None = None  # Spark counts tasks in an INT
     value: Value = Value()
     keep: Annotated[tuple[Literal["key", "headers"], ...], Field(strict=False)] = ()
     security: Security = Security(protocol="PLAINTEXT")

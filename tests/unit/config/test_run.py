@@ -114,7 +114,7 @@ def test_interval_with_a_fraction_is_refused(file: Path) -> None:
 
 
 def test_trigger_that_no_clock_can_wait_for_is_refused(file: Path) -> None:
-    assert "trigger: expected an interval of 36500 days at most, found '40000 days'" in problems(
+    assert "trigger: expected an interval of 36,500 days at most, found '40000 days'" in problems(
         file, "trigger=40000 days"
     )
 
