@@ -1,6 +1,7 @@
 """Erasures in the tables of a real stream: what goes, what stays, and what the audit says then."""
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from threading import Event, Thread
@@ -151,8 +152,9 @@ def test_outcomes_that_are_joined_while_an_erasure_begins_do_not_come_back(
     assert is_green, report
 
 
+@pytest.mark.parametrize("is_killed", [False, True], ids=["whole", "killed after its plan"])
 def test_outcomes_whose_table_is_made_while_an_erasure_plans_do_not_come_back(
-    site: Any, monkeypatch: pytest.MonkeyPatch
+    site: Any, monkeypatch: pytest.MonkeyPatch, is_killed: bool
 ) -> None:
     plan, merge, has_read, may_write, written = Erasures.plan, joined.merge, Event(), Event(), list[int | None]()
     other = replace(site, spark=site.spark.newSession())
@@ -169,40 +171,24 @@ def test_outcomes_whose_table_is_made_while_an_erasure_plans_do_not_come_back(
         monkeypatch.setattr(Erasures, "plan", plan)
         joining.start()
         assert has_read.wait(PATIENCE_S)
-        return plan(*arguments)
+        number = plan(*arguments)
+        if is_killed:
+            raise KilledError
+        return number
 
     monkeypatch.setattr(joined, "merge", wait_and_write)
     monkeypatch.setattr(Erasures, "plan", plan_late)
-    site.erase(site.GONE)
+    with pytest.raises(KilledError) if is_killed else nullcontext():
+        site.erase(site.GONE)
     may_write.set()
     joining.join()
-    assert written == [None]
+    assert written == [5 if is_killed else None]
+    if is_killed:
+        assert "outcomes" not in set(site.ledger("planned")["table_name"])
+        site.erase(site.GONE)
     assert sorted(site.table("outcomes")["unit_id"]) == ["c3", "c7", "c8"]
     planned = site.ledger("planned").query("table_name == 'outcomes'")
-    assert planned["rows"].tolist() == [0, 0]
-    is_green, report = site.audit()
-    assert is_green, report
-
-
-def test_erasure_that_is_killed_before_it_has_planned_a_new_table_takes_its_outcomes_first(
-    site: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    merge, another_job = joined.merge, replace(site, spark=site.spark.newSession())
-
-    def overlap(*arguments: Any) -> int | None:
-        """Plan an erasure, and be killed, when the clicks are read and nothing of them is written."""
-        with monkeypatch.context() as patch, pytest.raises(KilledError):
-            killed_after(patch, Erasures, "plan")
-            another_job.erase(site.GONE)
-        return merge(*arguments)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(joined, "merge", overlap)
-        assert "5 written" in site.join()
-    assert "outcomes" not in set(site.ledger("planned")["table_name"])
-    site.erase(site.GONE)
-    assert sorted(site.table("outcomes")["unit_id"]) == ["c3", "c7", "c8"]
-    assert site.ledger("planned").query("table_name == 'outcomes'")["rows"].tolist() == [1, 1]
+    assert planned["rows"].tolist() == ([1, 1] if is_killed else [0, 0])
     is_green, report = site.audit()
     assert is_green, report
 
