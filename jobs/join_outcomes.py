@@ -2,7 +2,7 @@
 
 May run alongside the stream, which it does not touch, and reads what was added since its last run. What a success is,
 and for how long it is waited for, stands under outcome in the configuration.
-Exit status: 0 done; 1 it could not go on, or an erasure is planned and not done, start it again then; 2 wrong
+Exit status: 0 done; 1 it could not go on, start it again, after the erasure that it names, if it names one; 2 wrong
 configuration or table, nothing was written.
 """
 

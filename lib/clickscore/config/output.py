@@ -8,12 +8,14 @@ BESIDE_SCORED = (
     "model_timeline", "stream_metrics", "source_gaps", "backfills", "erasures", "outcomes", "model_decisions",
 )  # fmt: skip
 """Names of the tables that are made next to the scored clicks."""
+_OUTCOMES = "outcomes"
+"""The one of them that an erasure and retention take rows from."""
 
 
 class Output(Section):
     """The two main tables; others, such as ``model_timeline`` and ``source_gaps``, are created next to ``scored``.
 
-    All have names of their own, whatever their folder or schema: the ledger of erasures knows a table by its name.
+    Their names differ also without folder or schema: the ledger of erasures knows a table by its name alone.
 
     Example::
 
@@ -36,15 +38,13 @@ class Output(Section):
     @model_validator(mode="after")
     def _have_names_of_their_own(self) -> "Output":
         """The ledger of what was erased, or was too old, knows a table by its name alone."""
-        scored, rejected = _last_name(self.scored), _last_name(self.rejected)
-        taken = {scored: self.scored, **{name: f"the {name} that clickscore makes" for name in BESIDE_SCORED}}
-        if rejected in taken:
+        rejected = _last_name(self.rejected)
+        if rejected in (_last_name(self.scored), _OUTCOMES):
+            other = f"the table {_OUTCOMES} of clickscore" if rejected == _OUTCOMES else self.scored
             raise ValueError(
-                f"expected tables whose names differ without their folder or schema, found {taken[rejected]} and "
-                f"{self.rejected}; rename the table of the rejected records"
+                f"expected two tables whose names differ also without folder or schema, found {self.rejected} and "
+                f"{other}; rename the first: while no job runs, move its folder, or ALTER TABLE ... RENAME TO ..."
             )
-        if scored in BESIDE_SCORED:
-            raise ValueError(f"scored has the name of another table of clickscore, {scored}; rename it")
         return self
 
 

@@ -1,7 +1,7 @@
 """The end of an erasure: old files go, every live one is looked into, and a certificate says what was found."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from datetime import datetime, timezone
 from functools import partial
@@ -17,7 +17,7 @@ from clickscore import __version__
 from clickscore.config.run import Config
 from clickscore.console import counted, warn
 from clickscore.erasure import wiring
-from clickscore.erasure.leftovers import Find, Leftovers, look
+from clickscore.erasure.leftovers import Leftovers, look, named_rows
 from clickscore.erasure.unreached import FILES_PROPERTY, kept_until, unreached
 from clickscore.erasure.visitor_outcomes import all_holders
 from clickscore.erasure.visitor_rows import Holder
@@ -66,25 +66,38 @@ def run(
         return True
     tables = all_holders(spark, config, site.contract, site.visitors)
     erased_at = max(request["done_at"] for request in requests).astimezone(timezone.utc)
+    field = site.contract.click.field(site.contract.visitor)
     # A number stands for many things in a row; where it is that of a visitor, the rows are those that an erasure finds.
-    is_number = pa.types.is_integer(site.contract.click.field(site.contract.visitor).type)
-    kept = {
-        holder.name: _tidy(spark, holder, holder.find if is_number else site.visitors.spellings, erased_at, console)
-        for holder in tables
-    }
+    is_number = pa.types.is_integer(field.type)
+
+    def left_of(holder: Holder) -> Leftovers:
+        named = partial(named_rows, spellings=site.visitors.spellings, own=holder.own)
+        _tidy(spark, holder, console)
+        return look(spark, holder.table, holder.find if is_number else named, erased_at, is_by_field=is_number)
+
+    kept = {holder.name: left_of(holder) for holder in tables}
     if not all(left.is_none for left in kept.values()):
         _say_left(spark, console, tables, kept, erased_at)
         return False
     certificate = {
         "clickscore": __version__, "stream": site.stream, "certified_at": datetime.now(timezone.utc),
         "requests": requests, "tables": [{"table": name, **asdict(left)} for name, left in kept.items()],
-        "not_reached": [*unreached(spark, config, [each.table for each in tables], erased_at, is_finished=True)],
+        "not_reached": [
+            *_other_places(field.name, is_number),
+            *unreached(spark, config, [each.table for each in tables], erased_at, is_finished=True),
+        ],
     }  # fmt: skip
     text = json.dumps(certificate, indent=2, default=_as_text)
     say(console, f"Nothing is left of {counted(len(hashes), 'visitor')}.\n{text}")
     if file:
         file.write_text(f"{text}\n", encoding="utf-8")
     return True
+
+
+def _other_places(visitor: str, is_number: bool) -> Iterator[str]:
+    """Yield where nobody has looked for a visitor."""
+    if is_number:
+        yield f"texts and fields other than {visitor}: the id is a number, which may stand for anything there"
 
 
 def _requests(ledger: Erasures, hashes: list[str]) -> list[dict[str, Any]]:
@@ -102,15 +115,14 @@ def _requests(ledger: Erasures, hashes: list[str]) -> list[dict[str, Any]]:
     return [row.asDict() for row in found]
 
 
-def _tidy(spark: SparkSession, holder: Holder, find: Find, erased_at: datetime, console: Console) -> Leftovers:
-    """Write rows anew where deletion vectors hide some, delete the files that are old enough, and look what is left."""
+def _tidy(spark: SparkSession, holder: Holder, console: Console) -> None:
+    """Write rows anew where deletion vectors hide some, and delete the files that are old enough."""
     patiently = retrying(partial(warn, console), CONFLICT_LIMIT_S)
     try:
         patiently(spark.sql, f"REORG TABLE {holder.table.sql_name} APPLY (PURGE)")
         patiently(vacuum, spark, holder.table, None)
     except SPARK_ERRORS as error:
         raise TableError(f"{holder.table.name} cannot be vacuumed: {gist(error)}") from error
-    return look(spark, holder.table, find, erased_at)
 
 
 def _say_left(

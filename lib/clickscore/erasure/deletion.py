@@ -59,7 +59,8 @@ def delete(
         else:
             nearby = rows.where(F.col("batch_id").between(*bounds)) if bounds else rows
             found = holder.find(nearby).join(F.broadcast(hashes), NUMBER)
-            mine = found.alias("row").join(F.broadcast(planned.alias("planned")), _is_planned(found), "left_semi")
+            is_planned = _is_planned(REPLAY_ID in holder.counted_by and REPLAY_ID in found.columns)
+            mine = found.alias("row").join(F.broadcast(planned.alias("planned")), is_planned, "left_semi")
         names = [name for name in holder.identity if name in mine.columns]
         return version, mine.select(*map(quoted, names)).distinct().localCheckpoint()
 
@@ -69,7 +70,7 @@ def delete(
         version, gone = first
         while True:
             if not gone.isEmpty():
-                _merge(spark, holder.table, gone, request, bounds)
+                _merge(spark, holder, gone, request, bounds)
             if not _has_replay_since(spark, holder.table, version):
                 return
             version, gone = find()
@@ -83,9 +84,9 @@ def _has_replay_since(spark: SparkSession, table: Table, version: int) -> bool:
     return not table.delta(spark).history().where(is_replay & (F.col("version") > version)).isEmpty()
 
 
-def _is_planned(rows: DataFrame) -> Column:
+def _is_planned(has_replays: bool) -> Column:
     same = [F.col(f"row.{name}") == F.col(f"planned.{name}") for name in ("visitor_hash", "source", "batch_id")]
-    if REPLAY_ID in rows.columns:
+    if has_replays:
         replay = F.col(f"row.{REPLAY_ID}")
         same.append(replay.isNull() | (replay == F.col(f"planned.{REPLAY_ID}")))
     return reduce(Column.__and__, same)
@@ -138,10 +139,14 @@ def version_of(spark: SparkSession, table: Table, erasure_id: int) -> int | None
 
 
 def _merge(
-    spark: SparkSession, table: Table, gone: DataFrame, request: Request, batches: tuple[int, int] | None
+    spark: SparkSession, holder: Holder, gone: DataFrame, request: Request, batches: tuple[int, int] | None
 ) -> None:
     # A MERGE, as the log of the table keeps the condition of a DELETE for a month, and the ids would stand in it.
-    same = [f"row.{quoted(name)} <=> gone.{quoted(name)}" for name in gone.columns]
+    same = [f"row.{quoted(name)} <=> gone.{quoted(name)}" for name in gone.columns if name != REPLAY_ID]
+    if REPLAY_ID in holder.counted_by and REPLAY_ID in holder.table.columns(spark):
+        # A replay may have resolved the row since, or have taken that back.
+        resolved = f" OR row.{REPLAY_ID} <=> gone.{REPLAY_ID}" if REPLAY_ID in gone.columns else ""
+        same.append(f"(row.{REPLAY_ID} IS NULL{resolved})")
     # The bounds spare Delta the files of other micro-batches.
     nearby = [f"row.batch_id BETWEEN {batches[0]} AND {batches[1]}"] if batches else []
     condition = " AND ".join([*nearby, *same])
@@ -154,5 +159,5 @@ def _merge(
         f"{prefix}.materializeSource": "none",
     }
     with commit_settings(spark, settings):
-        merge = table.delta(spark).alias("row").merge(gone.alias("gone"), condition)
+        merge = holder.table.delta(spark).alias("row").merge(gone.alias("gone"), condition)
         merge.whenMatchedDelete().execute()

@@ -1,6 +1,6 @@
 """Leftovers of an erasure: files that only older versions of a table need, and ids in the files that are live."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -12,12 +12,11 @@ from clickscore.erasure.visitor_rows import joined, kept_texts, naming
 from clickscore.spark_errors import SPARK_ERRORS
 from clickscore.storage.erasures import newest_version
 from clickscore.storage.files import all_files, changed_at, plain_uri
-from clickscore.storage.schemas import REPLAY_ID, quoted
+from clickscore.storage.schemas import quoted
 from clickscore.storage.table import Table
 
 _LOG = "_delta_log/"
-_NUMBERS = ("source_offset", "batch_id", REPLAY_ID)
-Find = Mapping[str, int] | Callable[[DataFrame], DataFrame]
+Find = Callable[[DataFrame], DataFrame]
 CLOCKS_APART = timedelta(minutes=10)
 """How far the clock of the storage, which a file has its time from, may be ahead of that of the job."""
 
@@ -29,7 +28,8 @@ class Leftovers:
     Attributes:
         version: of the table that was looked at.
         files: live files, all of which were read.
-        rows: rows in them that name a visitor; of a file that hides rows, these as well.
+        rows: rows in them that name a visitor; of a file that hides rows, these as well. Where the id of a visitor is a
+            number, rows whose visitor it is.
         old_files: data files that are not live, and are older than the erasure, or may be.
     """
 
@@ -44,20 +44,22 @@ class Leftovers:
         return not (self.rows or self.old_files)
 
 
-def look(spark: SparkSession, table: Table, find: Find, erased_at: datetime) -> Leftovers:
+def look(
+    spark: SparkSession, table: Table, find: Find, erased_at: datetime, is_by_field: bool = False
+) -> Leftovers:  # fmt: skip
     """Look for visitors in the live files, and for files that may still have their rows.
 
     Args:
         spark: the session.
         table: the table.
-        find: brings the rows of visitors; or what stands for a visitor, with its number, which is looked for in every
-            value.
+        find: brings the rows of visitors, from those that the files hold.
+        is_by_field: whether it needs the columns of the table by their names, and so the rows that Delta shows.
         erased_at: when the rows had been taken out; a file that is older, and not live, may have them.
     """
     version = newest_version(spark, table)
     rows = table.read(spark, version)
     live = sorted(rows.inputFiles())
-    found = [find(rows)] if callable(find) else [named_rows(stored, find) for stored in _as_stored(spark, live)]
+    found = [find(rows)] if is_by_field else [find(stored) for stored in _as_stored(spark, live)]
     return Leftovers(
         version, len(live), sum(named.count() for named in found), len(old_files(spark, table, live, erased_at))
     )
@@ -83,10 +85,16 @@ def old_files(spark: SparkSession, table: Table, live: Iterable[str], erased_at:
     return [path for path in others if (changed := changed_at(spark, path)) and changed <= until]
 
 
-def named_rows(rows: DataFrame, spellings: Mapping[str, int]) -> DataFrame:
-    """Return the rows that name a visitor in any of their values; clickscore's own numbers are nobody's name."""
+def named_rows(rows: DataFrame, spellings: Mapping[str, int], own: Collection[str] = ()) -> DataFrame:
+    """Return the rows that name a visitor in any of their values, but for those that clickscore fills itself.
+
+    Args:
+        rows: of a table.
+        spellings: what stands for a visitor, with its number.
+        own: columns that clickscore fills itself.
+    """
     binary = [field.name for field in rows.schema.fields if isinstance(field.dataType, T.BinaryType)]
-    others = [F.col(quoted(name)) for name in rows.columns if name not in (*binary, *_NUMBERS)]
+    others = [F.col(quoted(name)) for name in rows.columns if name not in (*binary, *own)]
     # JSON would write bytes as base64; what a text has to be escaped for is found all the same.
     texts: list[Column] = [F.to_json(F.struct(*others)), *(F.col(quoted(name)).cast("string") for name in binary)]
     return rows.where(naming(spellings)(joined([*texts, *kept_texts(rows)])).isNotNull())

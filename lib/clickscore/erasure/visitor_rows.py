@@ -17,13 +17,19 @@ from clickscore.reconciliation.rescoring import RECORD
 from clickscore.scoring.contract import Contract
 from clickscore.scoring.parsing import parser
 from clickscore.storage.erasures import name_of
-from clickscore.storage.schemas import KEEP, KEPT, REPLAY_ID, quoted
+from clickscore.storage.schemas import KEEP, KEPT, REPLAY_ID, REPLAYED, quoted
 from clickscore.storage.table import Table
 from clickscore.stream.raw_column import raw_bytes
 
 NUMBER = "_visitor"
 """Column with the number of the visitor that a row is of; names with an underscore never reach a table."""
 LINEAGE = ("source", "source_offset", "batch_id")
+OF_SCORED = (
+    "score", "model_name", "model_version", "scored_at", "challenger_score", "challenger_version", "source_offset",
+    "batch_id",
+)  # fmt: skip
+OF_REJECTED = ("source_offset", "received_at", "batch_id", *REPLAYED.names)
+"""What clickscore fills itself in each table: a model, a moment and a number are nobody's name."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +44,7 @@ class Holder:
         known_by: adds the column of ``counted_by`` that tells a planned row by itself; None where the visitor does.
         awaited: what another job may still make rows of: ``NUMBER`` and the columns of ``counted_by``; None for
             nothing.
+        own: columns that clickscore fills itself, with nothing of a record.
     """
 
     table: Table
@@ -46,6 +53,7 @@ class Holder:
     counted_by: tuple[str, ...] = ("source", "batch_id")
     known_by: Callable[[DataFrame], DataFrame] | None = None
     awaited: Callable[[SparkSession], DataFrame] | None = None
+    own: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
@@ -63,10 +71,13 @@ def holders(config: Config, contract: Contract, visitors: Visitors) -> list[Hold
     """
     clicks = (contract.id, contract.visitor, *LINEAGE)
     return [
-        Holder(Table(config.output.scored), clicks, lambda rows: _of_clicks(rows, contract.visitor, visitors)),
+        Holder(
+            Table(config.output.scored), clicks, lambda rows: _of_clicks(rows, contract.visitor, visitors),
+            own=OF_SCORED,
+        ),
         Holder(
             Table(config.output.rejected), (*RECORD, REPLAY_ID), lambda rows: _of_records(rows, contract, visitors),
-            ("source", "batch_id", REPLAY_ID),
+            ("source", "batch_id", REPLAY_ID), own=OF_REJECTED,
         ),
     ]  # fmt: skip
 

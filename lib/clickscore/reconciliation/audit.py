@@ -14,9 +14,11 @@ from clickscore.reconciliation.backfilled import count_unfinished, gather_backfi
 from clickscore.reconciliation.erased import Erased, read_erased, settle_gone
 from clickscore.reconciliation.expectations import Case, Evidence, Rows, gather, read_rows
 from clickscore.reconciliation.record_keys import ClickId, of_rejected, of_scored
+from clickscore.reconciliation.unwritten import read_unwritten, settle_unwritten
 from clickscore.scoring.wire import check_registry
 from clickscore.sources.identity import settle
 from clickscore.sources.kinds import check_source
+from clickscore.storage import stream_metrics
 from clickscore.storage.backfills import NAME
 from clickscore.storage.checkpoint import check_bound, read_checkpoint
 from clickscore.storage.offset_log import read_plans
@@ -69,7 +71,12 @@ def run(
     case = Case(spark, config, click_id, checkpoint, done, rows, first, last)
     evidence = gather(case)
     backfills = gather_backfills(case, evidence) if first is None and last is None and has_backfills(case) else ()
-    kept = [_compare(each, erased, has_duplicates=config.deduplicate is not None) for each in (evidence, *backfills)]
+    has_duplicates = config.deduplicate is not None
+    metrics = scored.beside(stream_metrics.NAME) if has_duplicates or evidence.offsets is not None else None
+    kept = [
+        _compare(spark, each, erased, has_duplicates, metrics if each is evidence else None)
+        for each in (evidence, *backfills)
+    ]
     settled = reduce(lambda one, other: one.unionByName(other, allowMissingColumns=True), [each for _, each in kept])
     if erased:
         refused = erased.within(evidence.batches, evidence.floor)
@@ -89,35 +96,41 @@ def run(
             frame.unpersist()
 
 
-def _compare(evidence: Evidence, erased: Erased | None, has_duplicates: bool) -> tuple[DataFrame, DataFrame]:
+def _compare(
+    spark: SparkSession, evidence: Evidence, erased: Erased | None, has_duplicates: bool, metrics: Table | None
+) -> tuple[DataFrame, DataFrame]:
     """Compare both sides of an audit; return the parts, and the parts with their differences, both persisted."""
     rows = discrepancies.count_rows(evidence.scored, evidence.rejected)
     parts = discrepancies.compare(evidence.held.parts, rows).persist()
     gone = erased.within(evidence.batches, evidence.floor) if erased else None
 
-    def sum_up(found: DataFrame, has_keys: bool = True) -> DataFrame:
+    def without_gone(found: DataFrame, has_keys: bool = True) -> DataFrame:
         has_copies = has_duplicates and has_keys  # a number does not say of whom there are copies
-        return discrepancies.sum_up(found if gone is None else settle_gone(found, gone, has_copies))
+        return found if gone is None else settle_gone(found, gone, has_copies)
 
+    sums, found = None, _look_closer(parts.where("differs"), evidence, without_gone)
+    if found is not None:
+        unwritten = None
+        if metrics:
+            unwritten = read_unwritten(spark, metrics, evidence.batches, evidence.floor, evidence.offsets)
+        sums = discrepancies.sum_up(found if unwritten is None else settle_unwritten(found, unwritten))
     # A row for each file or partition and micro-batch; it costs a look at every record, and is read more than once.
-    return parts, discrepancies.with_differences(
-        parts, _look_closer(parts.where("differs"), evidence, sum_up)
-    ).persist()
+    return parts, discrepancies.with_differences(parts, sums).persist()
 
 
-def _look_closer(suspects: DataFrame, evidence: Evidence, sum_up: Callable[..., DataFrame]) -> DataFrame | None:
+def _look_closer(suspects: DataFrame, evidence: Evidence, without_gone: Callable[..., DataFrame]) -> DataFrame | None:
     """Compare parts that differ record by record, as far as the source lets us; None where no part differs."""
     if suspects.isEmpty():
         return None
     held = evidence.held
     if held.keys is None:
-        return sum_up(discrepancies.count_differences(suspects), has_keys=False)
+        return without_gone(discrepancies.count_differences(suspects), has_keys=False)
     if held.readable is None:
-        return sum_up(_by_key(suspects, held.keys, evidence))
+        return without_gone(_by_key(suspects, held.keys, evidence))
     by_key = suspects.join(held.readable, on="source", how="left_semi")
     by_number = suspects.join(held.readable, on="source", how="left_anti")
-    counted = sum_up(discrepancies.count_differences(by_number), has_keys=False)
-    return sum_up(_by_key(by_key, held.keys, evidence)).unionByName(counted, allowMissingColumns=True)
+    counted = without_gone(discrepancies.count_differences(by_number), has_keys=False)
+    return without_gone(_by_key(by_key, held.keys, evidence)).unionByName(counted, allowMissingColumns=True)
 
 
 def _by_key(suspects: DataFrame, keys: Callable[[DataFrame], DataFrame], evidence: Evidence) -> DataFrame:

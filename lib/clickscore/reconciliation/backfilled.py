@@ -107,6 +107,6 @@ def _explaining(case: Case, source: KafkaSource) -> Callable[[DataFrame], DataFr
         table = Table(case.config.output.scored).beside("source_gaps")
         gaps = table.read(case.spark).where(IS_BACKFILL) if table.exists(case.spark) else None
         topics = read_topic_state(case.spark, source)
-        return explain(case.spark, source, found, gaps, topics, topics.ids, None, case.id, None)
+        return explain(case.spark, source, found, gaps, topics, topics.ids, None, case.id)
 
     return settle

@@ -134,7 +134,7 @@ def settle_duplicates(found: DataFrame, seen: DataFrame, id_key: str = "key") ->
 
 def sum_up(found: DataFrame) -> DataFrame:
     """Add differences up by part: each of ``COUNTS``, and ``first_<finding>`` and ``last_<finding>`` as examples."""
-    counts = [F.col(name) if name in found.columns else F.lit(0) for name in COUNTS]
+    counts = [F.coalesce(name, F.lit(0)) if name in found.columns else F.lit(0) for name in COUNTS]
     sums = [F.sum(count).alias(name) for name, count in zip(COUNTS, counts, strict=True)]
     examples = [
         pick(F.when(F.col(name) > 0, F.col("label"))).cast("string").alias(f"{which}_{name}")

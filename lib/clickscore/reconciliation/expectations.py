@@ -21,11 +21,10 @@ from clickscore.reconciliation.landed_files import (
 )
 from clickscore.reconciliation.record_keys import ClickId, has_id, of_offsets, of_rejected, of_scored
 from clickscore.reconciliation.table_commits import earliest_batch, hold_commits, in_order, read_actions
-from clickscore.reconciliation.topic_offsets import explain, find_spans, hold_offsets, read_unwritten
+from clickscore.reconciliation.topic_offsets import explain, find_spans, hold_offsets
 from clickscore.sources.file_log import list_landed, read_log
 from clickscore.sources.gap_detection import read_topic_ids
 from clickscore.sources.kafka_admin import read_topic_state
-from clickscore.storage import stream_metrics
 from clickscore.storage.checkpoint import Checkpoint
 from clickscore.storage.files import plain_source
 from clickscore.storage.offset_log import Planned, planned_offsets
@@ -107,6 +106,7 @@ class Evidence:
         strays: files that are not in the tables; None for other sources than a folder.
         rejected_files: ``source`` of files that were rejected as a whole; None for other sources.
         cached: what is kept for the time of the audit.
+        offsets: how many offsets each micro-batch was planned to read; None for other sources than topics.
     """
 
     batches: Range
@@ -118,6 +118,7 @@ class Evidence:
     strays: Strays | None = None
     rejected_files: DataFrame | None = None
     cached: tuple[DataFrame, ...] = ()
+    offsets: Mapping[int, int] | None = None
 
 
 def read_rows(spark: SparkSession, scored: Table, rejected: Table, last_done: int) -> Rows:
@@ -159,10 +160,13 @@ def _of_topics(case: Case, source: KafkaSource) -> Evidence:
             of_stream = table.read(case.spark).where("batch_id >= 0")
             gaps = of_stream.withColumn("batch_id", F.greatest("batch_id", F.lit(batches.floor)))
         topics = read_topic_state(case.spark, source)
-        unwritten = read_unwritten(case.spark, scored.beside(stream_metrics.NAME), held, batches)
-        return explain(case.spark, source, found, gaps, topics, ids, case.seen(), case.id, unwritten)
+        return explain(case.spark, source, found, gaps, topics, ids, case.seen(), case.id)
 
-    return Evidence(batches, batches.floor, held, of_offsets(rows.scored), of_offsets(rows.rejected), settle)
+    offsets: dict[int, int] = {}
+    for span in spans:
+        offsets[span.batch_id] = offsets.get(span.batch_id, 0) + max(span.end - span.begin, 0)
+    scored_rows, rejected_rows = of_offsets(rows.scored), of_offsets(rows.rejected)
+    return Evidence(batches, batches.floor, held, scored_rows, rejected_rows, settle, offsets=offsets)
 
 
 def _of_folder(case: Case, source: FolderSource) -> Evidence:

@@ -12,7 +12,7 @@ from clickscore.config.source import DeltaSource
 from clickscore.reconciliation.batch_range import Range
 from clickscore.reconciliation.discrepancies import Holdings
 from clickscore.reconciliation.record_keys import ClickId, of_records, of_scored
-from clickscore.scoring.reading import PLAIN, reading_of
+from clickscore.scoring.reading import column_of
 from clickscore.sources.delta import as_record
 from clickscore.storage import places
 from clickscore.storage.files import plain_source
@@ -133,10 +133,9 @@ def hold_commits(spark: SparkSession, source: DeltaSource, files: DataFrame, bat
     table = Table(source.table)
     if table.properties(spark).get("delta.columnMapping.mode", "none") != "none":
         return Holdings(parts)  # The columns of the data files have names of their own.
-    is_elsewhere = id.is_protected or reading_of(id.field) != PLAIN
-    if id.raw_rule == DROP or (source.column is None and is_elsewhere):
-        return Holdings(parts)  # The tables have not the ids that the data files have, or have them from other columns.
-    column = source.column or id.name
+    column = source.column or column_of(id.field)
+    if column is None or id.raw_rule == DROP or (source.column is None and id.is_protected):
+        return Holdings(parts)  # The tables have not the ids that the data files have, or have them of several columns.
     field = table.read(spark).schema[column]
     # The data files themselves: the table as it is now may have none of them any more.
     reader = spark.read.schema(T.StructType([field])).option("recursiveFileLookup", "true")
@@ -148,7 +147,7 @@ def hold_commits(spark: SparkSession, source: DeltaSource, files: DataFrame, bat
     def keys(suspects: DataFrame) -> DataFrame:
         found = rows.select(quoted(column), name).join(suspects.select("source", "batch_id"), on="source")
         if source.column is None:
-            return of_scored(found, id)
+            return of_scored(found.withColumnRenamed(column, id.name), id)
         record = as_record(found.schema, source.column).cast("binary").alias(VALUE)
         return of_records(found.select(record, "source", "batch_id"), id)
 

@@ -1,10 +1,9 @@
 """The offsets of Kafka topics that micro-batches were planned to read, and why an offset may have no row."""
 
 from collections.abc import Iterable, Mapping
-from functools import reduce
 from typing import NamedTuple
 
-from pyspark.sql import Column, DataFrame, SparkSession, Window
+from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from clickscore.config.source import KafkaSource
@@ -16,7 +15,6 @@ from clickscore.sources.kafka import read_past_times, read_range
 from clickscore.spark_errors import SPARK_ERRORS, is_time_overflow
 from clickscore.storage.offset_log import Partition, partition_offsets
 from clickscore.storage.schemas import VALUE
-from clickscore.storage.table import Table
 
 CHUNK = 100_000
 """Offsets that are counted at a time: a list of them is made in memory, whatever the length of a range."""
@@ -72,7 +70,7 @@ def hold_offsets(spark: SparkSession, spans: Iterable[Span]) -> Holdings:
 
 def explain(
     spark: SparkSession, source: KafkaSource, found: DataFrame, gaps: DataFrame | None, topics: Topics,
-    known_ids: Mapping[str, str], seen: DataFrame | None, id: ClickId, unwritten: DataFrame | None,
+    known_ids: Mapping[str, str], seen: DataFrame | None, id: ClickId,
 ) -> DataFrame:  # fmt: skip
     """Tell why offsets have no row: ``missing`` becomes ``accepted``, ``vanished``, ``holes`` or ``duplicates``.
 
@@ -85,7 +83,6 @@ def explain(
         known_ids: ids of the topics that the stream has read.
         seen: keyed rows of both tables, by the id of the click, where the stream passes over duplicates.
         id: the field that tells clicks apart.
-        unwritten: from ``read_unwritten``.
     """
     if gaps is not None:
         found = _settle_accepted(found, gaps)
@@ -93,36 +90,9 @@ def explain(
     missing = found.where("missing > 0").groupBy("source").agg(F.min("label"), F.max("label")).collect()
     sought = {name: (first, last + 1) for name, first, last in missing}
     bounds = {p: sought[source_name(p)] for p in topics.latest if source_name(p) in sought}
-    if bounds:
-        found = _settle_records(found, _read_ids(spark, source, bounds, id), seen)
-    return found if unwritten is None else _settle_unwritten(found, unwritten)
-
-
-def read_unwritten(spark: SparkSession, metrics: Table, held: Holdings, batches: Range) -> DataFrame | None:
-    """Return how many offsets had no row when their micro-batch was written, as ``stream_metrics`` remembers it.
-
-    Args:
-        spark: the session.
-        metrics: the table.
-        held: the offsets that were planned.
-        batches: the micro-batches.
-
-    Returns:
-        ``batch_id, without_row, passed_over``; of those without a row, how many were passed over as duplicates.
-        Micro-batches of which the table does not know all are left out; None where there is no table.
-    """
-    if not metrics.exists(spark):
-        return None
-    of_batches = F.col("batch_id").between(batches.first, batches.last)
-    by_batch = metrics.read(spark).where(of_batches).groupBy(F.greatest("batch_id", F.lit(batches.floor)))
-    rows = by_batch.agg(
-        F.count(F.lit(1)).alias("known"), F.sum(F.col("scored") + F.col("rejected")).alias("written"),
-        F.sum(F.coalesce("duplicates", F.lit(0))).alias("passed_over"),
-    ).toDF("batch_id", "known", "written", "passed_over")  # fmt: skip
-    as_one = F.when(F.col("batch_id") == batches.floor, batches.floor - batches.first + 1).otherwise(1)
-    planned = held.parts.groupBy("batch_id").agg(F.sum("records").alias("planned"))
-    known = planned.join(rows.where(F.col("known") == as_one), on="batch_id")
-    return known.select("batch_id", (F.col("planned") - F.col("written")).alias("without_row"), "passed_over")
+    if not bounds:
+        return found
+    return _settle_records(found, _read_ids(spark, source, bounds, id), seen)
 
 
 def _settle_accepted(found: DataFrame, gaps: DataFrame) -> DataFrame:
@@ -165,27 +135,6 @@ def _settle_records(found: DataFrame, held: DataFrame, seen: DataFrame | None) -
     """Look missing offsets up among the records that the topics still hold."""
     joined = settle(found.join(held, on=["source", "label"], how="left"), "holes", F.col("id_key").isNull())
     return settle_duplicates(joined, seen, "id_key") if seen is not None else joined
-
-
-def _settle_unwritten(found: DataFrame, unwritten: DataFrame) -> DataFrame:
-    """Count vanished offsets as duplicates and holes, as far as their micro-batch had as many that never had a row."""
-    names = ("accepted", "duplicates", "holes")
-    found = found.withColumns({name: F.lit(0) for name in names if name not in found.columns})
-    batch = Window.partitionBy("batch_id")
-    before = batch.orderBy("source", "key").rowsBetween(Window.unboundedPreceding, -1)
-
-    def taken(wanted: str, most: str, known: Column) -> Column:
-        left = F.coalesce(most, F.lit(0)) - F.sum(known).over(batch) - F.coalesce(F.sum(wanted).over(before), F.lit(0))
-        return F.least(wanted, F.greatest(left, F.lit(0)))
-
-    settled = reduce(Column.__add__, map(F.col, names))
-    joined = found.join(F.broadcast(unwritten), on="batch_id", how="left")
-    told = joined.withColumn("_told", taken("vanished", "without_row", settled))
-    counted = told.withColumn("_copies", taken("_told", "passed_over", F.col("duplicates")))
-    return counted.withColumns(
-        {"vanished": F.col("vanished") - F.col("_told"), "duplicates": F.col("duplicates") + F.col("_copies"),
-         "holes": F.col("holes") + F.col("_told") - F.col("_copies")}
-    ).drop("_told", "_copies", "without_row", "passed_over")  # fmt: skip
 
 
 def _read_ids(

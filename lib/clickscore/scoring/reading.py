@@ -66,6 +66,12 @@ def steps_of(field: pa.Field) -> tuple[tuple[Step, ...], ...]:
     return tuple(map(parse_path, reading.paths)) or ((field.name,),)
 
 
+def column_of(field: pa.Field) -> str | None:
+    """Return the part at the top of a record that is the value of a field; None if it is not just one."""
+    paths = steps_of(field)
+    return str(paths[0][0]) if len(paths) == 1 and len(paths[0]) == 1 else None
+
+
 def needed_steps_of(field: pa.Field) -> tuple[tuple[Step, ...], ...]:
     """Return the paths of which a record needs every one to have a field: all that it is made of, or the first one."""
     steps = steps_of(field)

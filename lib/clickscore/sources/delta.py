@@ -71,13 +71,12 @@ def check_fields(spark: SparkSession, source: DeltaSource, fields: Sequence[Fiel
     problems = []
     for field in fields:
         absent = [part for part in field.parts if part not in columns]
-        if not absent or (len(absent) < len(field.parts) and not field.needs_all):
-            continue
-        for part in absent:
-            if other := others.get(part.lower()):
-                problems.append(f"{part} is there as {other}")
-            elif field.is_required:
-                problems.append(f"{part} is missing{nearest(part, columns)}")
+        misspelt = [part for part in absent if part.lower() in others]
+        problems += [f"{part} is there as {others[part.lower()]}" for part in misspelt]
+        is_there = not absent or (len(absent) < len(field.parts) and not field.needs_all)
+        if field.is_required and not misspelt and not is_there:
+            word = " and " if field.needs_all else " or "
+            problems.append(f"{word.join(absent)} is missing{nearest(absent[0], columns)}")
     if problems:
         raise SourceError(
             f"source.table: the columns of {source.table} are not the fields of a click: {'; '.join(problems)}. It has "

@@ -17,7 +17,7 @@ from clickscore.storage.table import STREAM_PROPERTY, Table
 from clickscore.storage.transactions import last_batch
 
 _MOMENTS = ("scored_at", "received_at")
-"""Columns with the time at which a row of an output table was written."""
+"""Columns with the time at which a row of an output table was written; a click may have a field of the second name."""
 
 
 @dataclass(frozen=True)
@@ -103,10 +103,14 @@ def _written_since(spark: SparkSession, checkpoint: Checkpoint, table: Table, ba
 def _newest_batch(spark: SparkSession, checkpoint: Checkpoint, table: Table, stream: str) -> int:
     """Return the last micro-batch of a stream in a table, or -1: by its history or, where that is trimmed, its rows."""
     last = last_batch(spark, table, stream)
-    moment = next((name for name in table.columns(spark) if name in _MOMENTS), None)
-    if last >= 0 or checkpoint.last_done < 0 or moment is None:
+    done = checkpoint.last_done
+    if last >= 0 or done < 0 or not offset_log.is_whole(spark, checkpoint.path, OFFSETS, done):
         return last
-    rows = _written_since(spark, checkpoint, table, checkpoint.last_done, moment)
+    columns = table.columns(spark)
+    moment = next((name for name in _MOMENTS if name in columns), None)
+    if moment is None:
+        return last
+    rows = _written_since(spark, checkpoint, table, done, moment)
     [[newest]] = rows.agg(F.max("batch_id")).collect()
     return last if newest is None else int(newest)
 

@@ -21,7 +21,7 @@ _SETTINGS: WeakKeyDictionary[SparkSession, Any] = WeakKeyDictionary()
 """Hadoop's settings of each session, as they were at the first look: to put them together takes longer than a look."""
 
 _READ_ALL_THE_SAME = ("_metadata", "_common_metadata")
-"""Begin the names of files of Parquet, so Spark lists them; in a folder of such a name, it reads files of any kind."""
+"""Names that begin so are Parquet's own. Spark lists such files, and reads all files in such folders."""
 _BEING_COPIED = "._COPYING_"
 """Ends a name as long as ``hadoop fs -put`` writes there."""
 _SCHEME = "^[A-Za-z][A-Za-z0-9+.-]*:(//)?"

@@ -1,3 +1,4 @@
+import gzip
 import os
 from pathlib import Path
 from urllib.parse import unquote
@@ -69,7 +70,7 @@ def test_strangers_are_all_files_that_the_stream_does_not_read_whatever_their_na
     ]  # fmt: skip
     for name in read + passed_over:
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / name).write_text("" if name == "empty" else "x")
+        (tmp_path / name).write_bytes(gzip.compress(b"x") if name.endswith(".gz") else b"" if name == "empty" else b"x")
     assert sorted(strangers(spark, str(tmp_path))) == sorted(passed_over)
     assert sorted(strangers(spark, f"file://{tmp_path}/")) == sorted(passed_over)
     found = read_batch(spark, str(tmp_path)).select("source").collect()

@@ -90,8 +90,9 @@ def test_rows_that_deletion_vectors_hide_are_purged_once_the_request_is_done(
 
 
 def test_number_of_a_visitor_may_stand_for_anything_else_in_other_rows(
-    site: Any, shop: Any, make_click: Callable[..., dict[str, Any]]
+    site: Any, make_shop: Callable[[Path], Any], make_click: Callable[..., dict[str, Any]], tmp_path: Path
 ) -> None:
+    shop = make_shop(tmp_path / "numbered")
     ddl = shop.home / "click.ddl"
     ddl.write_text(Path("tests/data/click.ddl").read_text().replace("visitor  STRING", "visitor  BIGINT"))
     shop.set(
@@ -109,3 +110,4 @@ def test_number_of_a_visitor_may_stand_for_anything_else_in_other_rows(
     is_done, said = numbered.finish("1")
     assert is_done, said
     assert numbered.table("scored_clicks")["visitor"].sort_values().tolist() == [500, 600]
+    assert "texts and fields other than visitor: the id is a number, which may stand for anything there" in said

@@ -11,6 +11,7 @@ def output(scored: str, rejected: str) -> Output:
 def test_tables_may_lie_in_different_folders_and_schemas() -> None:
     assert output("a/scored_clicks", "b/rejected_clicks").scored == "a/scored_clicks"
     assert output("scored.good", "rejected.bad").rejected == "rejected.bad"
+    assert output("a/clicks", "b/backfills").rejected == "b/backfills"
     assert output("my.clicks/scored", "my.clicks/rejected").scored == "my.clicks/scored"
 
 
@@ -22,11 +23,10 @@ def test_one_table_for_both_is_refused() -> None:
 @pytest.mark.parametrize(
     ("scored", "rejected", "message"),
     [
-        ("a/clicks", "b/clicks/", "found a/clicks and b/clicks/; rename the table of the rejected records"),
-        ("good.clicks", "bad.`clicks`", "found good.clicks and bad.`clicks`; rename"),
-        ("shop.clicks", "b/clicks", "found shop.clicks and b/clicks; rename"),
-        ("a/clicks", "b/outcomes", "found the outcomes that clickscore makes and b/outcomes; rename"),
-        ("a/erasures", "a/rejected", "scored has the name of another table of clickscore, erasures; rename it"),
+        ("a/clicks", "b/clicks/", "found b/clicks/ and a/clicks; rename the first"),
+        ("good.clicks", "bad.`clicks`", "found bad.`clicks` and good.clicks; rename"),
+        ("shop.clicks", "b/clicks", "found b/clicks and shop.clicks; rename"),
+        ("a/clicks", "b/outcomes", "found b/outcomes and the table outcomes of clickscore; rename"),
     ],
 )
 def test_tables_that_the_ledger_of_erasures_could_not_tell_apart_are_refused(

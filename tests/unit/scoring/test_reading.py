@@ -1,4 +1,5 @@
 import pickle
+from typing import Any
 
 import pyarrow as pa
 
@@ -6,6 +7,7 @@ from clickscore.scoring.contract import parse_ddl
 from clickscore.scoring.reading import (
     PLAIN,
     Reading,
+    column_of,
     needed_steps_of,
     reading_of,
     reading_problems,
@@ -40,6 +42,18 @@ def test_record_needs_one_of_several_places_or_all_that_a_field_is_made_of() -> 
     assert steps_of(either) == steps_of(every) == needed_steps_of(every) == (("a",), ("b", "c"))
     assert needed_steps_of(either) == (("a",),)
     assert writing_order(pa.schema([either, every])) == [every, either]
+
+
+def test_field_may_be_the_value_of_one_column() -> None:
+    def column(**reading: Any) -> str | None:
+        return column_of(with_reading(pa.field("id", pa.string()), Reading(**reading)))
+
+    assert column() == "id"
+    assert column(is_lenient=True) == "id"
+    assert column(paths=("messageId",)) == "messageId"
+    assert column(paths=("context.id",)) is None
+    assert column(paths=("a", "b")) is None
+    assert column(constant="x") is None
 
 
 def test_what_is_said_of_no_field_or_of_one_that_cannot_be_read_so_is_a_problem() -> None:
