@@ -80,8 +80,9 @@ def delete(
 
 def _has_replay_since(spark: SparkSession, table: Table, version: int) -> bool:
     """Tell whether a replay has changed rows of a table since a version of it, so that they are no longer the same."""
+    commits = newest_version(spark, table) - version
     is_replay = F.get_json_object("userMetadata", "$.replay").isNotNull()
-    return not table.delta(spark).history().where(is_replay & (F.col("version") > version)).isEmpty()
+    return commits > 0 and not table.delta(spark).history(commits).where(is_replay).isEmpty()
 
 
 def _is_planned(has_replays: bool) -> Column:

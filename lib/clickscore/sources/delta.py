@@ -71,7 +71,7 @@ def check_fields(spark: SparkSession, source: DeltaSource, fields: Sequence[Fiel
     problems = []
     for field in fields:
         absent = [part for part in field.parts if part not in columns]
-        misspelt = [part for part in absent if part.lower() in others]
+        misspelt = [part for part in absent if others.get(part.lower(), part) not in field.parts]
         problems += [f"{part} is there as {others[part.lower()]}" for part in misspelt]
         is_there = not absent or (len(absent) < len(field.parts) and not field.needs_all)
         if field.is_required and not misspelt and not is_there:

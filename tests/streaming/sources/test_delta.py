@@ -170,7 +170,9 @@ def test_fields_may_be_read_from_columns_of_other_names(spark: SparkSession, sho
     spark.sql(
         "SELECT 'm1' AS messageId, named_struct('at', '2026-03-01T12:00:00Z') AS context, 'v1' AS user, 3.0D AS price"
     ).write.format("delta").save(table)
-    readings = {"id": "messageId", "at": "context.at", "visitor": ["user", "anonymous"], "quantity": {"constant": 2}}
+    readings = {
+        "id": "messageId", "at": "context.at", "visitor": ["User", "user", "anonymous"], "quantity": {"constant": 2},
+    }  # fmt: skip
     shop.set(
         source={"kind": "delta", "table": table},
         click={"schema": "tests/data/click.ddl", "id": "id", "time": "at", "visitor": "visitor",
