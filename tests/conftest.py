@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any
 
 # Read when a JVM, or a library with OpenMP, is loaded, so they stand before the imports. The JVM's second compiler
-# takes a third of the CPU time of a session that lives for a minute. Threads of OpenMP that wait in a loop, where all
-# cores are busy, make a small training take up to ten times the CPU time.
-os.environ.setdefault("SPARK_SUBMIT_OPTS", "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC")
+# takes a third of the CPU time of a session that lives for a minute. Without it, a JVM reserves 48 MB for compiled
+# code, and an audit over hundreds of files can fill them, which ends it; with both, it reserves 240 MB. Threads of
+# OpenMP that wait in a loop, where all cores are busy, make a small training take up to ten times the CPU time.
+os.environ.setdefault("SPARK_SUBMIT_OPTS", "-XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=240m -XX:+UseSerialGC")
 os.environ.setdefault("SPARK_LAUNCHER_OPTS", os.environ["SPARK_SUBMIT_OPTS"])
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 # uv leaves the bytecode of packages to their first import. Where that must not write it, as in many containers, each of

@@ -26,7 +26,7 @@ from shopsim.broker import Broker
 SPARK_HOME = Path(pyspark.__path__[0])
 PATIENCE_S, POLL_S = 180, 0.2
 WORKERS = 2
-QUICK_TO_START = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
+QUICK_TO_START = "-XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=240m -XX:+UseSerialGC"
 CLEAN = ("PATH", "HOME", "JAVA_HOME", "LANG", "LC_ALL")
 """What a process of the cluster has of our environment; above all no PYTHONPATH."""
 
