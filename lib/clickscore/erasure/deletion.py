@@ -71,7 +71,7 @@ def delete(
         while True:
             if not gone.isEmpty():
                 _merge(spark, holder, gone, request, bounds)
-            if not _has_replay_since(spark, holder.table, version):
+            if REPLAY_ID not in holder.counted_by or not _has_replay_since(spark, holder.table, version):
                 return
             version, gone = find()
 

@@ -17,17 +17,14 @@ from clickscore.reconciliation.rescoring import RECORD
 from clickscore.scoring.contract import Contract
 from clickscore.scoring.parsing import parser
 from clickscore.storage.erasures import name_of
-from clickscore.storage.schemas import KEEP, KEPT, REPLAY_ID, REPLAYED, quoted
+from clickscore.storage.schemas import KEEP, KEPT, REPLAY_ID, REPLAYED, SCORED, quoted
 from clickscore.storage.table import Table
 from clickscore.stream.raw_column import raw_bytes
 
 NUMBER = "_visitor"
 """Column with the number of the visitor that a row is of; names with an underscore never reach a table."""
 LINEAGE = ("source", "source_offset", "batch_id")
-OF_SCORED = (
-    "score", "model_name", "model_version", "scored_at", "challenger_score", "challenger_version", "source_offset",
-    "batch_id",
-)  # fmt: skip
+OF_SCORED = tuple(field.name for field in SCORED if field.name != "source")
 OF_REJECTED = ("source_offset", "received_at", "batch_id", *REPLAYED.names)
 """What clickscore fills itself in each table: a model, a moment and a number are nobody's name."""
 
