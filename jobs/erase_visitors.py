@@ -22,8 +22,10 @@ def main(argv: list[str] | None = None) -> int:
     parser = job_parser(__doc__)
     who = parser.add_mutually_exclusive_group(required=True)
     who.add_argument("--ids", type=Path, metavar="FILE", help="ids of visitors, one a line")
-    who.add_argument("--id", metavar="ID", help="one id; it is seen by others on this machine, and by your shell")
-    parser.add_argument("--reference", metavar="TEXT", help="who asked, in your words, for the ledger")
+    who.add_argument(
+        "--id", metavar="ID", help="one id; other users of this machine can see it, and your shell may record it"
+    )
+    parser.add_argument("--reference", metavar="TEXT", help="who asked, in your words, for the table erasures")
     what = parser.add_mutually_exclusive_group()
     what.add_argument("--apply", action="store_true", help="erase the rows; without it, only count them")
     what.add_argument("--finish", action="store_true", help="delete old files, prove that no live one has an id")

@@ -1,8 +1,8 @@
 """Join scored clicks with what happened: one row per session, visitor or click in the table outcomes; for a schedule.
 
 May run alongside the stream, which it does not touch, and reads what was added since its last run. What a success is,
-and for how long it is waited for, stands under outcome in the configuration.
-Exit status: 0 done; 1 it could not go on, start it again, after the erasure that it names, if it names one; 2 wrong
+and how long to wait for it, is set under outcome in the configuration.
+Exit status: 0 done; 1 it could not go on: start it again; if the message names an erasure, run that first; 2 wrong
 configuration or table, nothing was written.
 """
 

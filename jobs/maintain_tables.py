@@ -1,11 +1,11 @@
 """Remove old rows, compact the tables, delete files and commits that no recent version needs, move landing files away.
 
-For a schedule, such as every night; may run alongside the stream. Rows go where the configuration says so, under
-retention, with an entry in the table erasures for the audit; a run that was killed is finished by the next. Time travel
-reaches back as far as --retain-hours, and a stream that was stopped in the middle of a micro-batch should be started
-again within them. Commits leave the log of a table as its property delta.logRetentionDuration says. --archive first
-audits the whole landing folder, and moves nothing unless each record is in exactly one row. --dry-run says what would
-be done, and why.
+For a schedule, such as every night; may run alongside the stream. Old rows are removed if retention in the
+configuration says so, with an entry in the table erasures for the audit; a run that was killed is finished by the next.
+Time travel reaches back as far as --retain-hours, and a stream that was stopped in the middle of a micro-batch should
+be started again within that time. Commits leave the log of a table as its property delta.logRetentionDuration says.
+--archive first audits the whole landing folder, and moves nothing unless each record is in exactly one row. --dry-run
+says what would be done, and why.
 Exit status: 0 done; 1 the audit has found something, and no landing file was moved, or old rows could not be removed
 beside the stream; 2 wrong configuration, source or table, or Delta refuses.
 """
@@ -29,10 +29,15 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--dry-run", action="store_true", help="say what would be done, and change nothing")
     parser.add_argument("--retain-hours", type=float, default=WEEK_H, metavar="H", help="hours to keep at least (168)")
     parser.add_argument(
-        "--time-limit", type=_seconds, metavar="INTERVAL", help='begin no table after it, such as "30 minutes"'
+        "--time-limit",
+        type=_seconds,
+        metavar="INTERVAL",
+        help='start no further table after this time, such as "30 minutes"',
     )
     parser.add_argument(
-        "--archive", metavar="FOLDER", help="move the landing files there that the stream has read, if an audit passes"
+        "--archive",
+        metavar="FOLDER",
+        help="move the landing files that the stream has read into it, if an audit passes",
     )
     arguments = parser.parse_args(argv)
     return run_job(arguments, partial(_maintain, arguments))

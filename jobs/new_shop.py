@@ -24,7 +24,7 @@ def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("sample", metavar="SAMPLE", help="file of JSON lines, or - for standard input")
     parser.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="new, such as conf/shops/mine")
-    parser.add_argument("--most", type=count, default=MOST_RECORDS, metavar="N", help="read so many records (10,000)")
+    parser.add_argument("--most", type=count, default=MOST_RECORDS, metavar="N", help="read at most N records (10,000)")
     arguments = parser.parse_args(argv)
     return run_guarded(lambda: _make(arguments))
 

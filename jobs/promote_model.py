@@ -22,12 +22,14 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--until", type=utc, metavar="TIME", help="only clicks scored earlier")
     parser.add_argument("--dry-run", action=argparse.BooleanOptionalAction, default=True, help="move nothing (default)")
     other = parser.add_mutually_exclusive_group()
-    other.add_argument("--rollback", action="store_true", help="move the alias back to where it was; asks no gate")
-    other.add_argument("--pin", metavar="URI", help="only record what a version is, and its baseline; acts at once")
+    other.add_argument("--rollback", action="store_true", help="move the alias back to where it was; checks no gate")
+    other.add_argument(
+        "--pin", metavar="URI", help="only record digest, answers and baseline of a version; needs no --no-dry-run"
+    )
     parser.add_argument("--to", metavar="VERSION", help="with --rollback: the version to move back to")
     arguments = parser.parse_args(argv)
     if arguments.to and not arguments.rollback:
-        parser.error("--to goes with --rollback")
+        parser.error("--to needs --rollback")
     return run_job(arguments, partial(_promote, arguments))
 
 

@@ -1,8 +1,8 @@
-"""Train a challenger, if enough outcomes are known and the champion's scores do not come true or clicks drift.
+"""Train a challenger, if enough outcomes are known and the champion's scores are off or clicks drift.
 
 Changes nothing without --apply. The challenger learns from the scored clicks of the last weeks and is registered;
 jobs/promote_model.py decides later whether it becomes the champion. Each decision is a row of the table
-model_decisions, with its evidence. The bounds stand under retrain in the configuration. A job that was killed may be
+model_decisions, with its evidence. The bounds are set under retrain in the configuration. A job that was killed may be
 started again: it trains no second challenger for the same decision.
 Exit status: 0 done, also if no challenger is needed; 2 wrong configuration, model or table, or too few outcomes.
 """
@@ -20,7 +20,9 @@ def main(argv: list[str] | None = None) -> int:
     """Run the job; 0 done, 2 wrong configuration, model or table, or too few outcomes."""
     parser = job_parser(__doc__)
     parser.add_argument("--now", action="store_true", help="train, whatever the evidence")
-    parser.add_argument("--apply", action="store_true", help="do it, and write it down; without it, only say it")
+    parser.add_argument(
+        "--apply", action="store_true", help="train, and record the decision; without it, only print the decision"
+    )
     arguments = parser.parse_args(argv)
     return run_job(arguments, partial(_retrain, arguments))
 

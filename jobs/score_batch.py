@@ -22,7 +22,7 @@ def main(argv: list[str] | None = None) -> int:
     version.add_argument("--version", type=int, metavar="N", help="version that scores; by default, that of model.uri")
     version.add_argument("--alias", metavar="NAME", help="alias of the version that scores")
     bound = "of the range: a time, ISO 8601 in UTC, or offsets as JSON"
-    parser.add_argument("--from", dest="first", metavar="BOUND", help=f"begin {bound}")
+    parser.add_argument("--from", dest="first", metavar="BOUND", help=f"start {bound}")
     parser.add_argument("--to", dest="last", metavar="BOUND", help=f"end {bound}, exclusive")
     parser.add_argument("--files", metavar="FOLDER", help="backfill the files of a folder beside the landing folder")
     parser.add_argument("--rescore", action="store_true", help="score clicks of scored_clicks again")

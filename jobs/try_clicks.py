@@ -1,7 +1,7 @@
 """Try a sample of records before a run: how many would be scored, and why the others would be rejected.
 
 Needs no Spark and no Java, reads no checkpoint and writes nothing. The sample is a file of JSON lines (.gz as well),
-standard input as -, or, left out, the newest records of the topics of the configuration. Where source.value says Avro
+standard input as -, or, without it, the newest records of the topics of the configuration. Where source.value says Avro
 or Protobuf, each line of a file is a record in base64. With --model, a folder of a LightGBM Booster, the clicks are
 scored too.
 Exit status: 0 at least one record would be scored; 1 none would; 2 the configuration or the sample cannot be used.
@@ -30,10 +30,10 @@ MOST_RECORDS = 10_000
 def main(argv: list[str] | None = None) -> int:
     """Run the job; 0 something would be scored, 1 nothing would, 2 the configuration or the sample cannot be used."""
     parser = job_parser(__doc__)
-    what = "file of JSON lines, or of base64; - for standard input; left out, the newest records of the topics"
+    what = "file of JSON lines, or of base64; - for standard input; without it, the newest records of the topics"
     parser.add_argument("sample", metavar="SAMPLE", nargs="?", help=what)
     parser.add_argument("--model", type=Path, metavar="FOLDER", help="a LightGBM Booster as MLflow has logged it")
-    parser.add_argument("--most", type=count, default=MOST_RECORDS, metavar="N", help="read so many records (10,000)")
+    parser.add_argument("--most", type=count, default=MOST_RECORDS, metavar="N", help="read at most N records (10,000)")
     arguments = parser.parse_args(argv)
     return run_job(arguments, partial(_try, arguments))
 

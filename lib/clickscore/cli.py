@@ -27,7 +27,13 @@ def job_parser(description: str | None) -> argparse.ArgumentParser:
         description: the job's docstring.
     """
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--config", type=Path, required=True, metavar="FILE", help="the run, such as conf/local.yaml")
+    parser.add_argument(
+        "--config",
+        type=Path,
+        required=True,
+        metavar="FILE",
+        help="the configuration of the run, such as conf/local.yaml",
+    )
     parser.add_argument("--set", action="append", default=[], metavar="KEY.PATH=VALUE", help="override a key")
     return parser
 
@@ -36,8 +42,8 @@ def add_storage_option(parser: argparse.ArgumentParser) -> None:
     """Let a job that reads the tables without Spark take ``--storage-option``, as often as needed."""
     parser.add_argument(
         "--storage-option", action="append", default=[], metavar="NAME=VALUE",
-        help="of the tables' storage, as delta-rs names it, such as AWS_REGION=eu-central-1; VALUE may be env:NAME, "
-        "file:PATH or secret:scope/key",
+        help="option of the tables' storage, as delta-rs names it, such as AWS_REGION=eu-central-1; VALUE may be "
+        "env:NAME, file:PATH or secret:scope/key",
     )  # fmt: skip
 
 

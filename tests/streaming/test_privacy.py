@@ -117,7 +117,7 @@ def test_stream_keeps_nothing_that_its_rules_forbid(
     shop, before = private_shop, max((each.executionId() for each in executions(spark)), default=-1)
     planned = StringIO()
     assert app.plan(shop.config, lambda: spark, Console(file=planned, width=200))
-    assert "mail: drop, read as it came by double_price" in planned.getvalue()
+    assert "mail: drop, read unchanged by double_price" in planned.getvalue()
     assert "visitor: hash, read by no feature" in planned.getvalue()
     whole = json.dumps(click(9))
     shop.land(

@@ -93,14 +93,16 @@ def test_job_pins_and_rolls_back_without_a_session(
     monkeypatch.setattr(reference, "keep_reference", gone)
     without = job("--pin", f"{uri}/2")
     assert without.status == 0, without.err
-    assert "2 gets no baseline, so its drift cannot be told: training.clicks: expected" in " ".join(without.out.split())
+    assert "2 gets no baseline, so its drift cannot be measured: training.clicks: expected" in " ".join(
+        without.out.split()
+    )
 
     assert job("--rollback").status == 2
     moved = job("--rollback", "--to", "2", "--no-dry-run")
     assert moved.status == 0, moved.err
     assert rivals.champion == "2"
     alone = job("--to", "2")
-    assert (alone.status, "--to goes with --rollback" in alone.err) == (2, True)
+    assert (alone.status, "--to needs --rollback" in alone.err) == (2, True)
 
 
 def test_job_ends_with_1_where_the_gate_does_not_hold(rivals: Any, run_job: Callable[..., Any]) -> None:

@@ -83,4 +83,4 @@ def run(config: Config, make_session: Callable[[], SparkSession], console: Conso
                     lines.report(scorer.score(chunk, *versions.of(chunk), is_new))
         say(lines.summary(time.monotonic() - began))
         if signals:
-            say("It was asked to stop. Start it again for the chunks that are left.")
+            say("The backfill was asked to stop. Start it again to score the remaining chunks.")

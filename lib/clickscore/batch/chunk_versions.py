@@ -59,8 +59,8 @@ class ChunkVersions:
             written = begun(mine)
             if free := [chunk for chunk in mine if chunk.batch_id not in written]:
                 self.tell(
-                    f"{why}. It was to score {len(free):,} of the chunks that an earlier backfill has left, of which "
-                    f"nothing is written yet: {self.current.label} scores them instead"
+                    f"{why}. Planned for that version are {len(free):,} of the chunks that an earlier backfill has "
+                    f"left, and nothing of them is written yet: {self.current.label} scores them instead"
                 )
                 settled |= {chunk.batch_id: chunk for chunk in pin(free, self.current.key)}
             for chunk in mine:
@@ -84,7 +84,7 @@ class ChunkVersions:
             except ModelError as error:
                 raise BatchError(
                     f"{_called(chunk)}: expected {' version '.join(key)}, for which it was planned, found that it "
-                    f"cannot be used: {str(error).rstrip('.')}. Chunks before it are done. Put that right and start "
+                    f"cannot be used: {str(error).rstrip('.')}. Chunks before it are done. Fix that and start "
                     f"again. If that version will never work again, delete it from the registry: then the version "
                     f"that the job is started with takes its place."
                 ) from error

@@ -130,13 +130,14 @@ def _of_files(spark: SparkSession, wiring: Wiring, backfills: Backfills, asked: 
     if alike:
         warnings.append(
             f"{counted(len(alike), 'file has', 'files have')} the name of a file that the stream has read, or will "
-            f"read, which is taken for the same: {shortened(sorted(alike))}. Rename those that hold other clicks."
+            f"read, so each counts as that file and is left out: {shortened(sorted(alike))}. Rename "
+            f"those that hold other clicks."
         )
     if same:
         warnings.append(
-            f"{counted(len(same), 'file has', 'files have')} the name and the time of change of a file that an earlier "
-            f"backfill has read from another folder, which is taken for the same: {shortened(sorted(same))}. Touch "
-            f"those that hold other clicks."
+            f"{counted(len(same), 'file has', 'files have')} the name and the modification time of a file that an "
+            f"earlier backfill has read from another folder, so each counts as that file and is left out: "
+            f"{shortened(sorted(same))}. Touch those that hold other clicks."
         )
     chunks = list(ranges.packed(parts, MICRO_BATCHES * max_bytes))
     return Missing(chunks, counted(len(rows), "file"), counted(total - len(rows), "file"), warnings)

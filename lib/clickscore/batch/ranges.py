@@ -88,7 +88,7 @@ def check_same_topics(start: Offsets, reached: Offsets) -> None:
         if (now := reached.get(partition, began)) < began:
             raise SourceError(
                 f"{partition[0]}-{partition[1]}: the stream began at offset {began:,} and is at {now:,} now, so the "
-                f"topic was made anew, and what the stream has read of it cannot be told. Read it with a stream of its "
+                f"topic was recreated, and what the stream has read of it is not known. Read it with a stream of its "
                 f"own, with new tables and a new checkpoint."
             )
 
@@ -105,8 +105,8 @@ def check_known_topics(known: Mapping[str, str], ids: Mapping[str, str]) -> None
     """
     if others := sorted(topic for topic in known.keys() & ids.keys() if known[topic] != ids[topic]):
         raise SourceError(
-            f"{', '.join(others)}: made anew since the stream has read it, so the offsets that the stream has read are "
-            f"those of other records. Start the stream first, which tells what is lost; or read the topic with a "
+            f"{', '.join(others)}: recreated since the stream read it, so the offsets that the stream read are "
+            f"those of other records. Start the stream first: it reports what is lost; or read the topic with a "
             f"stream of its own, with new tables and a new checkpoint."
         )
 

@@ -53,10 +53,8 @@ def prepare(
         check_writable(spark, table, table.properties(spark))
     found = _about(spark, table)
     if {key: found.get(key) for key in mine} != mine:
-        raise TableError(
-            f"--into: {table.name} holds another re-score: {found or 'nothing that says of what'}; this one would be "
-            f"{mine}. Name a new table, or drop that one."
-        )
+        held = f"holds another re-score, {found}" if found else "does not say which re-score it holds"
+        raise TableError(f"--into: {table.name} {held}; this one would be {mine}. Name a new table, or drop that one.")
     _check_nobody_erased(spark, scored, table, int(found["version"]))
     return table
 
@@ -80,7 +78,7 @@ def _check_nobody_erased(spark: SparkSession, scored: Table, table: Table, versi
     is_asked_for = (F.col("kind") == ERASURE) & (F.col("event") == PLANNED) & (F.col("table_name") == name_of(scored))
     if not read_ledger(spark, scored.beside(NAME)).where(is_asked_for & (F.col("version") >= version)).isEmpty():
         raise TableError(
-            f"--into: {table.name} is a re-score of version {version} of {scored.name}, from which rows were erased "
-            f"since: the re-score has them, or would get them. Drop {table.name}, of a table by path the folder, and "
-            f"start again: it is made anew without them."
+            f"--into: {table.name} is a re-score of version {version} of {scored.name}, and rows were erased "
+            f"from that table since: the re-score contains them, or would take them from the old version. Drop "
+            f"{table.name} (for a table by path, delete the folder), and start again: it is created without them."
         )

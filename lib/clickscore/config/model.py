@@ -185,8 +185,8 @@ class Gate(Section):
         clicks: least number of clicks that both models have scored.
         agreement: least rank correlation (Spearman) of the two scores.
         psi: largest population stability index of the challenger's scores against the champion's.
-        auc_gain: least gain in AUC, at the lower end of its 95% interval; needs ``training``.
-        log_loss_gain: least decrease of the log loss, at the lower end of its 95% interval; needs ``training``.
+        auc_gain: least gain in AUC, at the lower end of its 95% interval; needs ``outcome``.
+        log_loss_gain: least decrease of the log loss, at the lower end of its 95% interval; needs ``outcome``.
     """
 
     clicks: Annotated[int, Field(gt=0)] = 1_000

@@ -32,8 +32,7 @@ class Service(Section):
         max_body: most bytes of a request.
         max_records: most records of a request.
         max_waiting: most records that may wait for the scorer; above it, a request is answered with 503.
-        time_limit_ms: how long the body of a request may take to come, and its records to be scored; ``time_limit`` in
-            the YAML.
+        time_limit_ms: how long the body of a request may take to come, and its records to be scored.
         write_behind: where the records go that were scored; left out, they are not kept.
 
     Example::

@@ -22,7 +22,7 @@ def check_format(text: str) -> None:
     if found.date() != _PROBE.date():
         raise ValueError(f"{text!r} needs a year, a month and a day, such as %Y-%m-%d")
     if found.hour not in (0, _PROBE.hour):
-        raise ValueError(f"{text!r} has an hour of twelve without %p")
+        raise ValueError(f"{text!r} has a 12-hour clock (%I) without %p")
 
 
 def check_zone(name: str) -> None:

@@ -147,7 +147,7 @@ class Client:
         if stopped.is_set():
             raise _StoppedError
         if pause := self._circuit.admit():
-            raise AwayError(self._circuit.cause or "it is asked by another request whether it is back", pause)
+            raise AwayError(self._circuit.cause or "another request is checking whether it is back", pause)
         try:
             answer = self._send(body, until)
         except ModelUnavailableError as error:
@@ -196,7 +196,7 @@ class Client:
     def _check(self, version: str | None) -> None:
         if self._version and version and version != self._version:
             raise MisconfiguredError(
-                f"version {version} answers, where version {self._version} is to score the whole micro-batch"
+                f"expected version {self._version}, which scores the whole micro-batch, found an answer of {version}"
             )
 
     def _sign(self, request: Any) -> Any:

@@ -62,7 +62,7 @@ def run(
         )
     requests = _requests(ledger, hashes)
     if not requests:
-        say(console, f"{ledger.table.name} has no request for {counted(len(hashes), 'such visitor')}.")
+        say(console, f"{ledger.table.name} has no request for any of {counted(len(hashes), 'visitor')}.")
         return True
     tables = all_holders(spark, config, site.contract, site.visitors)
     erased_at = max(request["done_at"] for request in requests).astimezone(timezone.utc)
@@ -137,8 +137,8 @@ def _say_left(
                 f"({FILES_PROPERTY}), or an hour or two longer; run --finish again then")  # fmt: skip
         if left.rows:
             rows = counted(left.rows, "row in a live file names", "rows in live files name")
-            say(console, f"{name}: {rows} a visitor: they came after the erasure, or "
-                f"name it in a field of another visitor; run --apply again, or look for them")  # fmt: skip
+            say(console, f"{name}: {rows} an erased visitor. Either the click came after the erasure: run --apply "
+                f"again. Or a row of another visitor mentions the id: look for it yourself")  # fmt: skip
     say(console, "There is no certificate yet.", "bold red")
 
 

@@ -74,11 +74,15 @@ def run(
         retention.finish(spark, config, ledger, console)
     for request in ledger.unfinished():
         if request.visitors.isdisjoint(known) and request.key_id == ledger.key_id:
-            warn(console, f"request {request.erasure_id} is planned and not done; start it again with its ids")
+            warn(
+                console,
+                f"request {request.erasure_id} is planned and not done; run jobs/erase_visitors.py --apply with the "
+                f"same ids",
+            )
         elif not request.visitors <= set(known):
             raise _unable_to_finish(request, ledger)
         elif is_applied:
-            say(console, f"Request {request.erasure_id} had ended before it was done; it is finished now.")
+            say(console, f"An earlier run ended before request {request.erasure_id} was done; it is finished now.")
             is_planned = partial(ledger.has_planned, request.erasure_id)
             newest += erase_late([holder for holder in tables if holder.awaited and not is_planned(holder.name)])
             _carry_out(spark, tables, request, ledger, hashes, config.checkpoint, console)

@@ -79,7 +79,10 @@ def run(
 def finish(spark: SparkSession, config: Config, ledger: Erasures, console: Console) -> None:
     """Remove what an earlier run has planned and not removed."""
     for request in ledger.unfinished(RETENTION):
-        say(console, f"Removal {request.erasure_id} of old rows had ended before it was done; it is finished now.")
+        say(
+            console,
+            f"An earlier run ended before removal {request.erasure_id} of old rows was done; it is finished now.",
+        )
         _carry_out(spark, rules(config), request, ledger, config.checkpoint, console)
 
 

@@ -40,8 +40,8 @@ def unreached(
     for table in tables:
         files, log = (kept_until(spark, table, name, erased_at) for name in (FILES_PROPERTY, LOG_PROPERTY))
         if not is_finished:
-            yield f"{table.name}: older versions have the rows until --finish, from {files:{_DATE}} on"
-        yield f"{table.name}: the log has the least and the greatest visitor of old files until {log:{_DATE}} or later"
+            yield f"{table.name}: older versions have the rows until --finish runs, on {files:{_DATE}} or later"
+        yield f"{table.name}: the log has the smallest and largest visitor of old files until {log:{_DATE}} or later"
     if is_beyond_clicks(config) and (outcomes := Table(config.output.scored).beside(OUTCOMES)).exists(spark):
         yield f"{outcomes.name}: units whose clicks retention has removed, as nobody can tell whose they were"
     planned = Backfills.of(spark, Table(config.output.scored), "").planned()
@@ -49,7 +49,7 @@ def unreached(
         yield f"{place}: the files that a backfill has read; delete or rewrite them yourself"
     if config.training:
         yield f"{config.training.clicks}: the clicks that models are trained on"
-    yield f"{config.model.uri}: models that were trained on clicks of these visitors; train them again without"
+    yield f"{config.model.uri}: models that were trained on clicks of these visitors; train them again without those"
     if config.deduplicate:
         window = timedelta(milliseconds=config.deduplicate.window_ms)
         yield f"{config.checkpoint}: ids of clicks, not of visitors, for {window} and as long as Spark keeps its state"
@@ -95,7 +95,7 @@ def of_source(spark: SparkSession, source: Any) -> Iterator[str]:
                 for topic, kept_ms in sorted(read_retention(spark, source).items()):
                     yield f"topic {topic}: its records stay {_for(kept_ms)}"
             except SourceError as error:  # what is not known is said, and is no reason to stop
-                yield f"the topics, for how long is not known: {error}"
+                yield f"the topics: it is not known how long their records stay: {error}"
 
 
 def _for(kept_ms: int | None) -> str:

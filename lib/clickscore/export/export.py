@@ -84,7 +84,10 @@ def export(config: Config, out: Path, version: str | None, console: Console) -> 
         )
         (folder / files.MANIFEST).write_bytes(msgspec.json.format(msgspec.json.encode(manifest)) + b"\n")
         if found := load(folder).check():  # whoever copies the folder gets one that has been read once
-            raise ModelError(f"{model.label} does not score alike a second time:\n" + "\n".join(found[:3]))
+            raise ModelError(
+                f"{model.label} gives other scores when it scores the test vectors a second time:\n"
+                + "\n".join(found[:3])
+            )
     scored = sum(vector.scores is not None for vector in vectors)
     console.print(
         f"{model.label} is in {out}: {', '.join((*manifest.files, files.MANIFEST))}; {len(vectors)} test vectors, of "
@@ -110,7 +113,7 @@ def _exportable(model: ModelVersion) -> pa.Schema:
     if model.kind not in FILES:
         raise ModelError(
             f"{model.label} cannot be exported: only MLflow can load it. What can be exported is a LightGBM Booster "
-            "(of a classifier of LightGBM its booster_, logged with mlflow.lightgbm.log_model) and an ONNX model; "
+            "(for a LightGBM classifier its booster_, logged with mlflow.lightgbm.log_model) and an ONNX model; "
             "convert others with skl2onnx or onnxmltools, and register the result with mlflow.onnx.log_model"
         )
     if odd := [f"{field.name} {sql_type(field.type)}" for field in model.inputs if field.type not in TYPES.values()]:
@@ -140,7 +143,7 @@ def _positions(predict: Predict, model: ModelVersion, picks: dict[str, Pick]) ->
     example = example_of(model)
     if example is None:
         raise ModelError(
-            f"{model.label} cannot be exported: it was logged without an input example, so that nobody knows what its "
+            f"{model.label} cannot be exported: it was logged without an input example, so nobody knows what its "
             "outputs are; log it again with input_example"
         )
     try:
@@ -170,7 +173,7 @@ def _convert(folder: Path, loaded: LoadedModel, vectors: list[Vector], contract:
     again = evaluate([vector.record for vector in vectors], contract, features, model)
     if found := differences(vectors, again, ONNX_TOLERANCE):
         file.unlink()
-        raise ConversionError(f"{len(found)} of {len(vectors)} test vectors come out otherwise: {found[0]}")
+        raise ConversionError(f"{len(found)} of {len(vectors)} test vectors come out differently: {found[0]}")
 
 
 def _duckdb_version() -> str:

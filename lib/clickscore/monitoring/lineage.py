@@ -85,8 +85,8 @@ class LineageSender:
         self._lost += 1
         if self._lost == 1:
             self._tell(
-                f"lineage: {self._url} does not take events: {why} The stream goes on without; look at lineage.url "
-                f"and lineage.token"
+                f"lineage: {self._url} does not take events: {why} The stream goes on without lineage; check "
+                f"lineage.url and lineage.token"
             )
 
 

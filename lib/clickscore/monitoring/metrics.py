@@ -58,10 +58,14 @@ def _gauges(pulse: Pulse) -> Iterator[Metric]:
     at = pulse.last_batch_at.timestamp() if pulse.last_batch_at else nan
     for name, text, value in (
         ("last_batch_id", "Number of the last finished micro-batch; NaN before there was one.", pulse.last_batch),
-        ("last_batch_timestamp_seconds", "When it was finished, in seconds since 1970; NaN before that.", at),
+        (
+            "last_batch_timestamp_seconds",
+            "When the last micro-batch was finished, in seconds since 1970; NaN before there was one.",
+            at,
+        ),
         (
             "oldest_unprocessed_seconds",
-            "How long the oldest unprocessed click can have been waiting at most; NaN if unknown.",
+            "Longest time that any unprocessed click can have been waiting; NaN if unknown.",
             pulse.oldest_s,
         ),
         (
@@ -90,7 +94,9 @@ def _scores(pulse: Pulse) -> Iterator[Metric]:
     yield GaugeMetricFamily(
         "clickscore_score_mean", "Mean score of the newest micro-batch with a scored click; NaN before.", value=mean
     )
-    found = GaugeMetricFamily("clickscore_score_quantile", "Quantiles of its scores, approximate.", labels=["quantile"])
+    found = GaugeMetricFamily(
+        "clickscore_score_quantile", "Quantiles of the scores of that micro-batch, approximate.", labels=["quantile"]
+    )
     for share, score in zip(SCORE_QUANTILES.values(), quantiles, strict=False):
         found.add_metric([str(share)], score)
     yield found

@@ -63,7 +63,7 @@ def run(
     # The audit also takes micro-batches that are done after this moment; their files wait for the next run.
     names = _read_files(spark, source.path, checkpoint)
     if not audit.run(config, lambda: spark, console, None, None):
-        audit_report.say(console, f"No file was moved to {folder}: mend first what the audit has found.")
+        audit_report.say(console, f"No file was moved to {folder}: fix what the audit has found first.")
         return False
     taken = [name for name in names if path_exists(spark, f"{archive}/{name}")]
     free = sorted(set(names) - set(taken))
@@ -78,7 +78,9 @@ def run(
     audit_report.say(console, f"{counted(len(free), 'file')} that the stream has read {verb} to {folder}.")
     if taken:
         audit_report.say(
-            console, f"{len(taken):,} stay, as files of their names are there already, for instance {taken[0]}."
+            console,
+            f"{counted(len(taken), 'file stays', 'files stay')}, as {folder} has files of the same names, for instance "
+            f"{taken[0]}.",
         )
     return True
 

@@ -52,13 +52,13 @@ def find_range(
     if not 0 <= first <= last <= checkpoint.last_done:
         raise CheckpointError(
             f"there are no micro-batches {first} to {last} to look at: {checkpoint.path} says that 0 to "
-            f"{checkpoint.last_done} are done."
+            f"{checkpoint.last_done} are done. Choose --from-batch and --to-batch within these."
         )
     known = sorted(batch for batch in log if batch <= checkpoint.last_done)
     if not known or first < earliest or (first and first - 1 not in log) or last not in log:
-        begin = max(earliest, known[0] + 1) if known else None
+        other = f", or begin at {max(earliest, known[0] + 1)} or later" if known else ""
         raise CheckpointError(
             f"{checkpoint.path} no longer says what micro-batches {first} to {last} were to read: Spark keeps the "
-            f"plans of the last hundred or so. Leave --from-batch out, or begin at {begin} or later."
+            f"plans of the last hundred or so. Leave --from-batch out{other}."
         )
     return Range(first, last, {batch: plan for batch, plan in log.items() if first - 1 <= batch <= last})

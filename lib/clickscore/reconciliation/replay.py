@@ -79,9 +79,12 @@ def run(
         resolution = Resolution.of(spark, rejected, scored, partial(warn, console))
         for replay_id in resolution.unsettled():
             if dry_run:
-                say(f"Replay {replay_id} has marked records, but scored none; a replay settles that first.")
+                say(
+                    f"Replay {replay_id} marked records, but scored none; the next replay without "
+                    f"--dry-run settles it first."
+                )
             elif not resolution.settle(replay_id):
-                say(f"Replay {replay_id} had ended before it scored its clicks; they are open again.")
+                say(f"An earlier run ended before replay {replay_id} scored its clicks; they are open again.")
         records = open_records(rejected.read(spark), selection)
         if records.isEmpty():
             say(f"No open record of {rejected.name} matches.")

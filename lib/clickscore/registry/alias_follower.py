@@ -89,7 +89,9 @@ class Follower:
             self._wait(key, redacted(describe(error)))
         else:
             before, self.current, self._waiting = self.current, model, None
-            self._tell(f"{model.label} is ready: {self._uri} has moved" + (f" from {before.version}" if before else ""))
+            self._tell(
+                f"{model.label} is ready: {self._uri} has moved" + (f" from version {before.version}" if before else "")
+            )
             for doubt in model.doubts:
                 self._tell(doubt)
 
@@ -108,7 +110,7 @@ class Follower:
 
     @property
     def _stays(self) -> str:
-        return f"{self.current.label} stays" if self.current else "there is none until then"
+        return f"{self.current.label} stays" if self.current else "no version is active yet"
 
     def _leave(self) -> None:
         self._answered()

@@ -129,16 +129,16 @@ def roll_back(config: Config, console: Console, to: str | None, dry_run: bool) -
         _, current = registry.resolve(uri)
         target = to or client.get_registered_model(name).tags.get(PREVIOUS_TAG + alias)
         if target is None:
-            raise ModelNotFoundError(f"no promotion has moved {uri} yet. Name the version before it: --to VERSION.")
+            raise ModelNotFoundError(f"no promotion has moved {uri} yet. Name the version to return to: --to VERSION.")
         registry.resolve(f"models:/{name}/{target}")
         if target == current:
             _say(console, f"{uri} is version {target} already; nothing has moved.")
         elif dry_run:
-            _say(console, f"Nothing has moved; add --no-dry-run to move {uri} from {current} back to {target}.")
+            _say(console, f"Nothing has moved; add --no-dry-run to move {uri} from version {current} back to {target}.")
         else:
             client.set_registered_model_tag(name, PREVIOUS_TAG + alias, target)
             registry.set_alias(name, alias, target)
-            _say(console, f"{uri} has moved from {current} back to {target}.")
+            _say(console, f"{uri} has moved from version {current} back to {target}.")
 
 
 def pin(config: Config, uri: str, console: Console) -> None:
@@ -166,8 +166,8 @@ def find_contest(config: Model, registry: Registry) -> Contest:
         raise ConfigError("the configuration", ["model.challenger: missing; it names the version to promote"])
     if (other := split_uri(config.challenger)[0]) != name:
         copy = f'mlflow.MlflowClient().copy_model_version("{config.challenger}", "{name}")'
-        problem = f"model.challenger: an alias of {name} cannot point to a version of {other}; make it one: {copy}"
-        raise ConfigError("the configuration", [problem])
+        problem = f"an alias of {name} cannot point to a version of {other}; copy the version to {name} first: {copy}"
+        raise ConfigError("the configuration", [f"model.challenger: {problem}"])
     return Contest(name, alias, registry.resolve(config.uri)[1], registry.resolve(config.challenger)[1])
 
 

@@ -79,7 +79,9 @@ class ModelVersion:
         if self.example is None and self.kind != BOOSTER:
             doubts.append(f"{self.label} was not tried: it was logged without an input example")
         if self.baseline_problem:
-            doubts.append(f"drift of {self.label} cannot be told, its baseline is not usable: {self.baseline_problem}")
+            doubts.append(
+                f"drift of {self.label} cannot be measured, its baseline is not usable: {self.baseline_problem}"
+            )
         return doubts
 
     @property

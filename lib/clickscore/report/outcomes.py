@@ -71,7 +71,7 @@ def section(tables: RunTables, outcome: Outcome | None) -> Section:
     if not judged:
         return Section("outcomes", _QUESTION, (*said, "No click of a version has a known outcome yet."))
     if part < 1:
-        said.append(f"The rest of this section is about {share(part, 1)} of the {outcome.unit}s, by chance.")
+        said.append(f"The rest of this section covers {share(part, 1)} of the {outcome.unit}s, chosen at random.")
     return Section(
         "outcomes", _QUESTION, tuple(said), tuple(chart for chart in _charts(judged) if chart.grid.rows),
         (("Versions", _versions(judged)),),

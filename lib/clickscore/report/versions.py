@@ -34,11 +34,11 @@ def section(tables: RunTables) -> Section:
     newest = found[0]
     swaps = len(found) - 1
     said = [
-        f"{listed(names)} version {newest[0]} scores since micro-batch {newest[1]}, {moment(utc(newest[3]))} UTC. "
+        f"{listed(names)} version {newest[0]} has scored since micro-batch {newest[1]}, {moment(utc(newest[3]))} UTC. "
         + (f"The version changed {plural(swaps, 'time')}." if swaps else "It was never another version.")
     ]
     if tables.timeline is None:
-        said.append(f"There is no model_timeline beside {tables.scored.name}, so that decisions are not shown.")
+        said.append(f"There is no model_timeline beside {tables.scored.name}, so decisions are not shown.")
     return Section("versions", _QUESTION, tuple(said), (_over_time(found),), grids)
 
 

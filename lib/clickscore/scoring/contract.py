@@ -251,5 +251,7 @@ def _role_problems(click: pa.Schema, id: str, time: str, visitor: str) -> list[s
         if role != "time" and pa.types.is_nested(kind):
             problems.append(f"{name}: click.{role} needs a single value, found {type_name(kind)}")
         if role != "time" and pa.types.is_boolean(kind):
-            problems.append(f"{name}: click.{role} tells more than two apart, which a boolean cannot; use a STRING")
+            problems.append(
+                f"{name}: click.{role} must tell more than two values apart, which a boolean cannot; use a STRING"
+            )
     return problems

@@ -71,13 +71,13 @@ def message_indexes(record: bytes, start: int) -> tuple[tuple[int, ...], int]:
     if not count:  # short for the first message
         return (0,), start
     if not 0 < count <= len(record) - start:
-        raise UndecodableError(MALFORMED_PROTOBUF, f"expected the numbers of a message, found {count} of them")
+        raise UndecodableError(MALFORMED_PROTOBUF, f"expected the indexes of a message, found a count of {count}")
     indexes = []
     for _ in range(count):
         index, start = _varint(record, start)
         indexes.append(index)
     if min(indexes) < 0:  # which Python would count from the end
-        raise UndecodableError(MALFORMED_PROTOBUF, f"expected the numbers of a message, found {indexes}")
+        raise UndecodableError(MALFORMED_PROTOBUF, f"expected the indexes of a message, found {indexes}")
     return tuple(indexes), start
 
 
@@ -88,4 +88,4 @@ def _varint(record: bytes, start: int) -> tuple[int, int]:
         if byte < 0x80:
             return (found >> 1) ^ -(found & 1), position
         shift += 7
-    raise UndecodableError(MALFORMED_PROTOBUF, "expected the numbers of a message after the id of its schema")
+    raise UndecodableError(MALFORMED_PROTOBUF, "expected the indexes of a message after the id of its schema")

@@ -71,7 +71,7 @@ def answer(predict: Predict, example: pa.StructArray, picks: tuple[Pick, ...]) -
         if not np.allclose(found, values[:1], rtol=COMPANY_TOLERANCE, atol=COMPANY_TOLERANCE**2):
             raise ModelError(
                 f"its score of a click depends on the clicks beside it: {values[0].tolist()} in its input example, "
-                f"{found[0].tolist()} for {company}. Log a model that scores each row for itself"
+                f"{found[0].tolist()} for {company}. Log a model that scores each row independently"
             )
     return outputs
 
@@ -81,7 +81,7 @@ def _tried(predict: Predict, inputs: pa.StructArray, picks: tuple[Pick, ...], wh
         outputs = predict(inputs)
         values = pick(outputs, picks)
     except OutputError as error:
-        raise ModelError(f"its answer to {what} makes no score: {error}") from None
+        raise ModelError(f"its answer to {what} gives no score: {error}") from None
     except ModelUnavailableError:
         raise
     except Exception as error:  # whatever it raises on its own example, it would raise on clicks

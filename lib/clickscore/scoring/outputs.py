@@ -97,7 +97,7 @@ def _as_array(value: Any) -> npt.NDArray[Any]:
         return numbers
     array = np.asarray(value)
     if array.dtype.kind in _NO_NUMBERS:
-        raise OutputError(f"the model predicts {array.dtype}, and no number. Log it so that it predicts a probability")
+        raise OutputError(f"the model predicts {array.dtype}, not a number. Log it so that it predicts a probability")
     return array if _is_text(array) else array.astype(np.float64)
 
 
@@ -149,7 +149,7 @@ def position(outputs: Outputs, wanted: Pick) -> int:
     if column >= count:
         raise OutputError(f"the model has no output at position {wanted}; it has {count}")
     if column in outputs.texts:
-        raise OutputError(f"output {wanted} of the model is text, such as {outputs.texts[column]!r}, and no number")
+        raise OutputError(f"output {wanted} of the model is text, such as {outputs.texts[column]!r}, not a number")
     return column
 
 
@@ -158,7 +158,7 @@ def _only(outputs: Outputs) -> int:
     numbers = [position for position in range(outputs.values.shape[1]) if position not in outputs.texts]
     if not numbers:
         raise OutputError(
-            f"the model predicts text, such as {next(iter(outputs.texts.values()))!r}, and no number. Log it so that "
+            f"the model predicts text, such as {next(iter(outputs.texts.values()))!r}, not a number. Log it so that "
             "it predicts probabilities: a scikit-learn model with pyfunc_predict_fn='predict_proba', the booster_ of "
             "a LightGBM classifier, any other in a pyfunc of your own"
         )

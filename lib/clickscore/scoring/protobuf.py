@@ -131,7 +131,7 @@ def _opener(descriptor: Any, trees: Sequence[Node]) -> Open:
         try:
             return as_object(parse(record))
         except DecodeError as error:
-            raise UndecodableError(MALFORMED_PROTOBUF, f"the record is no {descriptor.full_name}: {error}") from None
+            raise UndecodableError(MALFORMED_PROTOBUF, f"the record is not a {descriptor.full_name}: {error}") from None
 
     return take_apart
 

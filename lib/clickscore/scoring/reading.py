@@ -119,7 +119,7 @@ def reading_problems(click: pa.Schema, readings: Mapping[str, Reading]) -> list[
         if reading.format and not (has_times or any(map(pa.types.is_date, kinds))):
             problems.append(f"click.from.{name}: format needs a TIMESTAMP or a DATE, and the field has none")
         if reading.is_joined and kinds != {pa.string()}:
-            problems.append(f"click.from.{name}: concat makes a text, so that the field must be a STRING")
+            problems.append(f"click.from.{name}: concat makes a text, so the field must be a STRING")
         elif reading.is_lenient and all(map(pa.types.is_temporal, kinds)):
             problems.append(f"click.lenient: {name} has times only, whose spellings are all read anyway")
     return problems

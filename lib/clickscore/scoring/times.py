@@ -215,7 +215,7 @@ def _of_number(number: int | Decimal) -> dt.datetime:
     if isinstance(number, int) and _CALENDAR.fullmatch(str(number)):
         raise _no_time(number, "it may be a date or seconds since 1970; name the format of the field in click.from")
     if not 0 <= number < _NANOSECONDS_BELOW:
-        raise _no_time(number, "an epoch number is 0 or more, and of nanoseconds at most")
+        raise _no_time(number, "an epoch number is 0 or more, in seconds to nanoseconds")
     if number < SECONDS_BELOW:
         microseconds = int(number * 1_000_000)
     elif number < MILLISECONDS_BELOW:

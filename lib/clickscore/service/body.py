@@ -32,9 +32,9 @@ async def read(request: Request, most_bytes: int, limit_s: float) -> bytes:
     try:
         body = await asyncio.wait_for(_received(request, most_bytes), limit_s)
     except TimeoutError:
-        raise RefusedError(408, f"the body has not come within {limit_s:g} s", _CLOSE) from None
+        raise RefusedError(408, f"the body did not arrive within {limit_s:g} s", _CLOSE) from None
     except ClientDisconnect:
-        raise RefusedError(400, "the client has left before its body had come", _CLOSE) from None
+        raise RefusedError(400, "the client disconnected before its body arrived", _CLOSE) from None
     if encoding not in ("", "identity"):
         raise RefusedError(415, f"expected no Content-Encoding, found {encoding}: send the body uncompressed")
     return body

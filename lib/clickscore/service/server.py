@@ -85,7 +85,7 @@ def serve(config: Config, console: Console) -> None:
             if behind:
                 behind.stop()
     if not stopping.is_set():
-        raise RunError("the HTTP server has ended by itself; what it has said is above")
+        raise RunError("the HTTP server has ended unexpectedly; its messages are above. Start the service again")
     console.print("stopped; every request that was accepted has its answer", highlight=False)
 
 

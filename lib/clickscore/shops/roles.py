@@ -151,7 +151,7 @@ def _guess_id(sample: Survey, time: Place, visitor: Role) -> Role:
         others.remove(best)
     alike = len(rows) - _distinct(parts, rows)
     made = " + ".join(place.path for place in parts)
-    why = f"made of {made}, as no other field that is named like an id has another value in each record"
+    why = f"made of {made}, as no other field that is named like an id has a different value in each record"
     shared = counted(alike, "record shares its own", "records share theirs")
     return Role(tuple(parts), True, why + (f"; {shared} with another one" if alike else ""))
 

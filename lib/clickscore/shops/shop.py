@@ -64,12 +64,10 @@ def propose(records: pa.BinaryArray, where: str, folder: Path, contracts: Path, 
     ready = try_sample(ready_made / CONFIG, records, now, files)
     if ready.accepted < _LEAST_ACCEPTED * len(sample.rows):
         guessed = _guessed(sample, where, folder)
-        doubt = (
-            f"the records look like those of {tracker}, but its ready-made contract rejects most of them: guessed anew"
-        )
+        doubt = f"the records look like those of {tracker}, but its ready-made files reject most of them: guessed anew"
         return guessed._replace(sentences=(doubt, *guessed.sentences))
     texts = {file: read_text(ready_made / file) for file in CONTRACT}
-    said = f"the records are those of {tracker}, by their fields: the folder begins with its ready-made contract"
+    said = f"the records are those of {tracker}, by their fields: the folder begins with its ready-made files"
     return Proposal(adapted(texts, tracker, folder.as_posix(), _name_of(folder)), (said,))
 
 

@@ -190,7 +190,7 @@ def _problem(lines: list[bytes], objects: int, where: str) -> str | None:
     if objects < LEAST_RECORDS:
         return (
             f"the sample {where} has {objects} JSON object{'s' if objects > 1 else ''}: expected {LEAST_RECORDS} or "
-            f"more, of several visitors, to tell ids from other fields. Take more records, some hundred are good"
+            f"more, of several visitors, to tell ids from other fields. Take more records, a few hundred are enough"
         )
     return None
 

@@ -141,7 +141,7 @@ def plan_of(spark: SparkSession, source: DeltaSource, checkpoint: str, batch_id:
     upto = f" up to version {table_position(plan.end).version}" if plan else ""
     return BatchPlan(
         f"rows of {source.table}{upto}",
-        "write the rows that it can go on with into a new table, and begin anew with that one",
+        "write the rows that it can go on with into a new table, and start over with that one",
     )
 
 

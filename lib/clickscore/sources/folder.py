@@ -129,8 +129,8 @@ def plan_of(spark: SparkSession, _source: FolderSource, checkpoint: str, batch_i
     files = sorted(map(plain_uri, planned_files(spark, checkpoint, batch_id)))
     return BatchPlan(
         f"{counted(len(files), 'file')}: {shortened(files)}",
-        "move the file that is to blame out of the landing folder, without which the stream then goes on, and land "
-        "what is good of it under a new name",
+        "move the file that causes this out of the landing folder, so that the stream goes on without it, and land its "
+        "good records under a new name",
     )
 
 

@@ -42,7 +42,7 @@ def read_topic_ids(spark: SparkSession, scored: Table) -> dict[str, str]:
             f"{scored.name}: the property {TOPICS_PROPERTY} should be JSON with the ids of topics, in hexadecimal, but "
             f"says {known!r}. Restore it; or forget the ids with\n"
             f"  ALTER TABLE {scored.sql_name} UNSET TBLPROPERTIES ('{TOPICS_PROPERTY}')\n"
-            f"and a topic that was made again since the last run is taken for the old one."
+            f"and a topic that was recreated since the last run is taken for the old one."
         )
     return ids
 

@@ -148,6 +148,6 @@ def describe_loss(gaps: list[Gap]) -> str:
     has_aged = any(gap.reason == AGED_OUT for gap in gaps)
     return (
         f"records were lost from the source before they were read:\n{lines}\n"
-        f"Restore them from a copy; or start with --accept-loss to continue behind them, which writes each gap to the "
-        f"table source_gaps; or start over with a new checkpoint and new tables."
+        f"Restore them from a copy; or start with --accept-loss, which continues after the lost records and writes "
+        f"each gap to the table source_gaps; or start over with a new checkpoint and new tables."
     ) + (" A longer retention.ms of the topic prevents this." if has_aged else "")

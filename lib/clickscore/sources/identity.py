@@ -67,7 +67,7 @@ def settle(spark: SparkSession, source: Source, checkpoint: Checkpoint) -> Sourc
     if isinstance(source, DeltaSource) and known and known.name != (found := _table_id(spark, source)):
         raise CheckpointError(
             f"source.table: the checkpoint {checkpoint.path} has read the Delta table with the id {known.name}, "
-            f"{source.table} has the id {found}: it is another table, or was made again. Put the old one back. {ANEW}"
+            f"{source.table} has the id {found}: it is another table, or was recreated. Put the old one back. {ANEW}"
         )
     return source
 

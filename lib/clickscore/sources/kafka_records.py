@@ -98,7 +98,8 @@ def _pages(spark: SparkSession, source: KafkaSource, partition: Partition, bound
                 heard = time.monotonic()
             elif time.monotonic() - heard > PATIENCE_S:
                 raise SourceUnavailableError(
-                    f"source: {source_name(partition)} brings nothing behind offset {position:,} within {PATIENCE_S} s."
+                    f"source: {source_name(partition)} returned no record after offset {position:,} within "
+                    f"{PATIENCE_S} s. Look at the broker."
                 )
             yield page
 

@@ -37,6 +37,6 @@ def as_unreadable_file(
     return StreamError(
         f"batch {batch_id}: {file.path} cannot be read: {file.cause}. It is a data file of a Delta table. If VACUUM "
         f"has removed it from an output table, start again: the table as it is now is enough. If it is of the source, "
-        f"restore it from a copy, and start again; or begin anew with a new checkpoint and new tables. Let VACUUM keep "
+        f"restore it from a copy, and start again; or start over with a new checkpoint and new tables. Let VACUUM keep "
         f"files for longer than the stream may be behind."
     )

@@ -129,7 +129,7 @@ def check_state(spark: SparkSession, checkpoint: Checkpoint, deduplicates: bool)
         f"deduplicate {'is' if deduplicates else 'is not'} in the configuration, but the checkpoint {checkpoint.path} "
         f"began {'without' if deduplicates else 'with'} it, and Spark cannot change that later. "
         f"{'Remove deduplicate' if deduplicates else 'Restore deduplicate'}, or start over with a new "
-        f"checkpoint and release the tables."
+        f"checkpoint and new tables."
     )
 
 

@@ -183,8 +183,8 @@ def check_finished(spark: SparkSession, scored: Table, changed: Table) -> None:
     for kind, job in jobs.items():
         if waiting := [request.erasure_id for request in ledger.unfinished(kind) if name in request.tables]:
             raise ErasureError(
-                f"{ledger.table.name}: request {waiting[0]} is planned and not done, and counts rows of {changed.name} "
-                f"as they are. Nothing was changed; run {job} first, then start again."
+                f"{ledger.table.name}: request {waiting[0]} is planned and not done, and its plan relies on the rows "
+                f"of {changed.name} as they are now. Nothing was changed; run {job} first, then start again."
             )
 
 

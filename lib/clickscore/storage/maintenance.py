@@ -146,5 +146,5 @@ def _advice(files: TableFiles) -> str:
     """Say what a compaction would do to the files of a table, and why."""
     small = f"{files.small:,} of {files.files:,} files are below {decimal(SMALL_BYTES)}"
     if files.small <= 1:
-        return f"{small}, there is nothing to put together"
-    return f"{small}, with {decimal(files.small_bytes)} of {decimal(files.bytes)}, and would be put together"
+        return f"{small}, there is nothing to compact"
+    return f"{small}, with {decimal(files.small_bytes)} of {decimal(files.bytes)}, and would be compacted"

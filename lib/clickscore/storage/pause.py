@@ -103,8 +103,8 @@ class Pauses:
             time.sleep(POLL_S)
         for request in [] if is_stopping() else left:
             self.tell(
-                f"{request}{_ASKED} is there for longer than {LONGEST_S:.0f} s, so its job was killed or takes too "
-                f"long: the stream goes on, and has removed the file. Look whether the job runs, or start it again"
+                f"{request}{_ASKED} has been there for more than {LONGEST_S:.0f} s, so its job was killed or takes "
+                f"too long: the stream goes on, and has removed the file. If the job is not running, start it again"
             )
             remove(self.spark, request + _ASKED)
         for request in waiting:

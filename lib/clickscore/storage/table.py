@@ -140,7 +140,7 @@ class Table:
         except SPARK_ERRORS as error:
             raise TableError(
                 f"{self.name} could not be changed: {gist(error)} The statement was: {statement}. Those before it have "
-                f"been run; put the cause right, and start again to go on from there."
+                f"been run; fix the cause, and start again to go on from there."
             ) from error
 
     def check(self, spark: SparkSession, expected: T.StructType) -> None:
@@ -184,7 +184,7 @@ class Table:
             self.delta(spark)
         except AnalysisException as error:
             raise TableError(
-                f"{self.name} is no Delta table: {gist(error)} Name a Delta table, or one that is not there yet."
+                f"{self.name} is not a Delta table: {gist(error)} Name a Delta table, or one that is not there yet."
             ) from error
 
     def create(

@@ -46,5 +46,5 @@ def check_table(table: str, expected: T.StructType, found: T.StructType) -> None
         raise TableError(
             f"{table} exists with another schema:\n{lines}\n"
             f"jobs/score_stream.py --plan shows the statements that change the table, and --apply-contract runs them; "
-            f"or name another one under output in the configuration."
+            f"or name another table under output in the configuration."
         )

@@ -103,7 +103,7 @@ class ActiveModels:
     def suspend(self, model: ModelVersion, reason: str, batch_id: int) -> None:
         """Let a challenger score no more, from a micro-batch on."""
         self._suspended = model.key
-        self._tell(f"{model.label} is suspended until a new version arrives: {reason}")
+        self._tell(f"{model.label} is suspended until a new version arrives (benched in model_timeline): {reason}")
         self._timeline.note(batch_id, CHALLENGER, BENCHED, model, reason)
 
     def withdraw(self, model: ModelVersion, reason: str, batch_id: int) -> None:

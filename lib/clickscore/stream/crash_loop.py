@@ -40,7 +40,7 @@ class Interrupted:
             return None
         return (
             f"batch {self.batch_id} was begun by {self.runs} runs in a row, and none of them has finished it; it holds "
-            f"{self.plan.what}. If this run ends like that too: {self.plan.way_past}; or begin anew with a new "
+            f"{self.plan.what}. If this run ends like that too: {self.plan.way_past}; or start over with a new "
             f"checkpoint and new tables"
         )
 
@@ -49,10 +49,10 @@ class Interrupted:
         return StreamError(
             f"batch {self.batch_id} has failed in {self.runs + 1} runs in a row, and one more start will not help: "
             f"{cause}\n"
-            f"It holds {self.plan.what}. Nothing is lost: no record behind it is read until it is done.\n"
-            f"  - Put right what the message names, and start again; or\n"
+            f"It holds {self.plan.what}. Nothing is lost: no record after it is read until it is done.\n"
+            f"  - Fix what the message names, and start again; or\n"
             f"  - {self.plan.way_past}; or\n"
-            f"  - begin anew with a new checkpoint and new tables."
+            f"  - start over with a new checkpoint and new tables."
         )
 
 

@@ -132,7 +132,7 @@ class MicroBatches:
                 f"milliseconds, and a stream with deduplicate cannot pass it. The batch holds {plan.what}. Let the "
                 f"producers send milliseconds, or set message.timestamp.type=LogAppendTime for the topic, which helps "
                 f"the records to come. For those that are there: send them once more, and then {plan.way_past}; or "
-                f"begin anew with a new checkpoint and source.start behind them."
+                f"start over with a new checkpoint and source.start after them."
             ) from error
         if (raw := self.read_again(batch_id)) is None:
             raise error
@@ -204,8 +204,8 @@ class MicroBatches:
             scored = read_batch_rows(self.spark, tables.scored, tables.stream, batch_id)
             if not scored.is_whole:
                 self.batch_scorer.tell(
-                    f"rows of {tables.scored.name} were changed after a run ended within batch {batch_id}, and the "
-                    f"files of that time are removed: a click that gets a score now counts as scored then"
+                    f"batch {batch_id}: rows of {tables.scored.name} were changed since a run ended within it, and the "
+                    f"files of that commit are removed: a click that gets a score now counts as scored by that run"
                 )
             rejections = not_scored(outcomes, scored, self.layout)
             if counts is None:

@@ -169,12 +169,12 @@ def _say(console: Console, label: str, text: str) -> None:
 
 def _model(uri: str, model: ModelVersion | None) -> list[str]:
     if not model:
-        return [f"{uri}: cannot be had"]
+        return [f"{uri}: cannot be fetched"]
     if asked := model.connection:
-        most = f"up to {asked.rows:,} clicks a request, {asked.concurrency} requests at a time of each Python worker"
+        most = f"up to {asked.rows:,} clicks a request, {asked.concurrency} requests at a time from each Python worker"
         return [
             f"{model.label}, behind {uri}",
-            f"asked with {asked.payload}, {most}, {asked.deadline_s:g} s for each with its retries",
+            f"asked with {asked.payload}, {most}, {asked.deadline_s:g} s for each, retries included",
         ]
     metrics = ", ".join(f"{name} {value:.4f}" for name, value in sorted(model.metrics.items())) or "no metrics"
     return [
@@ -189,7 +189,7 @@ def _privacy(protection: Protection, features: Features | None) -> Iterator[str]
     reads = fields_by_feature(features.select, features.click) if features else {}
     for name, rule in sorted(protection.rules.items()):
         readers = ", ".join(feature for feature, fields in reads.items() if name in fields)
-        yield f"{name}: {rule}, {f'read as it came by {readers}' if readers else 'read by no feature'}"
+        yield f"{name}: {rule}, {f'read unchanged by {readers}' if readers else 'read by no feature'}"
     yield f"raw of rejected records: {protection.raw}"
     if protection.key_id:
         yield f"hashed with the key of id {protection.key_id}"

@@ -41,7 +41,7 @@ class RejectLimit:
         found = describe(counts.rejected, records, counts.cause, counts.example, self.click, self.quotes)
         return RejectLimitError(
             f"batch {batch_id}: more is rejected than reject_limit ({self.share:.0%}) allows: {found}. Nothing of this "
-            f"micro-batch was written, and the next start tries it again: put the configuration right, or raise the "
+            f"micro-batch was written, and the next start tries it again: fix the configuration, or raise the "
             f"limit, and start again."
         )
 

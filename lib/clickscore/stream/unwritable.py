@@ -142,8 +142,8 @@ class Unwritable:
     def _too_many(self, batch_id: int, rows: int, found: dict[int, Refusal]) -> StreamError:
         words = "; ".join(sorted({refused.words for refused in found.values()})[:3])
         return StreamError(
-            f"batch {batch_id}: {self.scored.name} does not take many of its {rows:,} clicks; after {MOST_TRIALS} "
-            f"trials {len(found)} of them are known: {words}. Nothing of the micro-batch was written. Change the table "
-            f"so that it takes them, for instance with ALTER TABLE {self.scored.sql_name} DROP CONSTRAINT ..., and "
-            f"start again."
+            f"batch {batch_id}: {self.scored.name} does not take many of the {rows:,} clicks; after {MOST_TRIALS} "
+            f"trials, {len(found)} of those are found: {words}. Nothing of the micro-batch was written. Change the "
+            f"table so that it takes them, for instance with ALTER TABLE {self.scored.sql_name} DROP CONSTRAINT ..., "
+            f"and start again."
         )

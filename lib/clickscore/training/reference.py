@@ -53,7 +53,7 @@ def keep_reference(config: Config, uri: str, make_session: Callable[[], SparkSes
             return
         if config.training is None or not model.run_id:
             why = "it has no run in the registry" if config.training else "training.clicks names no past clicks"
-            _say(console, f"{model.label} gets no baseline, so its drift cannot be told: {why}.")
+            _say(console, f"{model.label} gets no baseline, so its drift cannot be measured: {why}.")
             return
         contract = contract_of(config.click)
         features = read_features(config.features, contract.click)

@@ -57,7 +57,7 @@ def test_table_is_found_again_with_its_version_and_is_of_one_re_score(spark: Spa
     assert version_of(spark, table) == 1
     spark.sql(f"DELETE FROM {Table(site.shop.config.output.scored).sql_name}")
     assert version_of(spark, site.prepare()) == 1
-    with pytest.raises(TableError, match=r"holds another re-score: .*url_model version 3.*; this one would be"):
+    with pytest.raises(TableError, match=r"holds another re-score, .*url_model version 3.*; this one would be"):
         site.prepare({**ABOUT, "model": "url_model version 4"})
 
 
@@ -66,7 +66,9 @@ def test_clicks_that_were_erased_since_are_not_scored_again(site: Site) -> None:
     site.erase("rejected_clicks", 7)
     site.prepare()
     site.erase("scored_clicks", 1)
-    with pytest.raises(TableError, match=r"re-score of version 1 of .*, from which rows were erased since: .* Drop"):
+    with pytest.raises(
+        TableError, match=r"re-score of version 1 of .*, and rows were erased from that table since: .* Drop"
+    ):
         site.prepare()
 
 

@@ -144,7 +144,7 @@ def test_table_goes_on_where_it_was_moved_to_and_another_one_is_refused(
     (home / "bronze").rename(home / "moved")
     assert settled(spark, home, table("moved")) == table("moved")
     spark.range(1).write.format("delta").save(str(home / "bronze"))
-    with pytest.raises(CheckpointError, match="another table, or was made again"):
+    with pytest.raises(CheckpointError, match="another table, or was recreated"):
         settled(spark, home, table("bronze"))
 
 

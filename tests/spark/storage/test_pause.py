@@ -78,7 +78,7 @@ def test_requests_of_jobs_that_were_killed_are_removed_after_one_time_for_all(
     pauses.wait(BATCH, lambda: False)
     assert 0.2 <= time.monotonic() - began < PATIENCE_S
     assert len(said) == 101
-    assert "killed-7.asked is there for longer than 0 s, so its job was killed or takes too long" in "".join(said)
+    assert "killed-7.asked has been there for more than 0 s, so its job was killed or takes too long" in "".join(said)
     assert files(tmp_path) == []
 
 

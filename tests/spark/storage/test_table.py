@@ -130,7 +130,7 @@ def test_name_that_is_neither_path_nor_catalog_name_is_refused(spark: SparkSessi
 def test_name_of_something_else_than_a_delta_table_is_refused(spark: SparkSession, kind: str, made: str) -> None:
     spark.sql(f"CREATE {kind} something_else {made}")
     try:
-        with pytest.raises(TableError, match=r"something_else is no Delta table: .* Name a Delta table"):
+        with pytest.raises(TableError, match=r"something_else is not a Delta table: .* Name a Delta table"):
             Table("something_else").check(spark, SCHEMA)
     finally:
         spark.sql(f"DROP {kind} something_else")

@@ -87,7 +87,7 @@ def test_version_that_is_pinned_has_a_baseline_of_the_past_clicks(
     keep(shop.landing)
     keep(shop.landing)
     without, with_it, again = seen.getvalue().splitlines()
-    assert without.endswith("gets no baseline, so its drift cannot be told: training.clicks names no past clicks.")
+    assert without.endswith("gets no baseline, so its drift cannot be measured: training.clicks names no past clicks.")
     assert with_it == f"{NAME} version {version} has the baseline of 20 past clicks."
     assert again == f"{NAME} version {version} keeps the baseline that it has."
     found = Registry(registry_uri).fetch(NAME, version, tmp_path, Allow()).baseline

@@ -112,7 +112,7 @@ def test_file_that_goes_while_a_backfill_runs_is_rejected_and_one_that_moves_is_
     archive.rename(shop.home / "moved")
     done = run_job(*arguments, str(shop.home / "moved"))
     assert done.status == 0, done.err
-    assert "3 files have the name and the time of change of a file that an earlier backfill has read" in done.out
+    assert "3 files have the name and the modification time of a file that an earlier backfill has read" in done.out
     assert sorted(shop.scored["id"]) == before
     done = run_job("audit", "--config", str(shop.config_file))
     assert done.status == 0, done.out

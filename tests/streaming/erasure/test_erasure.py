@@ -86,7 +86,7 @@ def test_erasure_that_is_killed_after_each_step_is_finished_by_the_next_one(
             assert is_green, report
             assert "erasure 1 is planned and not done. Run jobs/erase_visitors.py again with its ids." in report
             others = site.erase("somebody else")
-            assert "request 1 is planned and not done; start it again with its ids" in others
+            assert "request 1 is planned and not done; run jobs/erase_visitors.py --apply with the same ids" in others
             with pytest.raises(ErasureError, match=r"it has some of these visitors, and others\. Nothing was changed"):
                 site.erase(site.GONE)
     site.erase(site.GONE, site.ALSO_GONE)
@@ -106,7 +106,7 @@ def test_outcomes_of_the_visitors_go_also_after_a_kill_and_do_not_come_back(
     with pytest.raises(ErasureError, match=r"request 1 is planned and not done.* jobs/erase_visitors\.py --apply"):
         site.join()
     said = site.erase(site.GONE)
-    assert "Request 1 had ended before it was done; it is finished now." in said
+    assert "An earlier run ended before request 1 was done; it is finished now." in said
     assert "outcomes         0 rows of 0 visitors\n" in said
     assert "outcomes: 0 written; now" in site.join()
     assert sorted(site.table("outcomes")["unit_id"]) == ["c3", "c7", "c8"]

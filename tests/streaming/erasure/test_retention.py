@@ -75,7 +75,7 @@ def test_removal_that_is_killed_after_each_step_is_finished_by_the_next_one_or_b
             assert "removal 1 is planned and not done. Run jobs/maintain_tables.py again." in report
             assert "Removal 1 is planned and not done" in site.expire(KEPT, NOW, is_applied=False)
     said = site.erase(site.STAYS)
-    assert "Removal 1 of old rows had ended before it was done; it is finished now." in said
+    assert "An earlier run ended before removal 1 of old rows was done; it is finished now." in said
     assert "Request 2: 1 row is erased." in said
     assert site.left() == ([], [])
     is_green, report = site.audit()

@@ -36,7 +36,7 @@ def test_read_files_are_moved_after_their_audit_and_neither_stream_nor_audit_mis
     (there / "2.jsonl").write_text("of another time")
     is_clean, seen = archived(shop, spark)
     assert is_clean and "1 file that the stream has read was moved" in seen
-    assert "1 stay, as files of their names are there already, for instance 2.jsonl" in seen
+    assert f"1 file stays, as {there} has files of the same names, for instance 2.jsonl" in seen
     assert (there / "day" / "1 %41#.jsonl").read_text().count("\n") == 2
     assert (there / "2.jsonl").read_text() == "of another time"
     assert sorted(path.name for path in landing.rglob("*.jsonl")) == ["2.jsonl", "3.jsonl"]

@@ -78,7 +78,9 @@ def test_version_that_the_alias_moves_to_is_prepared_and_then_current(
     follower.poll()
     follower.poll()
     assert (current(follower), witness.prepared) == (second, [second])
-    assert witness.told == [f"followed version {second} is ready: models:/followed@champion has moved from {before}"]
+    assert witness.told == [
+        f"followed version {second} is ready: models:/followed@champion has moved from version {before}"
+    ]
 
 
 def test_version_that_does_not_pass_is_refused_once_and_the_current_one_stays(

@@ -134,6 +134,6 @@ def test_plan_tries_the_endpoint_and_says_what_is_wrong_with_it(spark: SparkSess
         endpoint.mood = lambda number, body: Reply(body=b'{"predictions": ["yes"]}')
         can_start, seen = plan()
         assert not can_start
-        assert "the model predicts text, such as 'yes', and no number" in seen
+        assert "the model predicts text, such as 'yes', not a number" in seen
         with pytest.raises(ModelError, match="predicts text"):
             shop.run(spark)

@@ -55,7 +55,7 @@ def test_gate_that_holds_moves_the_alias_and_a_rollback_moves_it_back(rivals: An
 
     assert "Nothing has moved; add --no-dry-run" in rivals.roll_back(dry_run=True)
     assert rivals.champion == "2"
-    assert "has moved from 2 back to 1" in rivals.roll_back()
+    assert "has moved from version 2 back to 1" in rivals.roll_back()
     assert rivals.champion == "1"
     assert "is version 1 already; nothing has moved" in rivals.roll_back()
     assert rivals.champion == "1"

@@ -32,9 +32,9 @@ def test_small_files_become_one_with_the_same_rows_and_the_stream_goes_on(
     before = shop.scored
     planned = maintained(shop, spark, dry_run=True)
     assert "scored_clicks    3 of 3 files are below 134.2 MB, with " in planned
-    assert " and would be put together; 0 old ones would be deleted" in planned
+    assert " and would be compacted; 0 old ones would be deleted" in planned
     assert " commits in the log, those older than 7 days would be removed" in planned
-    assert "model_timeline   1 of 1 files are below 134.2 MB, there is nothing to put together" in planned
+    assert "model_timeline   1 of 1 files are below 134.2 MB, there is nothing to compact" in planned
     late = maintained(shop, spark, time_limit_s=-1)
     assert "the time limit has passed: scored_clicks, rejected_clicks, model_timeline, stream_metrics" in late
     assert "stay as they are" in late

@@ -44,7 +44,7 @@ def test_third_run_that_ends_at_the_same_micro_batch_says_what_can_be_done(
             assert said.startswith(f"batch 1 has failed in {runs} runs in a row")
             assert "ArithmeticError: nobody has seen this before" in said
             assert f"2 files: {shop.landing}/b.jsonl, {shop.landing}/c.jsonl" in said
-            assert "move the file that is to blame out of the landing folder" in said
+            assert "move the file that causes this out of the landing folder" in said
             assert "Traceback" not in said
     assert "batch 1 was begun by 4 runs in a row" in shop.run(spark)
     shop.land("d.jsonl", make_click(4))

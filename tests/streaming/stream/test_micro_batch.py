@@ -134,7 +134,7 @@ def test_micro_batch_is_finished_after_optimize_and_vacuum_between_its_two_commi
     spark.sql(f"OPTIMIZE {scored}")
     spark.sql(f"VACUUM {scored} RETAIN 0 HOURS")
     seen = shop.run(spark)
-    assert ("files of that time are removed" in seen) == bool(deleted)
+    assert ("files of that commit are removed" in seen) == bool(deleted)
     assert shop.scored["id"].tolist() == [name for name in ("c1", "c2", "c3") if name not in deleted]
     assert shop.rejected["reason"].tolist() == ["malformed_json", "wrong_type"]
 

@@ -51,7 +51,7 @@ def test_topic_that_was_made_anew_since_the_stream_began_is_refused() -> None:
 
 def test_topic_that_was_made_anew_since_the_stream_looked_last_is_refused() -> None:
     check_known_topics({"clicks": "a", "gone": "b"}, {"clicks": "a", "new": "c"})
-    with pytest.raises(SourceError, match=r"clicks: made anew since the stream has read it, .* Start the stream first"):
+    with pytest.raises(SourceError, match=r"clicks: recreated since the stream read it, .* Start the stream first"):
         check_known_topics({"clicks": "a", "views": "b"}, {"clicks": "z", "views": "b"})
 
 

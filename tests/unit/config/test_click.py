@@ -59,7 +59,7 @@ def test_format_with_a_whole_day_is_accepted(format: str) -> None:
     ("noon", "needs a year, a month and a day"),
     ("%H:%M", "needs a year, a month and a day"),
     ("%Y-%m", "needs a year, a month and a day"),
-    ("%d.%m.%Y %I:%M", "hour of twelve without %p"),
+    ("%d.%m.%Y %I:%M", "12-hour clock (%I) without %p"),
     ("%Y-%m-%d %Q", "cannot be used"),
     ("%Y-%m-%d %H:%M %Z", "depends on the machine"),
     ("", "at least 1 character"),

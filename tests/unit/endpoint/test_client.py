@@ -160,7 +160,7 @@ def test_open_circuit_asks_once_in_a_while_instead_of_for_every_request(broken: 
 @pytest.mark.parametrize(("body", "found"), [
     (predictions(0.5), "one row of numbers, for each of 2 clicks"),
     (predictions(0.5, 0.5, 0.5), "one row of numbers, for each of 2 clicks"),
-    (predictions("yes", "no"), "the model predicts text, such as 'yes', and no number"),
+    (predictions("yes", "no"), "the model predicts text, such as 'yes', not a number"),
     (b'{"predictions": [NaN, 0.5]}', "a score that is not a finite number"),
     (predictions({"a": 1, "b": 2}, {"a": 1, "b": 2}), "say in model.outputs which of them is the score"),
 ])  # fmt: skip
@@ -207,7 +207,9 @@ def test_version_comes_from_the_header_and_another_one_does_not_score(broken: Ga
     pinned = Client(connection, "7")
     assert len(pinned.predict(inputs([1.0])).values) == 1
     broken.version = "8"
-    with pytest.raises(ModelUnavailableError, match="version 8 answers, where version 7 is to score"):
+    with pytest.raises(
+        ModelUnavailableError, match="expected version 7, which scores the whole micro-batch, found an answer of 8"
+    ):
         pinned.predict(inputs([1.0]))
     broken.mood = lambda number, body: Reply(400, b"not this click")
     with pytest.raises(ModelUnavailableError, match="version 8 answers"):  # its refusals are not those of version 7

@@ -68,4 +68,6 @@ def test_broker_that_does_not_tell_is_no_reason_to_stop(monkeypatch: pytest.Monk
         raise SourceError("source: broker:9092 cannot be read: no right.")
 
     monkeypatch.setattr(unreached, "read_retention", refuse)
-    assert said(KAFKA) == ["the topics, for how long is not known: source: broker:9092 cannot be read: no right."]
+    assert said(KAFKA) == [
+        "the topics: it is not known how long their records stay: source: broker:9092 cannot be read: no right."
+    ]

@@ -66,7 +66,7 @@ def test_version_scores_without_a_baseline_that_is_gone(
     found = fetch(registry_uri, registered, tmp_path)
     assert found.baseline is None
     [doubt] = found.doubts
-    assert doubt.startswith(f"drift of {NAME} version {registered} cannot be told, its baseline is not usable: ")
+    assert doubt.startswith(f"drift of {NAME} version {registered} cannot be measured, its baseline is not usable: ")
     assert f"baseline/{'0' * 64}.json of run {found.run_id} cannot be fetched: " in doubt
 
 

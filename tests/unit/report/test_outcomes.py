@@ -94,7 +94,7 @@ def test_many_clicks_are_sampled_by_unit(
 ) -> None:
     monkeypatch.setattr(outcomes, "MOST_CLICKS", 200)
     found = judged(followed[0], contract)
-    assert found.sentences[1] == "The rest of this section is about 25.0% of the visitors, by chance."
+    assert found.sentences[1] == "The rest of this section covers 25.0% of the visitors, chosen at random."
     for _, clicks, units, *_ in found.grids[0][1].rows:
         assert 20 < int(units) < 90
         assert int(clicks) == 2 * int(units)

@@ -12,7 +12,7 @@ from clickscore.scoring import Contract
 def test_swap_is_told_and_marked(run: Run, contract: Contract) -> None:
     found = versions.section(open_tables(run.output, contract, {}))
     assert found.sentences == (
-        "shop version 2 scores since micro-batch 1, 2026-03-02 12:01:00 UTC. The version changed 1 time.",
+        "shop version 2 has scored since micro-batch 1, 2026-03-02 12:01:00 UTC. The version changed 1 time.",
     )
     [chart] = found.charts
     assert chart.grid.rows == (

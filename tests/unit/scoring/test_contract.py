@@ -117,7 +117,7 @@ def test_id_and_visitor_need_a_single_value(tmp_path: Path, role: str, kind: str
 @pytest.mark.parametrize("role", ["id", "visitor"])
 def test_id_and_visitor_cannot_be_a_boolean(tmp_path: Path, role: str) -> None:
     (problem,) = problems(tmp_path, GOOD.replace(f"{role} STRING", f"{role} BOOLEAN"))
-    assert problem == f"{role}: click.{role} tells more than two apart, which a boolean cannot; use a STRING"
+    assert problem == f"{role}: click.{role} must tell more than two values apart, which a boolean cannot; use a STRING"
 
 
 def test_required_field_of_a_struct_that_may_be_null_may_be_null_in_a_table() -> None:

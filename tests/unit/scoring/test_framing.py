@@ -83,5 +83,5 @@ def test_numbers_of_a_message_are_read(indexes: bytes, found: tuple[tuple[int, .
     b"", b"\x02", b"\x01", b"\xfe\xff\xff\xff\x0f", b"\xff" * 9, b"\x02\x01", b"\x04\0\x01",
 ])  # fmt: skip
 def test_bytes_that_are_no_numbers_of_a_message_are_refused(indexes: bytes) -> None:
-    with pytest.raises(UndecodableError, match="expected the numbers of a message"):
+    with pytest.raises(UndecodableError, match="expected the indexes of a message"):
         message_indexes(indexes, 0)

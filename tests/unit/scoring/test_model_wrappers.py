@@ -146,7 +146,7 @@ def test_choice_of_outputs_is_listed_with_the_line_to_write(
 
 
 def test_output_that_is_text_cannot_be_a_column(tmp_path: Path) -> None:
-    assert "output label of the model is text, such as 'yes', and no number" in refusal(
+    assert "output label of the model is text, such as 'yes', not a number" in refusal(
         shaped("two scores", tmp_path), "label"
     )
 

@@ -25,7 +25,7 @@ def test_any_other_shape_is_refused(prediction: Any) -> None:
     pd.Series(pd.to_datetime(["2026-03-01", "2026-03-02"])), {"p": np.array([1j, 2j])},
 ])  # fmt: skip
 def test_times_and_complex_numbers_are_no_scores(prediction: Any) -> None:
-    with pytest.raises(OutputError, match=r"the model predicts (complex|datetime|timedelta)\S+, and no number"):
+    with pytest.raises(OutputError, match=r"the model predicts (complex|datetime|timedelta)\S+, not a number"):
         as_outputs(prediction, 2)
 
 

@@ -69,6 +69,6 @@ def test_what_is_said_of_no_field_or_of_one_that_cannot_be_read_so_is_a_problem(
     ]
     joined = Reading(("a", "b"), is_lenient=True, is_joined=True)
     assert reading_problems(CLICK, {"price": joined, "id": joined}) == [
-        "click.from.price: concat makes a text, so that the field must be a STRING"
+        "click.from.price: concat makes a text, so the field must be a STRING"
     ]
     assert not reading_problems(CLICK, {"at": day, "seen": day, "price": lenient, "id": lenient})

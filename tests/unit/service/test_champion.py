@@ -79,7 +79,7 @@ def test_version_that_the_alias_moves_to_serves_and_files_of_old_ones_go(
         scores.append(champion.score([CLICK])[0]["score"])
     assert scores[0] == scores[2] != scores[1]
     assert sorted(folder.name for folder in (tmp_path / "models").iterdir()) == ["moving-2", "moving-3"]
-    assert told[0] == "moving version 2 is ready: models:/moving@champion has moved from 1"
+    assert told[0] == "moving version 2 is ready: models:/moving@champion has moved from version 1"
     assert champion.refused == 0
 
 

@@ -86,7 +86,7 @@ def test_slow_body_is_given_up(strict: Served) -> None:
         yield b"}"
 
     answer = strict.client.post("/score", content=slow(), headers={"Authorization": f"Bearer {TOKEN}"})
-    assert (answer.status_code, answer.json()) == (408, {"detail": "the body has not come within 1 s"})
+    assert (answer.status_code, answer.json()) == (408, {"detail": "the body did not arrive within 1 s"})
 
 
 @pytest.mark.parametrize(("given", "is_kept"), [

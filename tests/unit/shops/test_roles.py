@@ -74,7 +74,7 @@ def test_id_is_made_of_visitor_time_and_action_where_no_field_tells_clicks_apart
     assert (paths(found)[0], found.id.is_joined) == (["user", "at", "type"], True)
     assert (
         found.id.why
-        == "made of user + at + type, as no other field that is named like an id has another value in each record"
+        == "made of user + at + type, as no other field that is named like an id has a different value in each record"
     )
 
 

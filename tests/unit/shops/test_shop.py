@@ -54,7 +54,7 @@ def test_known_tracker_begins_with_its_contract_wherever_the_job_runs(
     monkeypatch.chdir(tmp_path)
     proposal = propose(records, "clicks.jsonl", Path("mine"), CONTRACTS, NOW)
     assert proposal.sentences == (
-        "the records are those of ga4, by their fields: the folder begins with its ready-made contract",
+        "the records are those of ga4, by their fields: the folder begins with its ready-made files",
     )
     write(Path("mine"), proposal.files)
     assert Path("mine/click.ddl").read_text() == (CONTRACTS / "ga4" / "click.ddl").read_text()
@@ -66,9 +66,7 @@ def test_contract_that_rejects_most_of_the_sample_is_not_the_one_to_begin_with(t
              "user_id": f"u{n % 3}", "user_session": "s"} for n in range(9)]  # fmt: skip
     records = binary([json.dumps(click) for click in shop])
     proposal = propose(records, "clicks.jsonl", tmp_path / "mine", CONTRACTS, NOW)
-    assert proposal.sentences[0].startswith(
-        "the records look like those of webshop, but its ready-made contract rejects"
-    )
+    assert proposal.sentences[0].startswith("the records look like those of webshop, but its ready-made files reject")
     write(tmp_path / "mine", proposal.files)
     assert try_sample(tmp_path / "mine" / "run.yaml", records, NOW).accepted == 9
 

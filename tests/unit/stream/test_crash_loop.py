@@ -8,10 +8,10 @@ def test_loop_is_told_with_the_micro_batch_the_cause_its_records_and_the_choices
     error = Interrupted(7, LOOP - 1, PLAN).explain("it broke")
     assert str(error) == (
         "batch 7 has failed in 3 runs in a row, and one more start will not help: it broke\n"
-        "It holds 2 files: a, b. Nothing is lost: no record behind it is read until it is done.\n"
-        "  - Put right what the message names, and start again; or\n"
+        "It holds 2 files: a, b. Nothing is lost: no record after it is read until it is done.\n"
+        "  - Fix what the message names, and start again; or\n"
         "  - move the file away; or\n"
-        "  - begin anew with a new checkpoint and new tables."
+        "  - start over with a new checkpoint and new tables."
     )
 
 

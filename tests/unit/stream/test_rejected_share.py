@@ -31,7 +31,7 @@ def test_micro_batch_above_the_limit_is_refused_with_cause_example_and_what_to_d
         "batch 7: more is rejected than reject_limit (90%) allows: 91 of 100 records (91%) were rejected, most often "
         'missing_field: id is missing; for example {"no": 1}. Do they fit the click schema? jobs/try_clicks.py shows '
         "what becomes of a sample, and why. Nothing of this micro-batch was written, and the next start tries it "
-        "again: put the configuration right, or raise the limit, and start again."
+        "again: fix the configuration, or raise the limit, and start again."
     )
 
 
