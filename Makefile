@@ -15,6 +15,9 @@ KAFKA_PORT ?= 9092
 SHAPES_PORT ?= 5077
 BROWSER    := $(shell command -v chromium || command -v chromium-browser || command -v google-chrome)
 KAFKA      := --servers 127.0.0.1:$(KAFKA_PORT)
+# Least per cent of the lines and branches that tests cover: of the package, and of the path of a click.
+COVERED      := 96
+COVERED_PATH := 95
 CHAOS      ?=
 BENCH      ?=
 LATENCY    ?=
@@ -173,7 +176,11 @@ kafka-down: $(VENV)/.demos-ready ## Stop it; its data stays in build/kafka
 .PHONY: test
 test: setup-dev package environment build/test/spark.jsa ## Run all tests, in two processes; the slowest first, and named at the end
 	@$(if $(BROWSER),,echo "Chromium is missing, so tests/browser is left out: apt install chromium")
-	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --durations 40 $(if $(BROWSER),,--ignore tests/browser)
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --durations 40 --cov --cov-report= \
+	  $(if $(BROWSER),,--ignore tests/browser)
+	@# Lines and branches. A change that lowers one of these covers less than there was.
+	$(BIN)/python -m coverage report --fail-under $(COVERED)
+	$(BIN)/python -m coverage report --fail-under $(COVERED_PATH) --include 'lib/clickscore/scoring/*,lib/clickscore/stream/*'
 
 .PHONY: chaos
 chaos: setup-dev ## Inject faults into the job, and check that nothing is lost or duplicated

@@ -9,6 +9,7 @@ Run it with `make bench-sources`.
 import shutil
 import statistics
 import tempfile
+from collections.abc import Sequence
 from functools import partial
 from io import StringIO
 from pathlib import Path
@@ -41,13 +42,18 @@ SEED = 2
 ROUNDS = 3
 PORT = 9292
 
+FOLDER, KAFKA, KAFKA_2 = "folder", "kafka, 4 partitions", "kafka, 2 partitions"
+DEDUPLICATED, STATE = ", deduplicated", "state"
+ARMS = (FOLDER, KAFKA, KAFKA_2, FOLDER + DEDUPLICATED, KAFKA_2 + DEDUPLICATED, STATE)
+"""What can be measured; the state of many ids is filled once, and no arm of the others."""
+
 IDS = 5_000_000
 IDS_PER_BATCH = 250_000
 WINDOW_MS = 300_000
 """Longer than the benchmark fills the state, so that no id expires, but short enough that slices take turns."""
 
 
-def compare(spark: SparkSession, home: Path, broker: Broker, clicks: int, rounds: int) -> Table:
+def compare(spark: SparkSession, home: Path, broker: Broker, clicks: int, rounds: int, chosen: Sequence[str]) -> Table:
     """Measure the arms in turn."""
     land(home / "landing", clicks, SEED, FAULTS)
     for topic, partitions in (("clicks", 4), ("two", 2)):
@@ -57,18 +63,22 @@ def compare(spark: SparkSession, home: Path, broker: Broker, clicks: int, rounds
     folder = f"source={{kind: folder, path: {home}/landing, max_bytes: 50 MiB}}"
     two, deduplicate = "source.topics=[two]", 'deduplicate={window: "10 minutes"}'
     settings = {
-        "folder": [folder],
-        "kafka, 4 partitions": [],
-        "kafka, 2 partitions": [two],
-        "folder, deduplicated": [folder, deduplicate],
-        "kafka, 2 partitions, deduplicated": [two, deduplicate],
+        FOLDER: [folder],
+        KAFKA: [],
+        KAFKA_2: [two],
+        FOLDER + DEDUPLICATED: [folder, deduplicate],
+        KAFKA_2 + DEDUPLICATED: [two, deduplicate],
     }
 
     def run(config: Config) -> None:
         app.run(config, lambda: spark, Console(file=StringIO()))
         shutil.rmtree(home / "arm")
 
-    arms = {name: partial(run, load(Path("conf/kafka.yaml"), [*shared, *own])) for name, own in settings.items()}
+    arms = {
+        name: partial(run, load(Path("conf/kafka.yaml"), [*shared, *own]))
+        for name, own in settings.items()
+        if name in chosen
+    }
     return as_table(costs(arms, records, rounds, without=process_id(broker)))
 
 
@@ -111,13 +121,15 @@ def measure_state(spark: SparkSession, home: Path) -> Table:
 
 def main() -> None:
     """Print the tables."""
-    a = arguments(__doc__, CLICKS, ROUNDS)
+    a = arguments(__doc__, CLICKS, ROUNDS, ARMS)
     spark = build_session("benchmark-sources")
     with tempfile.TemporaryDirectory() as folder:
         home = Path(folder)
-        with running_broker(home / "kafka", PORT) as broker:
-            Console().print(compare(spark, home, broker, a.clicks, a.rounds))
-        Console().print(measure_state(spark, home))
+        if {*a.arms} - {STATE}:
+            with running_broker(home / "kafka", PORT) as broker:
+                Console().print(compare(spark, home, broker, a.clicks, a.rounds, a.arms))
+        if STATE in a.arms:
+            Console().print(measure_state(spark, home))
 
 
 if __name__ == "__main__":

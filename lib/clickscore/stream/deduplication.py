@@ -121,29 +121,44 @@ class SeenIds(StatefulProcessor):
     @override
     def handleInputRows(self, key: Any, rows: Iterator[pd.DataFrame], timerValues: Any) -> Iterator[pd.DataFrame]:
         """Mark the ids that are in the state, or were further ahead in this micro-batch; remember the others."""
-        # A replay must choose the same copy, but a shuffle brings rows in any order.
-        packed = pd.concat(list(rows)).sort_values(["first", "hashes"])
+        packed = pd.concat(list(rows))
         now = int(packed["now"].iloc[0])
         current = now - now % self._slice_ms
-        parts = [_as_hashes(hashes) for hashes in packed["hashes"]]
-        hashes = np.concatenate(parts)
-        remembered = []
+        seen: dict[int, Hashes] = {}
         for (begin,), (blob,) in list(self._slices.iterator()):
             if begin + self._slice_ms + self._window_ms <= now:
                 self._slices.removeKey((begin,))
             else:
-                remembered.append((begin, _as_hashes(blob)))
-        is_new = first_sightings(hashes, [seen for _, seen in remembered])
-        fresh = [seen for begin, seen in remembered if begin == current]
-        if is_new.any():
-            self._slices.updateValue((current,), (_sorted(np.concatenate([*fresh, hashes[is_new]])).tobytes(),))
-        is_duplicate = ~is_new & hashes.any(axis=1)
-        marks = np.split(is_duplicate, np.cumsum([len(part) for part in parts])[:-1])
-        yield pd.DataFrame({"records": packed["records"].tolist(), "is_duplicate": [m.tobytes() for m in marks]})
+                seen[begin] = _as_hashes(blob)
+        marked, fresh = mark(packed, list(seen.values()))
+        if len(fresh):
+            known = np.concatenate([seen[current], fresh]) if current in seen else fresh
+            self._slices.updateValue((current,), (_sorted(known).tobytes(),))
+        yield marked
 
     @override
     def close(self) -> None:
         """Nothing to let go of."""
+
+
+def mark(packed: pd.DataFrame, seen: list[Hashes]) -> tuple[pd.DataFrame, Hashes]:
+    """Mark the duplicates among the packed records of a bucket.
+
+    Args:
+        packed: the bucket, ``PACKED``, in any order.
+        seen: the hashes of ids seen before, each array in ascending order of its first column.
+
+    Returns:
+        ``MARKED``, and the hashes of ids that were not seen before.
+    """
+    # A replay must choose the same copy, but a shuffle brings rows in any order.
+    packed = packed.sort_values(["first", "hashes"])
+    parts = [_as_hashes(hashes) for hashes in packed["hashes"]]
+    hashes = np.concatenate(parts)
+    is_new = first_sightings(hashes, seen)
+    marks = np.split(~is_new & hashes.any(axis=1), np.cumsum([len(part) for part in parts])[:-1])
+    marked = pd.DataFrame({"records": packed["records"].tolist(), "is_duplicate": [part.tobytes() for part in marks]})
+    return marked, hashes[is_new]
 
 
 def first_sightings(hashes: Hashes, seen: list[Hashes]) -> npt.NDArray[np.bool_]:

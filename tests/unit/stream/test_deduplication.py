@@ -1,10 +1,11 @@
 """Ids that come twice, as arrays of hashes."""
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 
 from clickscore.stream import deduplication
-from clickscore.stream.deduplication import first_sightings
+from clickscore.stream.deduplication import BUCKETS, first_sightings, mark
 
 
 def hashes(*numbers: int) -> deduplication.Hashes:
@@ -28,20 +29,47 @@ def test_record_without_an_id_is_never_new_and_never_a_duplicate() -> None:
     assert first_sightings(hashes(0, 0, 4), []).tolist() == [False, False, True]
 
 
-def raw(*records: bytes) -> pa.RecordBatch:
+def raw(*records: bytes, first: int = 0) -> pa.RecordBatch:
     count = len(records)
     return pa.RecordBatch.from_pydict(
-        {"value": list(records), "source": ["clicks-0"] * count, "source_offset": list(range(count))},
+        {"value": list(records), "source": ["clicks-0"] * count, "source_offset": list(range(first, first + count))},
         schema=pa.schema([("value", pa.binary()), ("source", pa.string()), ("source_offset", pa.int64())]),
     )
 
 
-def test_packed_records_come_back_as_they_were_with_their_marks() -> None:
-    records = raw(b'{"id":"a"}', b"wrong", b'{"id":"b"}')
-    packed = deduplication._pack_batch(records, pa.array(["a", None, "b"]))
+def buckets() -> list[pd.DataFrame]:
+    """Two batches of a micro-batch; the second has both ids of the first once more, and each a record without one."""
+    first, second = raw(b"a", b"wrong", b"b"), raw(b"b", b"a", b"wrong", first=3)
+    packed = [
+        deduplication._pack_batch(first, pa.array(["a", None, "b"])),
+        deduplication._pack_batch(second, pa.array(["b", "a", None])),
+    ]
+    rows = pa.Table.from_batches(packed).to_pandas()
+    assert rows["bucket"].between(0, BUCKETS - 1).all()
+    return [bucket for _, bucket in rows.sort_values("first", ascending=False).groupby("bucket")]
+
+
+def unpacked(marked: pd.DataFrame) -> list[tuple[int, bytes, bool]]:
     rows = []
-    for message, ids in zip(packed["records"], packed["hashes"], strict=True):
-        marks = pa.py_buffer(np.array([True] * (len(ids.as_py()) // 16)).tobytes())
-        rows += deduplication._unpack_batch(message.as_buffer(), marks).to_pylist()
-    found = {row["source_offset"]: (row["value"], row["_duplicate"]) for row in rows}
-    assert found == {0: (b'{"id":"a"}', True), 1: (b"wrong", True), 2: (b'{"id":"b"}', True)}
+    for message, marks in marked.itertuples(index=False):
+        rows += deduplication._unpack_batch(pa.py_buffer(message), pa.py_buffer(marks)).to_pylist()
+    return [(row["source_offset"], row["value"], row["_duplicate"]) for row in rows]
+
+
+def test_all_records_but_the_first_of_an_id_are_duplicates_in_whatever_order_a_bucket_comes() -> None:
+    found = [row for bucket in buckets() for row in unpacked(mark(bucket, [])[0])]
+    assert sorted(found) == [
+        (0, b"a", False), (1, b"wrong", False), (2, b"b", False),
+        (3, b"b", True), (4, b"a", True), (5, b"wrong", False),
+    ]  # fmt: skip
+
+
+def test_id_that_was_seen_before_is_a_duplicate_and_is_not_remembered_again() -> None:
+    found, remembered = [], 0
+    for bucket in buckets():
+        _, fresh = mark(bucket, [])
+        marked, again = mark(bucket, [deduplication._sorted(fresh)])
+        found += unpacked(marked)
+        remembered += len(again)
+    assert sorted(value for _, value, is_duplicate in found if not is_duplicate) == [b"wrong", b"wrong"]
+    assert remembered == 0
