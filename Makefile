@@ -178,7 +178,7 @@ test: setup-dev package environment build/test/spark.jsa ## Run all tests, in tw
 	@$(if $(BROWSER),,echo "Chromium is missing, so tests/browser is left out: apt install chromium")
 	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --durations 40 --cov --cov-report= \
 	  $(if $(BROWSER),,--ignore tests/browser)
-	@# Lines and branches. A change that lowers one of these covers less than there was.
+	@# Lines and branches. A change that falls below one of these covers less than there was.
 	$(BIN)/python -m coverage report --fail-under $(COVERED)
 	$(BIN)/python -m coverage report --fail-under $(COVERED_PATH) --include 'lib/clickscore/scoring/*,lib/clickscore/stream/*'
 
@@ -281,7 +281,7 @@ environment: dist/environment.tar.gz ## Pack the Python packages that a cluster 
 .PHONY: clean
 clean: ## Remove what the demo and the tests have left; keeps .venv and build/jars
 	if [ -e build/kafka/broker.pid ]; then $(JOB) -m shopsim.broker down; fi
-	rm -rf build/demo build/demo-kafka build/demo-models build/demo-shapes build/kafka build/chaos build/test build/report.html dist .mypy_cache .pytest_cache .ruff_cache
+	rm -rf build/demo build/demo-kafka build/demo-models build/demo-shapes build/kafka build/chaos build/test build/report.html dist .coverage .coverage.* .mypy_cache .pytest_cache .ruff_cache
 
 # The parts
 

@@ -45,7 +45,7 @@ def _promote(arguments: argparse.Namespace, config: Config) -> int:
         try:
             reference.keep_reference(config, arguments.pin, session, console)
         except WiringError as error:  # the version is pinned, and scores without a baseline
-            warn(console, f"{arguments.pin} gets no baseline, so its drift cannot be told: {error}")
+            warn(console, f"{arguments.pin} gets no baseline, so its drift cannot be measured: {error}")
         return 0
     if arguments.rollback:
         promotion.roll_back(config, console, arguments.to, is_dry_run)

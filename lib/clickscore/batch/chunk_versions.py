@@ -6,6 +6,7 @@ from pathlib import Path
 
 from clickscore.batch.wiring import check_model
 from clickscore.config.run import Config
+from clickscore.console import counted
 from clickscore.errors import BatchError, ModelError, ModelNotFoundError
 from clickscore.registry.registry import fetch_version
 from clickscore.registry.version import ModelVersion
@@ -59,8 +60,8 @@ class ChunkVersions:
             written = begun(mine)
             if free := [chunk for chunk in mine if chunk.batch_id not in written]:
                 self.tell(
-                    f"{why}. Planned for that version are {len(free):,} of the chunks that an earlier backfill has "
-                    f"left, and nothing of them is written yet: {self.current.label} scores them instead"
+                    f"{why}. {counted(len(free), 'chunk is', 'chunks are')} planned for that version, and nothing of "
+                    f"them is written yet: {self.current.label} scores them instead"
                 )
                 settled |= {chunk.batch_id: chunk for chunk in pin(free, self.current.key)}
             for chunk in mine:

@@ -62,7 +62,8 @@ def run(
         )
     requests = _requests(ledger, hashes)
     if not requests:
-        say(console, f"{ledger.table.name} has no request for any of {counted(len(hashes), 'visitor')}.")
+        asked = "this visitor" if len(hashes) == 1 else f"any of these {len(hashes):,} visitors"
+        say(console, f"{ledger.table.name} has no request for {asked}.")
         return True
     tables = all_holders(spark, config, site.contract, site.visitors)
     erased_at = max(request["done_at"] for request in requests).astimezone(timezone.utc)

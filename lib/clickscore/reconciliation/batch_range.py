@@ -56,9 +56,12 @@ def find_range(
         )
     known = sorted(batch for batch in log if batch <= checkpoint.last_done)
     if not known or first < earliest or (first and first - 1 not in log) or last not in log:
-        other = f", or begin at {max(earliest, known[0] + 1)} or later" if known else ""
+        remedy = "Restore the folder offsets of the checkpoint, or start again after the next micro-batch"
+        if known:
+            begin = max(earliest, known[0] + 1)
+            remedy = f"Leave --from-batch and --to-batch out, or choose them from {begin} to {known[-1]}"
         raise CheckpointError(
             f"{checkpoint.path} no longer says what micro-batches {first} to {last} were to read: Spark keeps the "
-            f"plans of the last hundred or so. Leave --from-batch out{other}."
+            f"plans of the last hundred or so. {remedy}."
         )
     return Range(first, last, {batch: plan for batch, plan in log.items() if first - 1 <= batch <= last})

@@ -110,7 +110,7 @@ class Follower:
 
     @property
     def _stays(self) -> str:
-        return f"{self.current.label} stays" if self.current else "no version is active yet"
+        return f"{self.current.label} stays" if self.current else f"{self._uri} has no active version until then"
 
     def _leave(self) -> None:
         self._answered()

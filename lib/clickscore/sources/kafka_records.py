@@ -98,7 +98,7 @@ def _pages(spark: SparkSession, source: KafkaSource, partition: Partition, bound
                 heard = time.monotonic()
             elif time.monotonic() - heard > PATIENCE_S:
                 raise SourceUnavailableError(
-                    f"source: {source_name(partition)} returned no record after offset {position:,} within "
+                    f"source: {source_name(partition)} returned no record from offset {position:,} on within "
                     f"{PATIENCE_S} s. Look at the broker."
                 )
             yield page

@@ -70,8 +70,7 @@ def test_chunks_that_nothing_is_written_of_get_the_current_version_and_the_other
     assert done.status == 1
     gone = f"warning: leaving version {first} is no longer in the registry. "
     assert (
-        f"{gone}Planned for that version are 2 of the chunks that an earlier backfill has left, and nothing of them is "
-        f"written yet: "
+        f"{gone}2 chunks are planned for that version, and nothing of them is written yet: "
         f"leaving version {second} scores them instead\n"
     ) in done.out
     assert f"{gone}The scores that it gave to chunk 2, which is batch -" in done.out
@@ -82,7 +81,7 @@ def test_chunks_that_nothing_is_written_of_get_the_current_version_and_the_other
     client.delete_model_version("leaving", second)
     done = run_job(*job)
     assert done.status == 0, done.err
-    assert "Planned for that version are 1 of the chunks" in done.out
+    assert "1 chunk is planned for that version" in done.out
     scored, rejected = (rows.query("batch_id < 0") for rows in (shop.scored, shop.rejected))
     assert versions_of_files(scored) == {"old-0": first, "old-1": first, "old-2": second, "old-3": third}
     assert sorted(scored["id"]) == sorted(f"c{10 * number + each}" for number in range(FILES) for each in range(4)

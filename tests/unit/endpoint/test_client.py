@@ -212,7 +212,7 @@ def test_version_comes_from_the_header_and_another_one_does_not_score(broken: Ga
     ):
         pinned.predict(inputs([1.0]))
     broken.mood = lambda number, body: Reply(400, b"not this click")
-    with pytest.raises(ModelUnavailableError, match="version 8 answers"):  # its refusals are not those of version 7
+    with pytest.raises(ModelUnavailableError, match="found an answer of 8"):  # its refusals are not those of version 7
         pinned.predict(inputs([1.0]))
     broken.mood, broken.version = echo, None
     with pytest.raises(ModelUnavailableError, match=f"no header {VERSION_HEADER}"):

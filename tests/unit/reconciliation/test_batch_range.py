@@ -27,8 +27,13 @@ def test_range_that_is_not_there_is_refused(first: int | None, last: int | None)
 
 @pytest.mark.parametrize(("first", "last", "earliest"), [(5, 9, 0), (0, 4, 0), (7, 9, 8)])
 def test_range_that_is_forgotten_is_refused(first: int, last: int, earliest: int) -> None:
-    with pytest.raises(CheckpointError, match=f"begin at {max(6, earliest)} or later"):
+    with pytest.raises(CheckpointError, match=f"choose them from {max(6, earliest)} to 9"):
         find_range(DONE, LOG, first, last, earliest)
+
+
+def test_checkpoint_without_plans_says_how_to_get_some() -> None:
+    with pytest.raises(CheckpointError, match="Restore the folder offsets of the checkpoint"):
+        find_range(DONE, {}, None, None)
 
 
 def test_range_without_any_plan_begins_nowhere() -> None:

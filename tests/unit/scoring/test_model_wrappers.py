@@ -158,7 +158,7 @@ def test_model_whose_score_depends_on_the_chunk_is_refused(examples: int, tmp_pa
 
 def test_model_that_fails_in_other_company_is_refused(tmp_path: Path) -> None:
     text = refusal(shaped("first only", tmp_path, rows=1))
-    assert text.startswith("its answer to one click of its input example, twice makes no score: the model must predict")
+    assert text.startswith("its answer to one click of its input example, twice gives no score: the model must predict")
 
 
 def test_categories_of_a_booster_are_looked_up_in_its_own_list(tmp_path: Path) -> None:

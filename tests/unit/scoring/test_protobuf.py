@@ -144,7 +144,7 @@ def test_record_without_bytes_is_no_message_of_which_nothing_was_set() -> None:
 def test_record_that_is_no_message_is_rejected(raw: bytes) -> None:
     found = parsed_as(fields("a STRING"), plain(proto_file("string a")), raw)
     assert found.rejections[0].reason == "malformed_protobuf"
-    assert found.rejections[0].detail.startswith("the record is no shop.Click: ")
+    assert found.rejections[0].detail.startswith("the record is not a shop.Click: ")
 
 
 def test_each_record_is_read_with_the_schema_and_the_message_that_it_names(registry: Registry) -> None:
