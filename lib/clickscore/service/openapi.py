@@ -13,7 +13,7 @@ _REQUEST_ID: Tree = {"request_id": {"type": "string", "description": "As given i
 _REFUSALS = {
     400: "There is no body, or it is a list that cannot be split into records.",
     401: "The token is missing or wrong.",
-    408: "The body has not come in time.",
+    408: "The body did not arrive in time.",
     413: "The body or the list is too large.",
     415: f"The body is neither {JSON} nor {NDJSON}.",
     500: "The service has failed; its log says why.",
