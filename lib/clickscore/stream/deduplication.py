@@ -4,35 +4,33 @@ Spark's own operator has a key for each click: a state store call for it, and at
 the window to see whether it has expired. It added 62% to the CPU time of the whole path where this one, with the same
 800,000 ids, added 50%, and it drops what is late by its watermark. Here the key is a bucket of ids. Raw records
 travel to their bucket packed, some hundred in one Arrow message; there the hashes of their ids are compared with those
-of the window as whole arrays, and the state holds the window in slices, each one binary value, so that what has expired
-leaves as a slice. Nothing is ever dropped for being late: the window is one of processing time, and a click without a
-twin in it passes, whatever its event time.
+of the window as whole arrays, and the state (``stream.seen_ids``) holds the window in slices, each one binary value, so
+that what has expired leaves as a slice. Nothing is ever dropped for being late: the window is one of processing time,
+and a click without a twin in it passes, whatever its event time.
 
 The search comes before the scorer, which then sees raw records as it does without it. The id is held by the first copy
 that decodes. One that is rejected later, for a feature or by the model, holds it too.
 """
 
 from collections.abc import Iterable, Iterator
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
-from pyspark.sql.streaming.stateful_processor import StatefulProcessor, StatefulProcessorHandle
-from typing_extensions import override
 
 from clickscore.scoring.contract import Contract
 from clickscore.scoring.parsing import parser
 from clickscore.storage.schemas import DUPLICATE, VALUE, Layout
+from clickscore.stream.seen_ids import Hashes, SeenIds
+from clickscore.stream.worker_memory import spare_imports
 
 BUCKETS = 16
 """Keys of the state, fixed for the life of a checkpoint; also the most tasks that work on a micro-batch behind it."""
-SLICES = 16
-"""Slices of a window: ids are forgotten at most a slice after the window, and a micro-batch rewrites one slice."""
+COMPRESSED = pa.ipc.IpcWriteOptions(compression="lz4")
+"""Of the messages: each is copied a dozen times, between processes and through the shuffle; its records are alike."""
 
 HASH_KEYS = ("clickscore-id-lo", "clickscore-id-hi")
 """Keys of two 64-bit hashes. Two of a billion ids are equal in 128 bits with a probability below 1e-20; then one click
@@ -68,9 +66,6 @@ PACKED = T.StructType(
 )
 MARKED = T.StructType([T.StructField("records", T.BinaryType()), T.StructField("is_duplicate", T.BinaryType())])
 
-Hashes = npt.NDArray[np.uint64]
-"""One row per id with its two hashes; zeros for a record without an id, which is nobody's duplicate."""
-
 
 def mark_duplicates(raw: DataFrame, contract: Contract, layout: Layout, window_ms: int) -> DataFrame:
     """Mark the records of a stream whose id was seen within the window.
@@ -89,11 +84,13 @@ def mark_duplicates(raw: DataFrame, contract: Contract, layout: Layout, window_m
         for batch in batches:
             clicks = parser(contract.click).parse(batch.column(VALUE)).clicks
             yield _pack_batch(batch, clicks.field(contract.id))
+        spare_imports("pack")
 
     def unpack(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for batch in batches:
             for message, marks in zip(*batch.columns, strict=True):
                 yield _unpack_batch(message.as_buffer(), marks.as_buffer())
+        spare_imports("unpack")
 
     marked: DataFrame = (
         raw.mapInArrow(pack, PACKED)
@@ -104,89 +101,6 @@ def mark_duplicates(raw: DataFrame, contract: Contract, layout: Layout, window_m
     )
     is_duplicate = T.StructField(DUPLICATE, T.BooleanType())
     return marked.mapInArrow(unpack, T.StructType([*layout.raw, is_duplicate]))
-
-
-class SeenIds(StatefulProcessor):
-    """Remembers the ids of a bucket, in slices of time: begin of a slice to the hashes of the ids first seen in it."""
-
-    def __init__(self, window_ms: int) -> None:
-        """Keep the length of the window in milliseconds."""
-        self._window_ms, self._slice_ms = window_ms, -(-window_ms // SLICES)
-
-    @override
-    def init(self, handle: StatefulProcessorHandle) -> None:
-        """Open the state."""
-        self._slices = handle.getMapState("slices", "begin BIGINT", "hashes BINARY")
-
-    @override
-    def handleInputRows(self, key: Any, rows: Iterator[pd.DataFrame], timerValues: Any) -> Iterator[pd.DataFrame]:
-        """Mark the ids that are in the state, or were further ahead in this micro-batch; remember the others."""
-        packed = pd.concat(list(rows))
-        now = int(packed["now"].iloc[0])
-        current = now - now % self._slice_ms
-        seen: dict[int, Hashes] = {}
-        for (begin,), (blob,) in list(self._slices.iterator()):
-            if begin + self._slice_ms + self._window_ms <= now:
-                self._slices.removeKey((begin,))
-            else:
-                seen[begin] = _as_hashes(blob)
-        marked, fresh = mark(packed, list(seen.values()))
-        if len(fresh):
-            known = np.concatenate([seen[current], fresh]) if current in seen else fresh
-            self._slices.updateValue((current,), (_sorted(known).tobytes(),))
-        yield marked
-
-    @override
-    def close(self) -> None:
-        """Nothing to let go of."""
-
-
-def mark(packed: pd.DataFrame, seen: list[Hashes]) -> tuple[pd.DataFrame, Hashes]:
-    """Mark the duplicates among the packed records of a bucket.
-
-    Args:
-        packed: the bucket, ``PACKED``, in any order.
-        seen: the hashes of ids seen before, each array in ascending order of its first column.
-
-    Returns:
-        ``MARKED``, and the hashes of ids that were not seen before.
-    """
-    # A replay must choose the same copy, but a shuffle brings rows in any order.
-    packed = packed.sort_values(["first", "hashes"])
-    parts = [_as_hashes(hashes) for hashes in packed["hashes"]]
-    hashes = np.concatenate(parts)
-    is_new = first_sightings(hashes, seen)
-    marks = np.split(~is_new & hashes.any(axis=1), np.cumsum([len(part) for part in parts])[:-1])
-    marked = pd.DataFrame({"records": packed["records"].tolist(), "is_duplicate": [part.tobytes() for part in marks]})
-    return marked, hashes[is_new]
-
-
-def first_sightings(hashes: Hashes, seen: list[Hashes]) -> npt.NDArray[np.bool_]:
-    """Tell for each id whether it is the first of its kind here and in none of the arrays of ids seen before.
-
-    Args:
-        hashes: of the ids.
-        seen: each in ascending order of its first column.
-    """
-    order = np.lexsort((hashes[:, 1], hashes[:, 0]))
-    ascending = hashes[order]
-    is_new: npt.NDArray[np.bool_] = np.any(ascending != 0, axis=1)
-    is_new[1:] &= (ascending[1:] != ascending[:-1]).any(axis=1)
-    for before in seen:
-        if len(before):
-            at = np.minimum(np.searchsorted(before[:, 0], ascending[:, 0]), len(before) - 1)
-            is_new &= (before[at] != ascending).any(axis=1)
-    result = np.empty(len(hashes), bool)
-    result[order] = is_new
-    return result
-
-
-def _as_hashes(blob: bytes) -> Hashes:
-    return np.frombuffer(blob, np.uint64).reshape(-1, 2)
-
-
-def _sorted(hashes: Hashes) -> Hashes:
-    return hashes[np.argsort(hashes[:, 0], kind="stable")]
 
 
 def _hash(ids: pa.Array) -> Hashes:
@@ -220,7 +134,7 @@ def _pack_batch(raw: pa.RecordBatch, ids: pa.Array) -> pa.RecordBatch:
 
 def _message(batch: pa.RecordBatch) -> bytes:
     sink = pa.BufferOutputStream()
-    with pa.ipc.new_stream(sink, batch.schema) as stream:
+    with pa.ipc.new_stream(sink, batch.schema, options=COMPRESSED) as stream:
         stream.write_batch(batch)
     return bytes(sink.getvalue().to_pybytes())
 

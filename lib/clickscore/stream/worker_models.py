@@ -3,7 +3,6 @@
 Of a model behind an endpoint there are no files but its name; what is loaded is the client that asks it.
 """
 
-import gc
 import shutil
 import tempfile
 import zipfile
@@ -18,6 +17,7 @@ from pyspark.core.broadcast import Broadcast
 from clickscore.endpoint.client import Client, Connection
 from clickscore.registry.trust import check_digest, digest
 from clickscore.scoring.models import Predict, load
+from clickscore.stream.worker_memory import spare_what_stays
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ def loaded(served: Served) -> Predict:
         check_digest(folder, served.digest, served.label)
         asked = Client(served.connection, served.version) if served.connection else None
         _loaded[wanted] = asked.predict if asked else load(served.kind, folder)
-        _spare_what_stays()
+        spare_what_stays()
     return _loaded[wanted]
 
 
@@ -75,17 +75,7 @@ def forget(keys: Iterable[str]) -> None:
     for key in old:
         shutil.rmtree(_folder(key), ignore_errors=True)
     if gone:
-        _spare_what_stays()
-
-
-def _spare_what_stays() -> None:
-    """Take all that is in memory now, less the garbage, out of the collections that Spark makes after every task.
-
-    With LightGBM or MLflow there are some 100,000 objects to look at, which costs more than a small task.
-    """
-    gc.unfreeze()
-    gc.collect()
-    gc.freeze()
+        spare_what_stays()
 
 
 def _folder(key: str) -> Path:

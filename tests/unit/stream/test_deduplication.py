@@ -1,32 +1,11 @@
-"""Ids that come twice, as arrays of hashes."""
+"""Raw records on their way through the search for duplicates, packed by the hash of their id."""
 
-import numpy as np
 import pandas as pd
 import pyarrow as pa
 
 from clickscore.stream import deduplication
-from clickscore.stream.deduplication import BUCKETS, first_sightings, mark
-
-
-def hashes(*numbers: int) -> deduplication.Hashes:
-    return np.array([[number, number] for number in numbers], np.uint64).reshape(-1, 2)
-
-
-def test_first_of_equal_ids_is_new() -> None:
-    assert first_sightings(hashes(5, 3, 5, 3, 1), []).tolist() == [True, True, False, False, True]
-
-
-def test_id_seen_in_any_slice_is_not_new() -> None:
-    assert first_sightings(hashes(5, 3, 9), [hashes(1, 5), hashes(), hashes(9)]).tolist() == [False, True, False]
-
-
-def test_ids_that_agree_in_one_hash_only_are_different() -> None:
-    here, before = np.array([[7, 1], [7, 2]], np.uint64), np.array([[7, 3]], np.uint64)
-    assert first_sightings(here, [before]).tolist() == [True, True]
-
-
-def test_record_without_an_id_is_never_new_and_never_a_duplicate() -> None:
-    assert first_sightings(hashes(0, 0, 4), []).tolist() == [False, False, True]
+from clickscore.stream.deduplication import BUCKETS
+from clickscore.stream.seen_ids import in_order, mark
 
 
 def raw(*records: bytes, first: int = 0) -> pa.RecordBatch:
@@ -68,7 +47,7 @@ def test_id_that_was_seen_before_is_a_duplicate_and_is_not_remembered_again() ->
     found, remembered = [], 0
     for bucket in buckets():
         _, fresh = mark(bucket, [])
-        marked, again = mark(bucket, [deduplication._sorted(fresh)])
+        marked, again = mark(bucket, [in_order(fresh)])
         found += unpacked(marked)
         remembered += len(again)
     assert sorted(value for _, value, is_duplicate in found if not is_duplicate) == [b"wrong", b"wrong"]
