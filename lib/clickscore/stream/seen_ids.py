@@ -1,8 +1,8 @@
 """The ids that were seen within the window: hashes in slices of time, as the state of a stream.
 
 Spark hands a value of the state to Python as a pickled text, which takes several passes over each byte. So a worker
-keeps the slices that it has read or written, and reads only those anew that have another version since. That is at most
-the slice of this time, where another worker had the bucket in the micro-batch before.
+keeps the slices that it has read or written, and reads those that other workers have written since; a new worker reads
+all of them.
 """
 
 import os
@@ -27,13 +27,17 @@ SLICES = 16
 INDEX = -1
 """In the place of a begin, the key of the index: the begin and the version of each slice.
 
-A release before there was one takes it for a slice that has expired, and removes it.
+A release that knows no index takes it for a slice that has expired, and removes it.
 """
 VERSION_BYTES = 16
 """Of the random version of a slice: no two are equal, whoever wrote them."""
 _ENTRY = struct.Struct(f"<q{VERSION_BYTES}s")
 MOST_HELD_BYTES = 128 * 1024 * 1024
-"""Of slices that a worker keeps, which is 8 million ids; what is beyond is read anew for each micro-batch."""
+"""Of slices that a worker keeps, which is 8 million ids; what is beyond is read anew for each micro-batch.
+
+Those that came first stay: each micro-batch reads all slices in the same order, where the one that was not used for the
+longest time is the one that is needed next.
+"""
 
 
 class _Slice(NamedTuple):
@@ -44,8 +48,8 @@ class _Slice(NamedTuple):
 _held: dict[tuple[int, int], _Slice] = {}
 """Slices that this worker has read or written, by bucket and begin.
 
-A slice counts only while it has the version that the state says. So it does no harm that another stream of the session
-has slices of the same bucket and begin, nor that a micro-batch failed which had written one.
+A slice counts only while it has the version that the state says. So no mark depends on another stream of the session,
+which has slices of the same bucket and begin, nor on a micro-batch that failed after it had written one.
 """
 
 
@@ -67,32 +71,35 @@ class SeenIds(StatefulProcessor):
         packed = pd.concat(list(rows))
         bucket, now = int(key[0]), int(packed["now"].iloc[0])
         current = now - now % self._slice_ms
-        before = self._index()
+        written = self._index()
+        before = self._unindexed() if written is None else written
         index = {begin: version for begin, version in before.items() if begin + self._slice_ms + self._window_ms > now}
         for begin in before.keys() - index.keys():
             self._slices.removeKey((begin,))
+        _let_go(bucket, index)
         seen = {begin: self._read(bucket, begin, version) for begin, version in index.items()}
-        _let_go(bucket, seen)
         marked, fresh = mark(packed, list(seen.values()))
         if len(fresh):
             known = in_order(np.concatenate([seen[current], fresh]) if current in seen else fresh)
             self._slices.updateValue((current,), (known.tobytes(),))
             index[current] = os.urandom(VERSION_BYTES)
             _hold(bucket, current, index[current], known)
-        if index != before:
+        if index != written:
             self._slices.updateValue((INDEX,), (b"".join(_ENTRY.pack(*entry) for entry in index.items()),))
         yield marked
 
     @override
     def close(self) -> None:
-        """Let go of nothing: what a worker holds is for its next task."""
+        """Leave what was imported out of later collections; what is held stays for the next task."""
         spare_imports("seen ids")
 
-    def _index(self) -> dict[int, bytes]:
-        """Return the begins of the slices in the state, with their versions."""
+    def _index(self) -> dict[int, bytes] | None:
+        """Return the begins of the slices in the state, with their versions; None if there is no index."""
         found = self._slices.getValue((INDEX,))
-        if found:
-            return dict(_ENTRY.iter_unpack(found[0]))
+        return dict(_ENTRY.iter_unpack(found[0])) if found else None
+
+    def _unindexed(self) -> dict[int, bytes]:
+        """Give a version to each slice that a release without an index has written."""
         return {begin: os.urandom(VERSION_BYTES) for (begin,) in list(self._slices.keys())}
 
     def _read(self, bucket: int, begin: int, version: bytes) -> Hashes:

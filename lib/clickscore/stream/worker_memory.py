@@ -6,7 +6,7 @@ With pandas, or with LightGBM or MLflow, there are some 100,000 objects to look 
 import gc
 
 _spared: list[str] = []
-"""Which stages of this worker have left out what they imported."""
+"""The stages of this worker that have done so."""
 
 
 def spare_what_stays() -> None:
@@ -17,7 +17,14 @@ def spare_what_stays() -> None:
 
 
 def spare_imports(stage: str) -> None:
-    """Do so once in the life of a worker for each stage, which keeps nothing but what it has imported."""
+    """Do so once in the life of a worker for each stage.
+
+    What its task has in memory at that moment is left out as well: of that, only what refers to itself stays when it
+    has become garbage, until the next call.
+
+    Args:
+        stage: calls this behind its first batch, when all that it needs is there.
+    """
     if stage not in _spared:
         _spared.append(stage)
         spare_what_stays()

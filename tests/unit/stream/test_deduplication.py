@@ -52,3 +52,9 @@ def test_id_that_was_seen_before_is_a_duplicate_and_is_not_remembered_again() ->
         remembered += len(again)
     assert sorted(value for _, value, is_duplicate in found if not is_duplicate) == [b"wrong", b"wrong"]
     assert remembered == 0
+
+
+def test_records_that_are_alike_travel_compressed() -> None:
+    records = [b'{"id": "%d", "page": "https://shop.example/products/shoes"}' % number for number in range(1_000)]
+    packed = deduplication._pack_batch(raw(*records), pa.array([str(number) for number in range(1_000)]))
+    assert sum(map(len, packed.column("records").to_pylist())) < sum(map(len, records)) / 2

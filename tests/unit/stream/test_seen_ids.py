@@ -50,10 +50,10 @@ def state() -> TwsTester:
     return TwsTester(SeenIds(WINDOW_MS))
 
 
-def duplicates(state: TwsTester, now: int, *ids: int) -> list[bool]:
-    """Bring ids to the bucket; return which of them are duplicates."""
+def duplicates(state: TwsTester, now: int, *ids: int, bucket: int = BUCKET) -> list[bool]:
+    """Bring ids to a bucket; return which of them are duplicates."""
     row = {"hashes": hashes(*ids).tobytes(), "records": b"", "first": "file:0", "now": now}
-    marked = state.testInPandas(BUCKET, pd.DataFrame([row]))
+    marked = state.testInPandas(bucket, pd.DataFrame([row]))
     return np.frombuffer(marked["is_duplicate"][0], bool).tolist()
 
 
@@ -116,17 +116,54 @@ def test_state_without_an_index_is_that_of_an_earlier_release(state: TwsTester) 
     assert sorted(slices(state)) == [INDEX, 10_000, WINDOW_MS + SLICE_MS]
 
 
+def test_index_is_written_once_for_a_bucket_without_new_ids(state: TwsTester) -> None:
+    duplicates(state, 0, 0)  # a record without an id
+    assert slices(state) == {INDEX: b""}
+    state.processor._slices.updateValue = _counted(state.processor._slices.updateValue, written := [])
+    duplicates(state, 0, 0)
+    assert written == []
+    duplicates(state, 0, 1)
+    assert written == [0, INDEX]
+    duplicates(state, 1, 1)
+    assert written == [0, INDEX]
+
+
+def test_index_of_an_earlier_state_is_written_even_if_nothing_is_new(state: TwsTester) -> None:
+    state.updateMapState("slices", BUCKET, {(0,): (hashes(1).tobytes(),)})
+    assert duplicates(state, 0, 1) == [True]
+    state.processor._slices.getValue = _counted(state.processor._slices.getValue, read := [])
+    assert duplicates(state, 0, 1) == [True]
+    assert read == [INDEX]
+
+
+def test_clock_that_goes_back_forgets_nothing(state: TwsTester) -> None:
+    duplicates(state, 50_000, 1)
+    assert duplicates(state, 20_000, 1, 2) == [True, False]
+    assert duplicates(state, 50_001, 1, 2) == [True, True]
+
+
+def test_bucket_lets_go_of_its_own_slices_only(state: TwsTester) -> None:
+    duplicates(state, 0, 1)
+    duplicates(state, 0, 2, bucket=4)
+    duplicates(state, WINDOW_MS + SLICE_MS, 3)
+    assert sorted(seen_ids._held) == [(BUCKET, WINDOW_MS + SLICE_MS), (4, 0)]
+
+
 def test_worker_holds_no_more_than_it_may(state: TwsTester, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(seen_ids, "MOST_HELD_BYTES", 3 * hashes(1).nbytes)
     duplicates(state, 0, 1, 2)
     assert duplicates(state, 20_000, 3, 4) == [False, False]
     assert list(seen_ids._held) == [(BUCKET, 0)]
     assert duplicates(state, 20_001, 1, 3, 5) == [True, True, False]
+    assert duplicates(state, 0, 6, 7) == [False, False]  # too many for the slice that was held
+    assert list(seen_ids._held) == []
+    assert duplicates(state, WINDOW_MS + SLICE_MS, 1, 3) == [False, True]
+    assert list(seen_ids._held) == [(BUCKET, 20_000)]
 
 
-def _counted(get: Any, read: list[int]) -> Any:
-    def counting(key: tuple[int]) -> Any:
-        read.append(key[0])
-        return get(key)
+def _counted(call: Any, keys: list[int]) -> Any:
+    def counting(key: tuple[int], *value: Any) -> Any:
+        keys.append(key[0])
+        return call(key, *value)
 
     return counting
