@@ -71,12 +71,13 @@ demo-models: setup $(VENV)/.demos-ready ## The model changes while the stream ru
 	$(JOB) jobs/simulate_clicks.py --folder build/demo/history --clicks 200000 --days 21 --start 2026-03-01 --seed 1
 	$(JOB) jobs/train_model.py --config conf/models.yaml --once
 	@# The stream and its clicks run in the background, while a second model is trained, compared and promoted. Its
-	@# visits are told by what they do within 30 seconds: the demo does not last a day.
+	@# visits are told by what they do within 30 seconds: the demo does not last a day. The comparison asks for 30 visitors
+	@# who bought something; there are enough of them 45 seconds after the challenger has moved.
 	$(JOB) jobs/score_stream.py --config conf/models.yaml & job=$$!; trap 'kill -TERM $$job' EXIT; \
-	  $(JOB) jobs/simulate_clicks.py --folder build/demo-models/landing --rate $(RATE) --clicks $$((120 * $(RATE))) \
+	  $(JOB) jobs/simulate_clicks.py --folder build/demo-models/landing --rate $(RATE) --clicks $$((150 * $(RATE))) \
 	    --seed 5 --malformed 0.001 --poison 0.0005 & clicks=$$!; \
 	  $(JOB) jobs/train_model.py --config conf/models.yaml --set training.algorithm=xgboost --alias challenger \
-	  && sleep 20 && $(JOB) jobs/promote_model.py --config conf/models.yaml --set outcome.window="30 seconds" --no-dry-run \
+	  && sleep 45 && $(JOB) jobs/promote_model.py --config conf/models.yaml --set outcome.window="30 seconds" --no-dry-run \
 	  && sleep 15 && $(JOB) -m shopsim.tamper --config conf/models.yaml && wait $$clicks \
 	  && $(JOB) -m shopsim.model_witness --config conf/models.yaml --job $$job; seen=$$?; \
 	  trap - EXIT; kill -TERM $$job; wait $$job && exit $$seen
