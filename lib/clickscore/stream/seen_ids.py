@@ -128,11 +128,11 @@ def mark(packed: pd.DataFrame, seen: list[Hashes]) -> tuple[pd.DataFrame, Hashes
     """Mark the duplicates among the packed records of a bucket.
 
     Args:
-        packed: the bucket, ``PACKED``, in any order.
+        packed: the bucket, ``deduplication.PACKED``, in any order.
         seen: the hashes of ids seen before, each array in ascending order of its first column.
 
     Returns:
-        ``MARKED``, and the hashes of ids that were not seen before.
+        ``deduplication.MARKED``, and the hashes of ids that were not seen before.
     """
     # A replay must choose the same copy, but a shuffle brings rows in any order.
     packed = packed.sort_values(["first", "hashes"])
