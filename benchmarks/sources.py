@@ -114,7 +114,7 @@ def measure_state(spark: SparkSession, home: Path) -> Table:
         seconds.append(time.monotonic() - ended)
         cpu, ended = cpu + taken[-1], ended + seconds[-1]
 
-    marked = mark_duplicates(raw, contract, layout, WINDOW_MS)
+    marked = mark_duplicates(raw, contract, WINDOW_MS)
     writer = marked.writeStream.foreachBatch(consume).option("checkpointLocation", str(home / "state"))
     query = writer.trigger(availableNow=True).start()
     query.awaitTermination()

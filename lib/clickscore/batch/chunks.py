@@ -31,8 +31,8 @@ from clickscore.storage.files import plain_uri
 from clickscore.stream.batch_scoring import BatchScorer
 from clickscore.stream.deployment import Deployment
 from clickscore.stream.micro_batch import ConstraintsChangedError, MicroBatches
-from clickscore.stream.pipeline import Score
 from clickscore.stream.refusals import Refusals
+from clickscore.stream.score_function import ScoreFunction
 from clickscore.stream.unwritable import Unwritable
 
 
@@ -73,7 +73,7 @@ class ChunkScorer:
         """Return what scores the chunks of one version, and counts its failures over all of them."""
         config, definition = self.wiring.config.model, self.wiring.definition
 
-        def score_with(model: ModelVersion, tolerance: Tolerance, _: ModelVersion | None) -> Score:
+        def score_with(model: ModelVersion, tolerance: Tolerance, _: ModelVersion | None) -> ScoreFunction:
             self.refusals.look()
             contract = self.refusals.applied(definition.contract)
             return self.deployment.score_with(contract, definition.features, model, tolerance)

@@ -19,7 +19,7 @@ from clickscore.scoring.histograms import ClickBins, packed
 from clickscore.scoring.isolation import Isolation, PredictRows, TooManyFailuresError, describe
 from clickscore.scoring.models import LoadedModel
 from clickscore.scoring.outputs import Floats, Pick, pick
-from clickscore.scoring.parsing import parser
+from clickscore.scoring.parsing import Parsed, parser
 from clickscore.scoring.privacy import MASKED, Protection, quiet, withheld, without_values
 from clickscore.scoring.sampling import is_sampled
 
@@ -29,6 +29,7 @@ MASKED_RAW, COUNTS = "_raw", "_counts"
 
 Rows = npt.NDArray[np.int64]
 """Numbers of records within the chunk that is scored."""
+_NONE = np.empty(0, np.int64)
 
 
 def outcome_type(
@@ -92,11 +93,13 @@ class ClickScorer:
         self._challenger = _Challenger(challenger, challenger_share, self._hides) if challenger else None
         self.outcome_type = outcome_type(contract, champion.outputs, challenger is not None, bins is not None)
 
-    def score(self, records: pa.BinaryArray) -> pa.StructArray:
+    def score(self, records: pa.BinaryArray, parsed: Parsed | None = None, duplicates: Rows = _NONE) -> pa.StructArray:
         """Score raw records.
 
         Args:
             records: one JSON object each; null is a record without a value. Or clicks of a table, a structure each.
+            parsed: what has become of them, where they were decoded before; with the same contract.
+            duplicates: the numbers of those that no model is asked about: they have neither a score nor a reason.
 
         Returns:
             The outcomes, ``outcome_type``, of the same length and in the same order.
@@ -104,11 +107,11 @@ class ClickScorer:
         Raises:
             TooManyFailuresError: if the champion fails on more clicks than its tolerance allows.
         """
-        clicks, rejections = self._parser.parse(records)
+        clicks, rejections = parsed or self._parser.parse(records)
         if self._contract.erased:
             visitors = clicks.field(self._contract.visitor)
             rejections |= self._contract.erased.refused(records, visitors, rejections)
-        rows = _others(len(records), rejections)
+        rows = _others(len(records), [*rejections, *duplicates])
         schemas = [self._champion.inputs, *([self._challenger.model.inputs] if self._challenger else ())]
         asked = clicks
         if len(rows) < len(records):  # copy no more of the others than the features read
@@ -137,9 +140,9 @@ class ClickScorer:
         if self._bins:
             arrays.append(_counted(self._bins, inputs, scores[rows[fit], 0], len(records)))
         rejections |= {int(rows[row]): why for row, why in unfit.items()}
-        self._records += len(records)
-        self._rejected += len(rejections)
-        arrays += _reasons(rejections, len(records))
+        self._records += len(records) - len(duplicates)
+        self._rejected += len(rejections.keys() - set(duplicates.tolist()))
+        arrays += reason_columns(rejections, len(records))
         return pa.StructArray.from_arrays(arrays, fields=list(self.outcome_type))
 
     def finish(self) -> None:
@@ -243,7 +246,8 @@ def as_columns(values: Floats) -> list[pa.Array]:
     return [pa.array(np.ascontiguousarray(column), pa.float64(), from_pandas=True) for column in values.T]
 
 
-def _reasons(rejections: dict[int, Rejection], count: int) -> list[pa.Array]:
+def reason_columns(rejections: dict[int, Rejection], count: int) -> list[pa.Array]:
+    """Return reason and detail of records, null for those that are not rejected."""
     return [_texts({row: rejection[part] for row, rejection in rejections.items()}, count) for part in (0, 1)]
 
 

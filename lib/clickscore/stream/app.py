@@ -38,12 +38,12 @@ from clickscore.stream.deployment import Deployment
 from clickscore.stream.field_counts import FieldCounts, read_field_counts, write_field_counts
 from clickscore.stream.metrics_writer import MetricsWriter
 from clickscore.stream.output_tables import Binding, bind
-from clickscore.stream.pipeline import Score
 from clickscore.stream.plan import look_at_challenger, look_back, show
 from clickscore.stream.preflight import Wiring, check
 from clickscore.stream.query import Stream, failing_clearly
 from clickscore.stream.refusals import Refusals
 from clickscore.stream.rejected_share import NO_LIMIT, RejectLimit, RejectWarning
+from clickscore.stream.score_function import ScoreFunction
 from clickscore.stream.silence import ending_silent_workers
 from clickscore.stream.stop_signals import stop_signals
 
@@ -99,7 +99,9 @@ def run(config: Config, make_session: Callable[[], SparkSession], console: Conso
                 click, quotes = wiring.definition.contract.click, not wiring.definition.contract.protection
                 reject_limit = None if config.reject_limit is None else RejectLimit(config.reject_limit, click, quotes)
 
-                def score_with(model: ModelVersion, tolerance: Tolerance, challenger: ModelVersion | None) -> Score:
+                def score_with(
+                    model: ModelVersion, tolerance: Tolerance, challenger: ModelVersion | None
+                ) -> ScoreFunction:
                     contract = refusals.applied(wiring.definition.contract)
                     return deployment.score_with(contract, wiring.definition.features, model, tolerance, challenger)
 

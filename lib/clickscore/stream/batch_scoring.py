@@ -29,9 +29,11 @@ from clickscore.storage.constraints import Constraint
 from clickscore.storage.schemas import Layout
 from clickscore.stream import pipeline, silence
 from clickscore.stream.batch_counts import BatchCounts
-from clickscore.stream.pipeline import Score, Stamp
+from clickscore.stream.packed_records import count
+from clickscore.stream.pipeline import Stamp
 from clickscore.stream.rejected_share import NO_LIMIT, RejectLimit
 from clickscore.stream.score_counts import ScoreCounts
+from clickscore.stream.score_function import ScoreFunction
 from clickscore.stream.tally import Tally
 
 SLACK = 10_000
@@ -61,7 +63,7 @@ class BatchScorer:
     """
 
     layout: Layout
-    score_with: Callable[[ModelVersion, Tolerance, ModelVersion | None], Score]
+    score_with: Callable[[ModelVersion, Tolerance, ModelVersion | None], ScoreFunction]
     time_limit_s: float
     failure_limit: float
     suspend: Callable[[ModelVersion, str, int], None]
@@ -78,7 +80,7 @@ class BatchScorer:
         """Score the records of a micro-batch and write the clicks that got a score.
 
         Args:
-            raw: the records, as in ``schemas.raw``.
+            raw: the records, as in ``schemas.raw``, or packed, with duplicates among them.
             champion: scores every click.
             challenger: scores some visitors as well.
             stamp: what all rows have in common.
@@ -95,7 +97,7 @@ class BatchScorer:
         tolerance = Tolerance(self.time_limit_s, *limits, rejected_share=self.reject_limit.share)
 
         def attempt(tolerance: Tolerance, active: ModelVersion | None) -> BatchCounts:
-            outcomes = pipeline.with_outcomes(raw, self.score_with(champion, tolerance, active))
+            outcomes = self.score_with(champion, tolerance, active).outcomes(raw, self.layout)
             counted, mark = Observation(), replace(stamp, challenger_version=active.version if active else None)
             outcomes = pipeline.masked(pipeline.constrained(outcomes, self.layout, mark, constraints), self.layout)
             is_counted = champion.baseline is not None
@@ -129,7 +131,7 @@ class BatchScorer:
         """
 
         def attempt(tolerance: Tolerance, _: ModelVersion | None) -> DataFrame:
-            outcomes = pipeline.with_outcomes(raw, self.score_with(champion, tolerance, None))
+            outcomes = self.score_with(champion, tolerance, None).outcomes(raw, self.layout)
             outcomes = pipeline.constrained(outcomes, self.layout, stamp, constraints)
             # Whoever asks for these may reject any of them.
             kept = pipeline.masked(outcomes, self.layout, "true").persist(StorageLevel.DISK_ONLY)
@@ -198,9 +200,9 @@ class BatchScorer:
         """
 
         def attempt(tolerance: Tolerance, _: ModelVersion | None) -> BatchCounts:
-            return self.census(pipeline.with_outcomes(raw, self.score_with(champion, tolerance, None)))
+            return self.census(self.score_with(champion, tolerance, None).outcomes(raw, self.layout))
 
-        most = replace(tolerance, count=tally.allowed(raw.count()), share=0.0, rejected_share=1.0)
+        most = replace(tolerance, count=tally.allowed(count(raw)), share=0.0, rejected_share=1.0)
         try:
             counts = self._surviving(attempt, champion, None, most, raw, batch_id)
         except TooManyError as error:

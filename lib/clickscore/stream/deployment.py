@@ -26,8 +26,7 @@ from clickscore.scoring.features import Features
 from clickscore.scoring.isolation import Tolerance
 from clickscore.scoring.outputs import Pick
 from clickscore.spark_errors import SPARK_ERRORS, UNAVAILABLE, model_fault
-from clickscore.stream.pipeline import Score
-from clickscore.stream.score_function import Side, score_function
+from clickscore.stream.score_function import ScoreFunction, Side, score_function
 from clickscore.stream.silence import limit_s
 from clickscore.stream.worker_models import Served, loaded
 
@@ -112,7 +111,7 @@ class Deployment:
     def score_with(
         self, contract: Contract, features: Features, model: ModelVersion, tolerance: Tolerance,
         challenger: ModelVersion | None = None,
-    ) -> Score:  # fmt: skip
+    ) -> ScoreFunction:  # fmt: skip
         """Return the function that scores records with a version, and with a challenger beside it.
 
         Where the version has a baseline, the clicks are counted in its bins.

@@ -73,14 +73,16 @@ class Stamp:
 
 
 def with_outcomes(raw: DataFrame, score: Score) -> DataFrame:
-    """Add ``_outcome STRUCT``, ``scoring.scorer.outcome_type``; a duplicate is scored by no model.
+    """Add ``_outcome STRUCT``, ``scoring.scorer.outcome_type``, and ``_duplicate BOOLEAN``, which is false.
 
     Of a record that is refused, as its visitor was erased, neither the value nor a key or headers are left.
     """
-    if DUPLICATE not in raw.columns:  # nobody has looked for duplicates
-        raw = raw.withColumn(DUPLICATE, F.lit(False))
-    outcomes = raw.withColumn(OUTCOME, score(F.expr(f"CASE WHEN NOT {DUPLICATE} THEN {VALUE} END")))
-    personal = [VALUE, *(field.name for field in KEPT.values() if field.name in raw.columns)]
+    return without_erased(raw.withColumns({DUPLICATE: F.lit(False), OUTCOME: score(F.col(VALUE))}))
+
+
+def without_erased(outcomes: DataFrame) -> DataFrame:
+    """Leave nothing of the records of erased visitors: neither the value nor a key or headers."""
+    personal = [VALUE, *(field.name for field in KEPT.values() if field.name in outcomes.columns)]
     return outcomes.withColumns({name: F.expr(f"CASE WHEN NOT {IS_ERASED} THEN {name} END") for name in personal})
 
 

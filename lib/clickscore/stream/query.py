@@ -159,7 +159,7 @@ class Stream:
         rows = kind_of(config.source).read_stream(self.spark, config.source, unreadable, self.accept_loss)
         if config.deduplicate:
             prepare_state(self.spark)
-            rows = mark_duplicates(rows, definition.contract, definition.layout, config.deduplicate.window_ms)
+            rows = mark_duplicates(rows, definition.contract, config.deduplicate.window_ms)
         writer = rows.writeStream.queryName("clickscore").option("checkpointLocation", config.checkpoint)
         if config.trigger == AVAILABLE_NOW:
             writer = writer.trigger(availableNow=True)

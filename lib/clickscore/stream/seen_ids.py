@@ -16,6 +16,7 @@ import pandas as pd
 from pyspark.sql.streaming.stateful_processor import StatefulProcessor, StatefulProcessorHandle
 from typing_extensions import override
 
+from clickscore.stream.packed_records import IS_DUPLICATE, RECORDS
 from clickscore.stream.worker_memory import spare_imports
 
 Hashes = npt.NDArray[np.uint64]
@@ -128,11 +129,11 @@ def mark(packed: pd.DataFrame, seen: list[Hashes]) -> tuple[pd.DataFrame, Hashes
     """Mark the duplicates among the packed records of a bucket.
 
     Args:
-        packed: the bucket, ``deduplication.PACKED``, in any order.
+        packed: the bucket, ``deduplication.BUCKET``, in any order.
         seen: the hashes of ids seen before, each array in ascending order of its first column.
 
     Returns:
-        ``deduplication.MARKED``, and the hashes of ids that were not seen before.
+        ``packed_records.PACKED``, and the hashes of ids that were not seen before.
     """
     # A replay must choose the same copy, but a shuffle brings rows in any order.
     packed = packed.sort_values(["first", "hashes"])
@@ -140,7 +141,7 @@ def mark(packed: pd.DataFrame, seen: list[Hashes]) -> tuple[pd.DataFrame, Hashes
     hashes = np.concatenate(parts)
     is_new = first_sightings(hashes, seen)
     marks = np.split(~is_new & hashes.any(axis=1), np.cumsum([len(part) for part in parts])[:-1])
-    marked = pd.DataFrame({"records": packed["records"].tolist(), "is_duplicate": [part.tobytes() for part in marks]})
+    marked = pd.DataFrame({RECORDS: packed[RECORDS].tolist(), IS_DUPLICATE: [part.tobytes() for part in marks]})
     return marked, hashes[is_new]
 
 

@@ -47,4 +47,4 @@ def register(spark: SparkSession, config: Config) -> None:
         tolerance = Tolerance(config.model.time_limit_ms / 1000, count=inf)
         model = replace(model, baseline=None)  # nobody adds up counts here
         score = deployment.score_with(definition.contract, definition.features, model, tolerance)
-    spark.udf.register(SCORE_CLICK, score)
+    spark.udf.register(SCORE_CLICK, score.udf)

@@ -100,7 +100,7 @@ def test_driver_is_flooded_neither_by_many_rejected_records_nor_by_large_ones(
 def test_duplicate_is_neither_scored_nor_rejected_but_counted(
     raw: DataFrame, layout: Layout, stamp: Stamp, score: Score
 ) -> None:
-    outcomes = pipeline.with_outcomes(raw.withColumn("_duplicate", F.lit(True)), score)
+    outcomes = pipeline.with_outcomes(raw, score).withColumn("_duplicate", F.lit(True))
     [row] = outcomes.agg(*pipeline.census(layout)).collect()
     assert (row["read"], row["duplicates"], row["rejected"]) == (3, 3, 0)
     assert pipeline.scored(outcomes, layout, stamp).count() == 0

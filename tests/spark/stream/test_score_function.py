@@ -8,6 +8,7 @@ from typing import Any
 
 import mlflow
 import pandas as pd
+import pyarrow as pa
 import pytest
 from mlflow.models import infer_signature
 from pyspark.errors import PySparkException
@@ -20,10 +21,12 @@ from clickscore.registry.version import ModelVersion
 from clickscore.scoring.contract import read_contract
 from clickscore.scoring.features import read_features
 from clickscore.scoring.isolation import Tolerance
+from clickscore.scoring.parsing import parser
 from clickscore.storage.arrow_types import as_spark
 from clickscore.storage.schemas import Layout
 from clickscore.stream import pipeline
 from clickscore.stream.deployment import Deployment
+from clickscore.stream.packed_records import PACKED, count, decoded, message
 from clickscore.stream.pipeline import Stamp
 
 CONTRACT = read_contract(Path("tests/data/click.ddl"), "id", "at", "visitor")
@@ -142,3 +145,42 @@ def test_record_is_scored_once_however_often_its_outcome_is_used(
     counted = pipeline.with_outcomes(raw, score).observe(Observation(), *pipeline.census(LAYOUT))
     pipeline.scored(counted, LAYOUT, Stamp(0, F.current_timestamp(), "m", "1")).explain()
     assert capsys.readouterr().out.count("ArrowEvalPython") == 1
+
+
+def test_packed_records_get_the_outcomes_of_others_and_a_duplicate_is_scored_by_no_model(
+    spark: SparkSession, fussy: tuple[Model, ModelVersion]
+) -> None:
+    config, model = fussy
+    score = Deployment(spark, config).score_with(CONTRACT, FEATURES, model, Tolerance(5, 10))
+    click = {"at": "2026-03-01T12:00:00Z", "visitor": "v", "price": 0.5}
+    records = [json.dumps({**click, "id": f"{n}", "quantity": n}).encode() for n in (1, 2, 1001, 3)] + [
+        b"wrong",
+        b"\xff",
+    ]
+    rows = [(bytearray(record), "clicks-0", offset, None) for offset, record in enumerate(records)]
+    raw = spark.createDataFrame(rows, LAYOUT.raw)
+    batch = pa.concat_batches(raw.toArrow().to_batches())
+    whole = decoded(batch, parser(CONTRACT.click).parse(batch.column("value")))
+    packed = spark.createDataFrame(
+        [
+            (bytearray(message(whole.slice(0, 4))), bytearray([0, 0, 0, 1])),
+            (bytearray(message(whole.slice(4, 2))), bytearray(2)),
+        ],
+        PACKED,
+    )
+    alone, beside = (
+        {row.source_offset: row for row in score.outcomes(each, LAYOUT).collect()} for each in (raw, packed)
+    )
+    assert {n: beside[n] for n in beside if n != 3} == {n: alone[n] for n in alone if n != 3}
+    assert [beside[n]["_outcome"].reason for n in (0, 1, 2, 4, 5)] == [
+        None, None, "scoring_failed", "malformed_json", "invalid_encoding",
+    ]  # fmt: skip
+    duplicate = beside[3]
+    outcome = duplicate["_outcome"]
+    assert (duplicate["_duplicate"], outcome.score, outcome.reason, bytes(duplicate.value)) == (
+        True,
+        None,
+        None,
+        records[3],
+    )
+    assert (count(raw), count(packed), count(packed.limit(0))) == (6, 6, 0)

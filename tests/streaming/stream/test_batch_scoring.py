@@ -5,12 +5,16 @@ from collections.abc import Callable
 from typing import Any
 
 import mlflow
+import numpy as np
+import pyarrow as pa
 import pytest
 from pyspark.errors import StreamingQueryException
 from pyspark.sql import SparkSession
 
 from clickscore.errors import StreamError
 from clickscore.storage.table import Table
+from clickscore.stream import deduplication
+from clickscore.stream.deduplication import BUCKETS
 
 MakeClick = Callable[..., dict[str, Any]]
 
@@ -96,6 +100,22 @@ def test_limit_counts_the_whole_micro_batch_and_not_one_task(
     moody.run(spark)
     assert len(moody.scored) == 1_988
     assert moody.rejected["reason"].tolist() == ["scoring_failed"] * 12
+
+
+def test_limit_counts_the_whole_micro_batch_where_duplicates_are_searched(
+    spark: SparkSession, moody: Any, make_click: MakeClick
+) -> None:
+    moody.set(deduplicate={"window": "10 minutes"})
+    clicks = [make_click(n) for n in range(2_000)]
+    hashes = deduplication._hash(pa.array([click["id"] for click in clicks]))
+    # Clicks of one bucket, and so of one task: there they are more than 2%, of the micro-batch 1.25%.
+    poison = np.flatnonzero(hashes[:, 0] % BUCKETS == 0)[:25].tolist()
+    for n in poison:
+        clicks[n]["price"] = moody.raises
+    moody.land("a.jsonl", *clicks)
+    moody.run(spark)
+    assert len(moody.scored) == 1_975
+    assert moody.rejected["reason"].tolist() == ["scoring_failed"] * 25
 
 
 def test_poison_is_not_lost_where_the_run_ends_between_the_two_tables(

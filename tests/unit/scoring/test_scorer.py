@@ -17,6 +17,7 @@ from clickscore.scoring.histograms import Bins, ClickBins, added
 from clickscore.scoring.isolation import Tolerance, TooManyFailuresError
 from clickscore.scoring.models import LoadedModel
 from clickscore.scoring.outputs import Outputs, as_outputs
+from clickscore.scoring.parsing import parser
 from clickscore.scoring.privacy import Protection
 from clickscore.scoring.privacy_rules import Rule, hashed
 from clickscore.scoring.scorer import ClickScorer
@@ -63,6 +64,21 @@ def test_each_record_has_its_outcome_in_the_order_in_which_it_came(contract: Con
     assert outcomes.field("detail")[2].as_py() == "ValueError: what is this?"
     assert outcomes.field("id").to_pylist() == ["a", None, "a", None, "b"]
     assert outcomes.field("price").to_pylist() == [2.0, None, 2.0, None, 4.5]
+
+
+def test_duplicate_of_decoded_records_is_asked_about_by_no_model(contract: Contract, features: Features) -> None:
+    half = model(fussy, tolerance=Tolerance(time_limit_s=5, count=0, rejected_share=0.5))
+    scorer, sent = (
+        ClickScorer(contract, features, half),
+        records(click(), click(quantity=13), b"rubbish", click(id="b")),
+    )
+    outcomes = scorer.score(sent, parser(contract.click).parse(sent), np.array([1, 3]))
+    assert outcomes.field("score").to_pylist() == [7.0, None, None, None]
+    assert outcomes.field("reason").to_pylist() == [None, None, "malformed_json", None]
+    scorer.finish()
+    scorer.score(records(b"rubbish"))
+    with pytest.raises(TooManyFailuresError, match="2 of 3 records of a task were rejected"):
+        scorer.finish()
 
 
 def test_nothing_in_gives_nothing_out(contract: Contract, features: Features) -> None:
