@@ -99,7 +99,7 @@ class ClickScorer:
         Args:
             records: one JSON object each; null is a record without a value. Or clicks of a table, a structure each.
             parsed: what has become of them, where they were decoded before; with the same contract.
-            duplicates: the numbers of those that no model is asked about: they have neither a score nor a reason.
+            duplicates: the numbers of those that no model is asked about: no score, no reason but an erased visitor.
 
         Returns:
             The outcomes, ``outcome_type``, of the same length and in the same order.
@@ -110,7 +110,7 @@ class ClickScorer:
         clicks, rejections = parsed or self._parser.parse(records)
         if self._contract.erased:
             visitors = clicks.field(self._contract.visitor)
-            rejections |= self._contract.erased.refused(records, visitors, rejections)
+            rejections = rejections | self._contract.erased.refused(records, visitors, rejections)
         rows = _others(len(records), [*rejections, *duplicates])
         schemas = [self._champion.inputs, *([self._challenger.model.inputs] if self._challenger else ())]
         asked = clicks

@@ -9,7 +9,7 @@ from pyspark.sql import types as T
 VALUE = "value"
 """Column of the raw records."""
 DUPLICATE = "_duplicate"
-"""Column that marks duplicates among them; names with an underscore never reach a table."""
+"""Column that marks duplicates among them once they are scored; names with an underscore never reach a table."""
 
 
 MICROSECOND_FORMAT = "yyyy-MM-dd'T'HH:mm:ss.SSSSSSXXX"

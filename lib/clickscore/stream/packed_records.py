@@ -22,10 +22,11 @@ PACKED = T.StructType([T.StructField(RECORDS, T.BinaryType()), T.StructField(IS_
 
 COMPRESSED = pa.ipc.IpcWriteOptions(compression="lz4", use_threads=False)
 """Of the messages: each is copied a dozen times, between processes and through the shuffle; its records are alike."""
-_IN_PLACE = pa.ipc.IpcReadOptions(use_threads=False)
+_WITHOUT_THREADS = pa.ipc.IpcReadOptions(use_threads=False)
 """Threads double what it costs to read a message of some hundred records."""
 CHUNK_RECORDS, CHUNK_BYTES = 10_000, 64 * 1024 * 1024
-"""From how many records, or bytes of them, on they are scored together; Spark's own limits of an Arrow batch."""
+"""How many records, and bytes of them, are scored together at most, but for a message that has more by itself. Spark's
+limits of an Arrow batch, unless the session sets others; those limit what a message has."""
 _CLICK, _REASON, _DETAIL = "_click", "_reason", "_detail"
 
 
@@ -66,30 +67,38 @@ def chunks(packed: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         As many decoded records as are scored together, with ``_duplicate BOOLEAN``.
     """
     waiting: list[pa.RecordBatch] = []
-    records = size = 0
+    rows = size = 0
     for batch in packed:
         for content, marks in zip(*batch.columns, strict=True):
-            waiting.append(_unpacked(content.as_buffer(), marks.as_buffer()))
-            records, size = records + len(waiting[-1]), size + waiting[-1].nbytes
-            if records >= CHUNK_RECORDS or size >= CHUNK_BYTES:
-                yield pa.concat_batches(waiting)
-                waiting, records, size = [], 0, 0
+            records = _unpacked(content.as_buffer(), marks.as_buffer())
+            if waiting and (rows + len(records) > CHUNK_RECORDS or size + records.nbytes > CHUNK_BYTES):
+                yield _together(waiting)
+                rows = size = 0
+            waiting.append(records)
+            rows, size = rows + len(records), size + records.nbytes
     if waiting:
-        yield pa.concat_batches(waiting)
+        yield _together(waiting)
+
+
+def _together(batches: list[pa.RecordBatch]) -> pa.RecordBatch:
+    """Return the batches as one; the list is empty then, so that they are not in memory twice while it is scored."""
+    whole = pa.concat_batches(batches)
+    batches.clear()
+    return whole
 
 
 def _unpacked(content: pa.Buffer, marks: pa.Buffer) -> pa.RecordBatch:
-    records = pa.ipc.open_stream(content, options=_IN_PLACE).read_next_batch()
+    records = pa.ipc.open_stream(content, options=_WITHOUT_THREADS).read_next_batch()
     return records.append_column(DUPLICATE, pa.array(np.frombuffer(marks, bool)))
 
 
-def parsed_of(decoded: pa.RecordBatch) -> Parsed:
+def parsed_of(records: pa.RecordBatch) -> Parsed:
     """Return what has become of decoded records."""
-    clicks, reasons, details = map(decoded.column, (_CLICK, _REASON, _DETAIL))
+    clicks, reasons, details = map(records.column, (_CLICK, _REASON, _DETAIL))
     rows = np.flatnonzero(reasons.is_valid().to_numpy(zero_copy_only=False)).tolist()
     return Parsed(clicks, {row: Rejection(reasons[row].as_py(), details[row].as_py()) for row in rows})
 
 
-def raw_of(decoded: pa.RecordBatch) -> pa.RecordBatch:
-    """Return decoded records as they came."""
-    return decoded.drop_columns([_CLICK, _REASON, _DETAIL])
+def raw_of(records: pa.RecordBatch) -> pa.RecordBatch:
+    """Return decoded records as they came, with ``_duplicate``."""
+    return records.drop_columns([_CLICK, _REASON, _DETAIL])

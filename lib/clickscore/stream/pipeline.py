@@ -1,6 +1,6 @@
 """The path of a click through Spark, from raw record to table row; the same for a micro-batch and for a replay.
 
-Each raw record stays where it is and gets an outcome beside it. Records with a score become rows of ``scored_clicks``,
+Each raw record gets an outcome beside it. Records with a score become rows of ``scored_clicks``,
 all others rows of ``rejected_clicks``, with the reason.
 """
 
@@ -81,7 +81,7 @@ def with_outcomes(raw: DataFrame, score: Score) -> DataFrame:
 
 
 def without_erased(outcomes: DataFrame) -> DataFrame:
-    """Leave nothing of the records of erased visitors: neither the value nor a key or headers."""
+    """Take the records of erased visitors away from their outcomes, as they came: the value, a key and headers."""
     personal = [VALUE, *(field.name for field in KEPT.values() if field.name in outcomes.columns)]
     return outcomes.withColumns({name: F.expr(f"CASE WHEN NOT {IS_ERASED} THEN {name} END") for name in personal})
 
@@ -90,7 +90,7 @@ def masked(outcomes: DataFrame, layout: Layout, condition: str = IS_REJECTED) ->
     """Return the outcomes with no more of the raw records than may be kept of those that are rejected.
 
     Args:
-        outcomes: from ``with_outcomes``.
+        outcomes: from ``with_outcomes``, or ``ScoreFunction.outcomes``.
         layout: the columns of the tables.
         condition: of the records that may still be rejected; of the others, nothing is left.
     """
@@ -140,7 +140,7 @@ def constrained(outcomes: DataFrame, layout: Layout, stamp: Stamp, constraints: 
     """Return the outcomes, with ``constraint_violated`` where the row of a click breaks a constraint of the table.
 
     Args:
-        outcomes: from ``with_outcomes``.
+        outcomes: from ``with_outcomes``, or ``ScoreFunction.outcomes``.
         layout: the columns of the tables.
         stamp: what all rows have in common.
         constraints: of ``scored_clicks``, on its columns.
@@ -205,7 +205,9 @@ def census(
         F.count_if(DUPLICATE).alias("duplicates"),
         F.count_if(is_rejected).alias("rejected"),
         F.count_if(is_rejected & (F.col(REASON) == SCORING_FAILED)).alias("failed"),
-        F.max(F.expr(f"unix_micros({OUTCOME}.{quoted(layout.time)})")).alias("newest"),
+        F.max(F.expr(f"CASE WHEN NOT {DUPLICATE} THEN unix_micros({OUTCOME}.{quoted(layout.time)}) END")).alias(
+            "newest"
+        ),
         F.max(F.unix_micros(SOURCE_TIME.name)).alias("arrived"),
         F.collect_set("source").alias("sources"),
         # Which of many are listed does not matter: more than fit are looked up again.

@@ -21,7 +21,7 @@ def not_scored(outcomes: DataFrame, scored: BatchRows, layout: Layout) -> DataFr
     """Return the records that are not among the scored clicks; of equal clicks, as many as are missing there.
 
     Args:
-        outcomes: all records of the micro-batch, from ``pipeline.with_outcomes``; read several times.
+        outcomes: all records of the micro-batch, from ``ScoreFunction.outcomes``; read several times.
         scored: its rows of ``scored_clicks``. Where these are not all, a click that gets a score this time counts as
             scored: somebody has changed or deleted its row, perhaps for good reasons.
         layout: the columns of the tables.

@@ -102,7 +102,7 @@ def test_duplicate_is_neither_scored_nor_rejected_but_counted(
 ) -> None:
     outcomes = pipeline.with_outcomes(raw, score).withColumn("_duplicate", F.lit(True))
     [row] = outcomes.agg(*pipeline.census(layout)).collect()
-    assert (row["read"], row["duplicates"], row["rejected"]) == (3, 3, 0)
+    assert (row["read"], row["duplicates"], row["rejected"], row["newest"]) == (3, 3, 0, None)
     assert pipeline.scored(outcomes, layout, stamp).count() == 0
     assert outcomes.where(pipeline.IS_REJECTED).count() == 0
 

@@ -151,7 +151,8 @@ def test_packed_records_get_the_outcomes_of_others_and_a_duplicate_is_scored_by_
     spark: SparkSession, fussy: tuple[Model, ModelVersion]
 ) -> None:
     config, model = fussy
-    score = Deployment(spark, config).score_with(CONTRACT, FEATURES, model, Tolerance(5, 10))
+    everybody = config.model_copy(update={"challenger_share": 1.0})
+    score = Deployment(spark, everybody).score_with(CONTRACT, FEATURES, model, Tolerance(5, 10), model)
     click = {"at": "2026-03-01T12:00:00Z", "visitor": "v", "price": 0.5}
     records = [json.dumps({**click, "id": f"{n}", "quantity": n}).encode() for n in (1, 2, 1001, 3)] + [
         b"wrong",
@@ -177,6 +178,7 @@ def test_packed_records_get_the_outcomes_of_others_and_a_duplicate_is_scored_by_
     ]  # fmt: skip
     duplicate = beside[3]
     outcome = duplicate["_outcome"]
+    assert [beside[n]["_outcome"].challenger_score for n in (0, 1, 3)] == [1.0, 2.0, None]
     assert (duplicate["_duplicate"], outcome.score, outcome.reason, bytes(duplicate.value)) == (
         True,
         None,

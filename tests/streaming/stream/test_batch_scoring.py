@@ -40,7 +40,11 @@ def test_poison_clicks_are_rejected_with_the_cause_and_the_rest_is_scored(
     assert moody.rejected["reason"].value_counts()["malformed_json"] == 1
 
 
-def test_click_that_ends_the_worker_is_isolated(spark: SparkSession, moody: Any, make_click: MakeClick) -> None:
+@pytest.mark.parametrize("deduplicate", [None, {"window": "10 minutes"}])
+def test_click_that_ends_the_worker_is_isolated(
+    deduplicate: dict[str, str] | None, spark: SparkSession, moody: Any, make_click: MakeClick
+) -> None:
+    moody.set(deduplicate=deduplicate)
     clicks = [make_click(number, quantity=number) for number in range(50)]
     clicks[7]["price"] = moody.dies
     moody.land("a.jsonl", *clicks)

@@ -219,6 +219,9 @@ def test_clicks_of_erased_visitors_are_refused_and_the_others_scored(contract: C
     assert outcomes.field("score").to_pylist() == [7.0, None, None, None]
     assert asked == [1]
     assert outcomes.field("id").to_pylist() == ["a", "b", None, None]  # by which a click is told after a crash
+    copies = scorer.score(found, parser(contract.click).parse(found), duplicates=np.array([0, 1]))
+    assert copies.field("reason").to_pylist() == reasons
+    assert copies.field("score").to_pylist() == [None] * 4
 
     hidden = replace(contract, erased=erased, protection=Protection({"price": Rule("drop")}))
     outcomes = ClickScorer(hidden, features, model(total)).score(found)

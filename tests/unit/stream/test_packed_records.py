@@ -65,7 +65,7 @@ def test_duplicates_come_out_with_a_mark() -> None:
 def test_messages_are_put_together_until_a_chunk_is_full(monkeypatch: pytest.MonkeyPatch) -> None:
     batches = [packed(raw(GOOD, GOOD, first=2 * number)) for number in range(5)]
     assert [len(chunk) for chunk in chunks(batches)] == [10]
-    monkeypatch.setattr(packed_records, "CHUNK_RECORDS", 3)
+    monkeypatch.setattr(packed_records, "CHUNK_RECORDS", 5)
     assert [len(chunk) for chunk in chunks(batches)] == [4, 4, 2]
     monkeypatch.setattr(packed_records, "CHUNK_BYTES", 1)
     assert [len(chunk) for chunk in chunks(batches)] == [2, 2, 2, 2, 2]
