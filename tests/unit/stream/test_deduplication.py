@@ -2,6 +2,7 @@
 
 import pandas as pd
 import pyarrow as pa
+from tests.support.raw_records import raw_batch
 
 from clickscore.scoring.parsing import parser
 from clickscore.stream import deduplication
@@ -14,14 +15,7 @@ A, B, WRONG = b'{"id": "a"}', b'{"id": "b"}', b"wrong"
 
 
 def by_bucket(*values: bytes, first: int = 0) -> pa.RecordBatch:
-    count = len(values)
-    columns = {
-        "value": list(values),
-        "source": ["clicks-0"] * count,
-        "source_offset": list(range(first, first + count)),
-    }
-    kinds = pa.schema([("value", pa.binary()), ("source", pa.string()), ("source_offset", pa.int64())])
-    raw = pa.RecordBatch.from_pydict(columns, schema=kinds)
+    raw = raw_batch(*values, first=first)
     parsed = parser(CLICK).parse(raw.column("value"))
     return deduplication._by_bucket(decoded(raw, parsed), parsed.clicks.field("id"))
 

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 import pyarrow as pa
 import pytest
+from tests.support.raw_records import raw_batch as raw
 
 from clickscore.scoring.parsing import Parsed, parser
 from clickscore.stream import packed_records
@@ -18,17 +19,6 @@ CLICK = pa.schema(
     ]
 )
 GOOD = json.dumps({"id": "a", "at": "2026-03-01T12:00:00.5Z", "pages": ["ü", None]}).encode()
-
-
-def raw(*values: bytes | None, first: int = 0) -> pa.RecordBatch:
-    count = len(values)
-    columns = {
-        "value": list(values),
-        "source": ["clicks-0"] * count,
-        "source_offset": list(range(first, first + count)),
-    }
-    kinds = pa.schema([("value", pa.binary()), ("source", pa.string()), ("source_offset", pa.int64())])
-    return pa.RecordBatch.from_pydict(columns, schema=kinds)
 
 
 def parsed(records: pa.RecordBatch) -> Parsed:
