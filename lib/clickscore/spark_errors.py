@@ -28,14 +28,14 @@ UNAVAILABLE = f"{ModelUnavailableError.__name__}: "
 """How the text of a failed task begins to say that a model behind an endpoint cannot be asked."""
 _TRANSIENT_TEXTS = re.compile(
     rf"{UNAVAILABLE}|No space left on device|Disk quota exceeded|Read-only file system|Stale file handle"
-    r"|Connection reset|Connection refused|Broken pipe|timed out|Service Unavailable|SlowDown|Slow Down"
-    r"|Too Many Requests|status code:? (?:429|50[0234])|CONCURRENT_STREAM_LOG_UPDATE|Concurrent update to the log"
+    r"|Connection reset|Connection refused|Broken pipe|timed out|Service Unavailable|Slow ?Down|Too Many Requests"
+    r"|status code:? (?:429|50[0234])|CONCURRENT_STREAM_LOG_UPDATE|Concurrent update to the log|ExecutorLostFailure"
     r"|Mkdirs failed to create|org\.apache\.kafka\.common\.errors\.(?:Timeout|Disconnect|Network)Exception"
-    r"|ExecutorLostFailure|clickscore\.errors\.SourceUnavailableError: |io\.delta\.exceptions\.\w+"
-    r"|DELTA_(?:CONCURRENT_\w+|METADATA_CHANGED|PROTOCOL_CHANGED)",
+    r"|clickscore\.errors\.SourceUnavailableError: |io\.delta\.exceptions\.\w+|DELTA_(?:CONCURRENT_\w+|METADATA_CHANGED"
+    r"|PROTOCOL_CHANGED)|IOException: Stream closed(?:\s+at [^\n]+)*?\s+at [^\n]+\.PythonWorkerFactory\.",
     re.IGNORECASE,
 )
-"""What file systems, stores and brokers say of them, where only the text of a failed task is left."""
+"""What stores, brokers and Spark (of a dead daemon of workers) say, where only the text of a failed task is left."""
 _TOO_MANY_FAILURES = re.compile(r"TooManyFailuresError: (?P<what>[^\n]*)")
 _CRASH = re.compile(r"Python worker exited unexpectedly|Python worker.*crashed", re.IGNORECASE)
 _SILENT = "Python worker process terminated due to idle timeout"

@@ -15,6 +15,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pyarrow as pa
 import pytest
 from py4j.protocol import Py4JJavaError
@@ -233,6 +234,32 @@ def test_our_own_errors_of_what_is_away_are_transient_by_their_first_line() -> N
     assert transient_cause(SourceUnavailableError("no answer\nmore")) == "no answer"
     assert transient_cause(ModelUnavailableError("no answer")) == "no answer"
     assert transient_cause(WorkerLostError("a worker has died")) == "a worker has died"
+
+
+def test_idle_worker_that_went_with_its_daemon_is_transient_and_puts_no_model_in_doubt(spark: SparkSession) -> None:
+    def tell_daemon(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        for _ in batches:
+            yield pa.RecordBatch.from_pydict({"pid": [os.getppid()]})
+
+    asked = spark.range(0, 1, 1, 1).mapInArrow(tell_daemon, "pid BIGINT")
+    [[pid]] = asked.collect()
+    daemon = psutil.Process(pid)
+    workers = daemon.children()
+    assert workers
+    for process in (*workers, daemon):  # the daemon last, as it has to take note of the others
+        process.kill()
+        psutil.wait_procs([process], PATIENCE_S)
+        assert not process.is_running()
+    errors = []
+    while len(errors) <= len(workers):  # Spark throws one of the dead workers away at each attempt
+        try:
+            [[replacement]] = asked.collect()
+            break
+        except SPARK_ERRORS as error:
+            errors.append(error)
+    assert replacement != pid
+    assert {str(transient_cause(error)).rpartition(": ")[2] for error in errors} == {"Stream closed"}
+    assert {row_refusal(error) or worker_crash(error) or model_fault(error) for error in errors} == {None}
 
 
 def test_schema_registry_that_does_not_answer_a_worker_is_transient(spark: SparkSession) -> None:
