@@ -22,7 +22,9 @@ TRAFFIC_CLICKS, TRAFFIC_RUBBISH = 10, 1
 STEP_PATIENCE_S = 180
 DELETION_S = 3.0
 """Longest time between the plan and a kill in the middle of the deletion, which takes about as long."""
-NO_RETENTION = {"delta.deletedFileRetentionDuration": "interval 0 seconds"}
+RETENTION = "delta.deletedFileRetentionDuration"
+NO_RETENTION, USUAL_RETENTION = {RETENTION: "interval 0 seconds"}, {RETENTION: "interval 1 week"}
+"""Without any, old files may go at once, and no job may read a version beside a stream that writes the next one."""
 NAMES = ("scored_clicks", "rejected_clicks")
 LEDGER = "erasures"
 
@@ -126,8 +128,9 @@ def killed_after(step: str, longest_s: float = 0.0) -> Fault:
             while not erasing.done():
                 site.send(TRAFFIC_CLICKS, TRAFFIC_RUBBISH)
                 time.sleep(TRAFFIC_S)
+        moment = erasing.result()  # first, as rows stay where the erasure has failed
         site.look_for_rows()
-        return erasing.result()
+        return moment
 
     return disturb
 
@@ -138,8 +141,7 @@ def killed_while_it_finishes(site: Site) -> float:
     site.running()
     site.welcome()
     site.ended(site.erasing("--apply"))
-    for name in NAMES:
-        DeltaTable(str(site.tables / name)).alter.set_table_properties(NO_RETENTION)
+    _keep_old_files(site, NO_RETENTION)
     begun = _vacuums(site)
     first = site.erasing("--finish")
     wait_until(lambda: _vacuums(site) > begun or not first.is_alive, "VACUUM", STEP_PATIENCE_S, POLL_S)
@@ -151,10 +153,16 @@ def killed_while_it_finishes(site: Site) -> float:
     site.ended(again)
     if "Nothing is left of 1 visitor." not in again.said:
         raise UnsurvivedError(f"there is no certificate: {again.last_words()}")
+    _keep_old_files(site, USUAL_RETENTION)
     there = [file for name in NAMES for file in (site.tables / name).glob("*.parquet")]
     if left := [file for file in there if site.gone[-1] in str(pq.read_table(file).to_pylist())]:
         raise UnsurvivedError(f"{left[0]} still has the id")
     return moment
+
+
+def _keep_old_files(site: Site, retention: dict[str, str]) -> None:
+    for name in NAMES:
+        DeltaTable(str(site.tables / name)).alter.set_table_properties(retention)
 
 
 def _vacuums(site: Site) -> int:
